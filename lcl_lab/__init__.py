@@ -1,0 +1,9 @@
+"""LCL Lab: does a multimodal model follow the link from support to query?
+
+Data flows one way: concepts → episodes → prompts → models → store → analysis → figures; strategies
+train models on episodes, studies wire the rest together.
+
+Shape letters used in every docstring: B batch, K shots (support images of an episode), Q queries,
+T tokens, P patches (vision tokens of an image), I image tokens that the decoder sees, D width,
+N records, G clusters (concept pairs), S seeds, H and W image height and width in pixels.
+"""
