@@ -1,0 +1,28 @@
+"""Finds a concept set by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lcl_lab.concepts.types import ConceptSet
+from lcl_lab.concepts.world import isekai_mini, world_100, world_900
+from lcl_lab.errors import UserError, nearest
+
+__all__ = ["DATASETS", "load_concepts"]
+
+DATASETS: dict[str, Callable[[], ConceptSet]] = {
+    "world-100": world_100,
+    "world-900": world_900,
+    "isekai-mini": isekai_mini,
+}
+
+
+def load_concepts(name: str) -> ConceptSet:
+    """The set of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in DATASETS:
+        raise UserError(f"--data {name}: unknown dataset; {nearest(name, DATASETS)}")
+    return DATASETS[name]()
