@@ -1,0 +1,96 @@
+"""Draws episodes from (study seed, query id) alone, and falsifies their labels.
+
+Supports are nested: every two consecutive shots are one of each concept in random order, so the
+first k shots of a support are its k-shot support, and conditions of different k differ only in the
+shots that were added. False labels are nested in the same way: what is false at ratio 0.25 is
+false at 0.5 too. Both make comparisons between conditions paired to the last image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lcl_lab.concepts import ConceptSet, ImageRef
+from lcl_lab.episodes.episode import Episode, Example
+from lcl_lab.errors import UserError
+
+__all__ = ["check_shots", "draw_episode", "falsify", "falsify_at"]
+
+_SUPPORT, _FALSE = 0, 1  # separate streams, so that one draw never shifts another
+
+
+def check_shots(concepts: ConceptSet, shots: int) -> None:
+    """Refuse a shot count that no episode of the set can have.
+
+    Raises:
+        UserError: odd or negative, or more shots than a concept has images beside the query.
+    """
+    if shots < 0 or shots % 2:
+        raise UserError(f"--shots {shots}: shots are shared by two concepts; give an even number, such as {shots + 1}")
+    fewest = min(concepts.concepts.values(), key=lambda concept: concept.images)
+    most = 2 * (fewest.images - 1)
+    if shots > most:
+        raise UserError(
+            f"--shots {shots}: concept {fewest.name!r} of {concepts.name} has {fewest.images} images, "
+            f"enough for {most} shots and a query"
+        )
+
+
+def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int) -> Episode:
+    """The episode of one query: its support has `shots` images in all (paper section 4: k = k/2 + k/2).
+
+    Consecutive query ids go through the pairs in turn, asking for the positive and then for the
+    negative concept.
+    """
+    number = len(concepts.pairs)
+    pair = concepts.pairs[query_id % number]
+    asked, other = pair if (query_id // number) % 2 == 0 else (pair.negative, pair.positive)
+    rng = np.random.default_rng([seed, query_id, _SUPPORT])
+
+    order = {c: rng.permutation(concepts.concepts[c].images) for c in (pair.positive, pair.negative)}
+    query = ImageRef(concepts.name, asked, int(order[asked][0]))
+    support = []
+    for shot in range(1, shots // 2 + 1):
+        two = [ImageRef(concepts.name, concept, int(order[concept][shot])) for concept in pair]
+        support += two if rng.random() < 0.5 else two[::-1]
+    names = {concept: concepts.concepts[concept].name for concept in pair}
+    return Episode(
+        data=concepts.name,
+        seed=seed,
+        query_id=query_id,
+        pair=str(pair),
+        support=tuple(Example(ref, names[ref.concept], names[ref.concept]) for ref in support),
+        query=query,
+        true_name=names[asked],
+        other_name=names[other],
+    )
+
+
+def falsify(episode: Episode, ratio: float) -> Episode:
+    """Exactly round(ratio · K) of the labels replaced by the other concept's name (paper Figure 7)."""
+    rng = np.random.default_rng([episode.seed, episode.query_id, _FALSE])
+    ranks = rng.permutation(len(episode.support))
+    count = round(ratio * len(episode.support))
+    return _flip(episode, {int(position) for position in ranks[:count]})
+
+
+def falsify_at(episode: Episode, position: int) -> Episode:
+    """The label of the shot at `position` (1 = first) replaced by the other concept's name (Figure 8).
+
+    Raises:
+        IndexError: there is no such shot.
+    """
+    if not 1 <= position <= len(episode.support):
+        raise IndexError(f"no shot {position} in a support of {len(episode.support)}")
+    return _flip(episode, {position - 1})
+
+
+def _flip(episode: Episode, positions: set[int]) -> Episode:
+    swap = {episode.true_name: episode.other_name, episode.other_name: episode.true_name}
+    support = tuple(
+        replace(example, label=swap[example.label]) if k in positions else example
+        for k, example in enumerate(episode.support)
+    )
+    return replace(episode, support=support)

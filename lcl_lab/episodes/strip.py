@@ -1,0 +1,48 @@
+"""A picture of an episode: its images in a row with the labels shown, false ones in red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from lcl_lab.concepts import ImageRef
+from lcl_lab.episodes.episode import Episode
+
+__all__ = ["picture_strip", "save_strip"]
+
+_TILE, _LABEL, _GAP = 112, 34, 8
+_PLAIN, _FALSE, _QUERY = "#222222", "#D55E00", "#0072B2"
+
+
+def picture_strip(episode: Episode, image: Callable[[ImageRef], Image.Image], per_row: int = 8) -> Image.Image:
+    """The support in reading order and the query last; a false label is red over the true name."""
+    tiles = [
+        _tile(image(e.image), e.label, f"is {e.true_label}" if e.false else "", _FALSE if e.false else _PLAIN)
+        for e in episode.support
+    ]
+    tiles.append(_tile(image(episode.query), "?", f"is {episode.true_name}", _QUERY))
+    columns = min(per_row, len(tiles))
+    rows = -(-len(tiles) // columns)
+    strip = Image.new("RGB", (columns * (_TILE + _GAP) + _GAP, rows * (_TILE + _LABEL + _GAP) + _GAP), "white")
+    for k, tile in enumerate(tiles):
+        strip.paste(tile, (_GAP + k % columns * (_TILE + _GAP), _GAP + k // columns * (_TILE + _LABEL + _GAP)))
+    return strip
+
+
+def save_strip(episode: Episode, image: Callable[[ImageRef], Image.Image], path: Path) -> Path:
+    """Write the picture strip; the format follows the ending of `path`."""
+    picture_strip(episode, image).save(path)
+    return path
+
+
+def _tile(image: Image.Image, label: str, note: str, colour: str) -> Image.Image:
+    tile = Image.new("RGB", (_TILE, _TILE + _LABEL), "white")
+    tile.paste(ImageOps.pad(image.convert("RGB"), (_TILE, _TILE)), (0, 0))
+    draw = ImageDraw.Draw(tile)
+    if colour != _PLAIN:
+        draw.rectangle((0, 0, _TILE - 1, _TILE - 1), outline=colour, width=3)
+    draw.text((_TILE / 2, _TILE + 9), label, fill=colour, anchor="mm", font=ImageFont.load_default(13))
+    draw.text((_TILE / 2, _TILE + 25), note, fill="#777777", anchor="mm", font=ImageFont.load_default(11))
+    return tile
