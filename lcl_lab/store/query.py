@@ -1,0 +1,121 @@
+"""Any number of runs as two DuckDB views; a damaged run is listed apart and never stops the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcl_lab.store.files import read_json
+from lcl_lab.store.provenance import Provenance
+from lcl_lab.store.run import CONFIG, DIRECTORY, MANIFEST, RECORDS, STAMP
+from lcl_lab.store.shards import SUFFIX, is_whole, relation, shard_files
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "runs"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run that can be read, finished or not."""
+
+    run: str  # "study/directory"
+    study: str
+    path: Path
+    created: datetime  # UTC
+    config: dict[str, Any]
+    provenance: Provenance | None  # None until the run is finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its manifest."""
+        return self.provenance is not None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that finished the run, when known."""
+        return self.provenance.commit if self.provenance else None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRun:
+    """A run directory that is left out of every query, and why."""
+
+    path: Path
+    reason: str
+
+
+def runs(results: Path) -> list[RunInfo]:
+    """The readable runs of all studies, newest first; none when the folder is missing."""
+    return [found for found in _inspect_all(results) if isinstance(found, RunInfo)]
+
+
+def broken_runs(results: Path) -> list[BrokenRun]:
+    """The run directories that `runs` and `connect` leave out, newest first."""
+    return [found for found in _inspect_all(results) if isinstance(found, BrokenRun)]
+
+
+def connect(results: Path, study: str | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB connection with the records of all readable runs, or of one study's, as of now.
+
+    View `records`: the columns of every record, the condition columns of all the runs (null where a run has none of
+    that name), `filename`, and `run` ("study/directory"). View `runs`: run, study, finished, path, commit, created
+    (UTC). Both are empty, with their columns, when there is nothing.
+    """
+    import duckdb
+
+    readable = [info for info in runs(results) if study in (None, info.study)]
+    shards = [shard for info in readable for shard in shard_files(info.path / RECORDS)]
+    connection = duckdb.connect()
+    connection.execute(
+        "CREATE VIEW records AS SELECT *, concat(split(filename, '/')[-4], '/', split(filename, '/')[-3]) AS run "
+        f"FROM {relation(connection, shards)}"
+    )
+    connection.execute(
+        "CREATE TABLE runs "
+        '(run VARCHAR, study VARCHAR, finished BOOLEAN, path VARCHAR, "commit" VARCHAR, created TIMESTAMP)'
+    )
+    rows = [
+        (info.run, info.study, info.finished, str(info.path), info.commit, info.created.replace(tzinfo=None))
+        for info in readable
+    ]
+    if rows:
+        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
+    return connection
+
+
+def _inspect_all(results: Path) -> list[RunInfo | BrokenRun]:
+    directories = [path for path in results.absolute().glob("*/*") if DIRECTORY.fullmatch(path.name) and path.is_dir()]
+    directories.sort(key=lambda path: (path.name, path.parent.name), reverse=True)
+    return [_inspect(path) for path in directories]
+
+
+def _inspect(path: Path) -> RunInfo | BrokenRun:
+    content = read_json(path / CONFIG)
+    if content is None or not isinstance(content.get("config"), dict):
+        return BrokenRun(path, f"{CONFIG} is missing or cannot be read")
+    damaged = [shard.name for shard in shard_files(path / RECORDS) if not is_whole(shard)]
+    if damaged:
+        return BrokenRun(path, f"cannot read {', '.join(damaged)}")
+    provenance = None
+    if (path / MANIFEST).exists():
+        try:
+            manifest = read_json(path / MANIFEST) or {}
+            provenance = Provenance.from_json(manifest["provenance"])
+            expected = {shard["cell"] + SUFFIX for shard in manifest["shards"]}
+        except (KeyError, TypeError, ValueError):
+            return BrokenRun(path, f"{MANIFEST} cannot be read")
+        missing = expected - {shard.name for shard in shard_files(path / RECORDS)}
+        if missing:
+            return BrokenRun(path, f"{', '.join(sorted(missing))} is in {MANIFEST} and not there")
+    return RunInfo(
+        run=f"{path.parent.name}/{path.name}",
+        study=path.parent.name,
+        path=path,
+        created=datetime.strptime(path.name[:15], STAMP).replace(tzinfo=UTC),
+        config=content["config"],
+        provenance=provenance,
+    )

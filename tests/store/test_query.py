@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lcl_lab.store import Run, broken_runs, connect, records_digest, runs
+
+from .making import CONFIG, STUDY, provenance, record, records
+
+
+def write(results: Path, study: str, cells: int = 1, finish: bool = True, **condition: Any) -> Run:
+    with Run.open(results, study, {**CONFIG, **condition}, fresh=True) as run:
+        for cell in range(cells):
+            run.commit(f"cell={cell}", [record(query, cell, study, **condition) for query in range(2)])
+        if finish:
+            run.finish(provenance())
+    return run
+
+
+def count(results: Path, study: str | None = None) -> int:
+    with connect(results, study) as connection:
+        (n,) = connection.execute("SELECT count(*) FROM records").fetchone() or (None,)
+    return int(n or 0)
+
+
+def test_one_query_reads_all_runs(tmp_path: Path) -> None:
+    shots = write(tmp_path, "shots", cells=3, shots=4)
+    order = write(tmp_path, "order", order="ab", shots=0.5)
+    (tmp_path / "shots" / shots.path.name / "records" / "cell=9.parquet.tmp").write_bytes(b"half")
+    with connect(tmp_path) as connection:
+        rows = connection.execute(
+            'SELECT run, study, shots, "order", count(*) FROM records GROUP BY ALL ORDER BY study'
+        ).fetchall()
+        assert rows == [
+            (f"order/{order.path.name}", "order", 0.5, "ab", 2),
+            (f"shots/{shots.path.name}", "shots", 4.0, None, 6),
+        ]
+        joined = connection.execute("SELECT count(*) FROM records JOIN runs USING (run) WHERE finished").fetchone()
+        assert joined == (8,)
+    assert count(tmp_path, "order") == 2 and count(tmp_path, "nothing") == 0
+
+
+def test_view_gives_the_records_that_the_run_gives(tmp_path: Path) -> None:
+    with Run.open(tmp_path, STUDY, CONFIG) as run:
+        run.commit("a", records(3, shots=1))
+        run.commit("b", records(3, shots=2, order="ab"))
+        with connect(tmp_path) as connection:
+            assert records_digest(connection.execute("SELECT * FROM records").df()) == records_digest(run.records())
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_runs_the_views_are_empty_and_typed(tmp_path: Path, there: bool) -> None:
+    with connect(tmp_path if there else tmp_path / "missing") as connection:
+        assert connection.execute("SELECT run, seed + 1, support[1].label FROM records").fetchall() == []
+        types = {row[0]: row[1] for row in connection.execute("DESCRIBE records").fetchall()}
+        assert connection.execute("SELECT run, finished, created FROM runs").fetchall() == []
+    assert types["seed"] == "BIGINT" and types["correct_open"] == "BOOLEAN" and types["filename"] == "VARCHAR"
+
+
+@pytest.mark.parametrize("name", ["it's", 'a "b"', "a*", "a?", "[ab]", "{a,b}", "x=1", "~", "ü %s $1"])
+def test_folder_name_is_taken_literally(tmp_path: Path, name: str) -> None:
+    for decoy in ("ab", "a", "b", "aa"):
+        write(tmp_path / decoy, "shots")
+    run = write(tmp_path / name, "shots", cells=2)
+    with connect(tmp_path / name) as connection:
+        rows = connection.execute("SELECT DISTINCT run FROM records").fetchall()
+        columns = [row[0] for row in connection.execute("DESCRIBE records").fetchall()]
+        assert rows == [(f"shots/{run.path.name}",)] and "x" not in columns
+        assert connection.execute("SELECT path FROM runs").fetchall() == [(str(run.path),)]
+    assert count(tmp_path / name) == 4
+
+
+def test_relative_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("results"), "shots")
+    assert count(Path("results")) == 2
+
+
+def test_broken_runs_are_listed_and_left_out(tmp_path: Path) -> None:
+    good = write(tmp_path, "shots")
+    torn, empty, configless, shardless, manifestless = (write(tmp_path, "shots", cells=2) for _ in range(5))
+    shard = torn.path / "records" / "cell=0.parquet"
+    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
+    (empty.path / "records" / "cell=1.parquet").write_bytes(b"")
+    (configless.path / "config.json").unlink()
+    (shardless.path / "records" / "cell=1.parquet").unlink()
+    (manifestless.path / "manifest.json").write_text('{"provenance": {}}')
+    (tmp_path / "shots" / "notes").mkdir()
+    assert {broken.path: broken.reason for broken in broken_runs(tmp_path)} == {
+        torn.path: "cannot read cell=0.parquet",
+        empty.path: "cannot read cell=1.parquet",
+        configless.path: "config.json is missing or cannot be read",
+        shardless.path: "cell=1.parquet is in manifest.json and not there",
+        manifestless.path: "manifest.json cannot be read",
+    }
+    assert [info.path for info in runs(tmp_path)] == [good.path]
+    assert count(tmp_path) == 2
+
+
+def test_run_list_is_newest_first_with_what_is_known(tmp_path: Path) -> None:
+    first, second = write(tmp_path, "shots"), write(tmp_path, "shots", finish=False)
+    newest, oldest = runs(tmp_path)
+    assert (newest.path, oldest.path) == (second.path, first.path)
+    assert (newest.finished, oldest.finished) == (False, True)
+    assert oldest.provenance is not None and oldest.provenance.seeds == (0, 1) and oldest.config == CONFIG
+    assert oldest.commit == oldest.provenance.commit
+    assert oldest.run == f"shots/{first.path.name}" and oldest.study == "shots"
+    assert abs(datetime.now(UTC) - oldest.created) < timedelta(minutes=1)
+
+
+def test_importing_the_store_imports_no_heavy_package() -> None:
+    heavy = "{'torch', 'pandas', 'pyarrow', 'duckdb', 'pydantic'}"
+    command = f"import sys, lcl_lab.store; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", command], text=True).strip() == "[]"

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lcl_lab.errors import UserError
+from lcl_lab.store import Run, same_records
+
+from .making import CONFIG, STUDY, provenance, record, records
+
+
+def open_run(results: Path, fresh: bool = False, **changes: object) -> Run:
+    return Run.open(results, STUDY, {**CONFIG, **changes}, fresh)
+
+
+def test_new_run_has_a_dated_directory_with_its_config(tmp_path: Path) -> None:
+    with open_run(tmp_path / "new" / "results") as run:
+        assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", run.path.name)
+        assert run.path.parent == tmp_path / "new" / "results" / STUDY
+        assert json.loads((run.path / "config.json").read_text()) == {"study": STUDY, "config": CONFIG}
+        assert not run.finished and run.committed() == set() and len(run.records()) == 0
+
+
+def test_same_config_continues_and_another_does_not(tmp_path: Path) -> None:
+    with open_run(tmp_path) as first:
+        first.commit("a", records(2))
+    with Run.open(tmp_path, STUDY, dict(reversed(CONFIG.items()))) as again:
+        assert again.path == first.path and again.committed() == {"a"}
+    with open_run(tmp_path, preset="full") as other:
+        assert other.path != first.path and other.committed() == set()
+    with Run.open(tmp_path, "positions", CONFIG) as elsewhere:
+        assert elsewhere.path.name[-8:] != first.path.name[-8:]
+
+
+def test_fresh_makes_new_directories_and_the_newest_is_continued(tmp_path: Path) -> None:
+    paths = []
+    for _ in range(3):  # within one second
+        with open_run(tmp_path, fresh=True) as run:
+            paths.append(run.path)
+    assert len(set(paths)) == 3 and paths == sorted(paths)
+    with open_run(tmp_path) as run:
+        assert run.path == paths[-1]
+
+
+def test_broken_config_matters_to_no_other_run_and_is_mended_in_its_own(tmp_path: Path) -> None:
+    with open_run(tmp_path, preset="full") as other, open_run(tmp_path) as run:
+        run.commit("a", records(1))
+    for path in (other.path, run.path):
+        (path / "config.json").write_text('{"study": "sh')
+    with open_run(tmp_path) as again:
+        assert again.path == run.path and again.committed() == {"a"}
+        assert json.loads((again.path / "config.json").read_text())["config"] == CONFIG
+
+
+def test_results_that_cannot_be_made_are_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=rf"cannot make {tmp_path}/file/results/shots: Not a directory"):
+        open_run(tmp_path / "file" / "results")
+
+
+def test_open_run_is_refused_until_it_is_closed(tmp_path: Path) -> None:
+    run = open_run(tmp_path)
+    with pytest.raises(UserError, match="is open in another process"):
+        open_run(tmp_path)
+    with open_run(tmp_path, fresh=True) as other:
+        assert other.path != run.path
+    run.close()
+    shutil.rmtree(other.path)
+    open_run(tmp_path).close()
+
+
+def test_commit_refuses_what_would_spoil_the_run(tmp_path: Path) -> None:
+    with open_run(tmp_path) as run:
+        run.commit("model=a_b", records(1))
+        with pytest.raises(ValueError, match="already"):
+            run.commit("model=a_b", records(1))
+        for cell in ("", "a/b", "a b", "..", "a\n"):
+            with pytest.raises(ValueError, match="cell name"):
+                run.commit(cell, records(1))
+        with pytest.raises(ValueError, match="records of other in a run of shots"):
+            run.commit("c", [record(study="other")])
+        with pytest.raises(UserError, match=r"cannot write .*: File name too long"):
+            run.commit("c" * 300, records(1))
+        assert run.committed() == {"model=a_b"}
+        assert len(list((run.path / "records").iterdir())) == 1
+    with pytest.raises(ValueError, match="closed"):
+        run.commit("d", records(1))
+    with pytest.raises(ValueError, match="study name"):
+        Run.open(tmp_path, "a/b", CONFIG)
+
+
+def test_damaged_shard_is_not_committed_and_can_be_made_again(tmp_path: Path) -> None:
+    with open_run(tmp_path) as run:
+        for cell in "ab":
+            run.commit(cell, records(3, cell=cell))
+        run.finish(provenance())
+        shard = run.path / "records" / "a.parquet"
+        shard.write_bytes(shard.read_bytes()[:-20])
+    with open_run(tmp_path) as run:
+        assert run.committed() == {"b"} and len(run.records()) == 3
+        run.commit("a", records(3, cell="a"))
+        assert run.committed() == {"a", "b"} and len(run.records()) == 6
+        assert not run.finished  # the manifest's sha256 of the shard no longer held
+
+
+def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
+    with open_run(tmp_path) as run:
+        run.commit("a", [record(7, seed=3, shots=4, ratio=0.5, order="ab", none=None)])
+        (row,) = run.records().to_dict("records")
+    sent = record(7, seed=3)
+    for name in ("study", "model", "seed", "query_id", "pair", "answer", "loglik_true", "tokens_other", "seconds"):
+        assert row[name] == getattr(sent, name)
+    assert row["correct_open"] and not row["correct_candidate"]
+    assert (row["shots"], row["ratio"], row["order"]) == (4, 0.5, "ab")
+    assert [(shown["label"], shown["false"]) for shown in row["support"]] == [("dax", False), ("dax", True)]
+
+
+def test_order_of_records_does_not_depend_on_the_order_of_commits(tmp_path: Path) -> None:
+    cells = {
+        "b": [record(1, shots=1, order="z"), record(0, shots=1, order="z")],
+        "c": [record(0, ratio=0.5)],
+        "d": [record(0, seed=1, shots=1, order="a"), record(5, shots=1, order="a")],
+    }
+    frames = []
+    for cell_order in ("bcd", "dbc"):
+        with open_run(tmp_path, fresh=True) as run:
+            for place, cell in enumerate(cell_order):
+                run.commit(f"{place}-{cell}", cells[cell])
+            frames.append(run.records())
+    assert list(frames[0].columns) == list(frames[1].columns)
+    assert frames[0].dtypes.equals(frames[1].dtypes)
+    wanted = [("a", 0, 5), ("a", 1, 0), ("z", 0, 0), ("z", 0, 1), (None, 0, 0)]
+    for frame in frames:
+        frame["order"] = frame["order"].astype(object).where(frame["order"].notna(), None)
+        by_ratio = frame[frame.ratio.isna()]
+        assert list(zip(by_ratio.order, by_ratio.seed, by_ratio.query_id, strict=True)) == wanted[:4]
+        assert list(frame.query_id) == list(frames[0].query_id)
+    assert same_records(frames[0], frames[1]) is None
+
+
+def test_events_survive_a_torn_line(tmp_path: Path) -> None:
+    with open_run(tmp_path) as run:
+        assert run.events() == []
+        run.note("started", workers=2)
+        with (run.path / "events.jsonl").open("ab") as file:
+            file.write(b'{"time": "2026-01-01", "event": "to\xc3')
+        assert [event["event"] for event in run.events()] == ["started"]
+        run.note("resumed", where=tmp_path)
+        started, resumed = run.events()
+        assert started["workers"] == 2 and resumed["where"] == str(tmp_path)
+        assert started["time"].endswith("+00:00") and started["time"] <= resumed["time"]
+        with pytest.raises(ValueError, match="time"):
+            run.note("late", time=0)
+
+
+def test_manifest_lists_shards_totals_and_provenance(tmp_path: Path) -> None:
+    with open_run(tmp_path) as run:
+        run.commit("b", records(2))
+        run.commit("a", records(3))
+        run.finish(provenance())
+        assert run.finished
+        manifest = json.loads((run.path / "manifest.json").read_text())
+        sha256 = hashlib.sha256((run.path / "records" / "a.parquet").read_bytes()).hexdigest()
+    assert manifest["shards"][0] == {"cell": "a", "rows": 3, "sha256": sha256}
+    assert manifest["totals"] == {"shards": 2, "records": 5}
+    assert manifest["provenance"]["config"] == CONFIG and manifest["provenance"]["seeds"] == [0, 1]
+    with open_run(tmp_path) as again:
+        assert again.path == run.path and again.finished
