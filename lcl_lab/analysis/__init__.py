@@ -1,0 +1,23 @@
+"""Records to estimates: accuracies, intervals, paired tests and the paper's numbers.
+
+Pure functions of arrays and frames; whatever is random takes an explicit generator or seed.
+"""
+
+from __future__ import annotations
+
+from lcl_lab.analysis.accuracy import METRICS, accuracy
+from lcl_lab.analysis.baselines import published, published_false_ratio
+from lcl_lab.analysis.intervals import cluster_bootstrap, effective_size, wilson
+from lcl_lab.analysis.paired import PairedDifference, paired_difference
+
+__all__ = [
+    "METRICS",
+    "PairedDifference",
+    "accuracy",
+    "cluster_bootstrap",
+    "effective_size",
+    "paired_difference",
+    "published",
+    "published_false_ratio",
+    "wilson",
+]

@@ -1,0 +1,134 @@
+"""What a condition changes, measured on the same queries: the paired difference and McNemar's exact test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.stats.contingency_tables import mcnemar
+
+from lcl_lab.analysis.accuracy import require_columns
+from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
+from lcl_lab.errors import UserError
+
+__all__ = ["PairedDifference", "paired_difference"]
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much better condition b does than condition a on the queries that both answered."""
+
+    estimate: float  # accuracy_b − accuracy_a
+    low: float
+    high: float
+    accuracy_a: float
+    accuracy_b: float
+    n: int  # queries
+    clusters: int
+    gains: int  # wrong under a, right under b
+    losses: int  # right under a, wrong under b
+    p_value: float  # McNemar's exact test, which takes the queries as independent
+
+
+def paired_difference(
+    frame: pd.DataFrame,
+    column: str,
+    a: Mapping[str, object],
+    b: Mapping[str, object],
+    rng: np.random.Generator,
+    on: Sequence[str] = ("query_id",),
+    cluster: str = "pair",
+    level: float = 0.95,
+) -> PairedDifference:
+    """mean(b) − mean(a) of a column of truths, over records paired by the columns `on`.
+
+    A condition is the values that its records have, as in `{"model": "lcl", "false_ratio": 0.5}`; `on` must tell its
+    records apart, so it names also "model" or "seed" when the frame has several and the conditions leave them open.
+    The interval resamples clusters (`cluster_bootstrap`). With fewer than `FEW` effective queries on which the
+    difference is not the usual one (almost all agree, or almost all change), the shares of gains and of losses get
+    Wilson's intervals on their effective sizes, combined by MOVER (Zou and Donner 2008): two conditions that agree
+    on every query still have an interval of some width.
+
+    Raises UserError when a column is missing, a condition has no records, or the pairing is not one to one.
+    """
+    require_columns(frame, [column, cluster, *on, *a, *b])
+    left, right = (_side(frame, column, condition, on, cluster) for condition in (a, b))
+    alone = left.index.symmetric_difference(right.index)
+    if len(alone):
+        raise UserError(f"{len(alone)} queries have only one of {dict(a)} and {dict(b)}, first {_show(on, alone[0])}")
+    right = right.loc[left.index]
+    clusters = left[cluster].to_numpy()
+    moved = clusters != right[cluster].to_numpy()
+    if moved.any():
+        raise UserError(
+            f"{_show(on, left.index[moved][0])} has another {cluster!r} under {dict(a)} than under {dict(b)}"
+        )
+    before, after = (side[column].to_numpy(dtype=np.float64) for side in (left, right))
+    low, high = _interval(after - before, clusters, rng, level)
+    gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
+    both = int((before * after).sum())
+    table = [[both, losses], [gains, len(before) - both - losses - gains]]
+    return PairedDifference(
+        estimate=float((after - before).mean()),
+        low=low,
+        high=high,
+        accuracy_a=float(before.mean()),
+        accuracy_b=float(after.mean()),
+        n=len(before),
+        clusters=left[cluster].nunique(),
+        gains=gains,
+        losses=losses,
+        p_value=float(mcnemar(table, exact=True).pvalue),
+    )
+
+
+def _side(
+    frame: pd.DataFrame, column: str, condition: Mapping[str, object], on: Sequence[str], cluster: str
+) -> pd.DataFrame:
+    """The records of one condition, indexed by `on` in sorted order."""
+    mask = np.ones(len(frame), dtype=bool)
+    for name, value in condition.items():
+        mask &= (frame[name] == value).to_numpy(dtype=bool)
+    rows = frame.loc[mask]
+    if rows.empty:
+        raise UserError(f"no record has {dict(condition)}")
+    if rows[[column, cluster, *on]].isna().to_numpy().any():
+        raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
+    indexed = rows.set_index(list(on))
+    twice = indexed.index[indexed.index.duplicated()]
+    if len(twice):
+        same = indexed.loc[[twice[0]]]
+        differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
+        hint = f"; they differ in {', '.join(differ)}" if differ else ", all alike"
+        raise UserError(f"{_show(on, twice[0])} has {len(same)} records under {dict(condition)}{hint}")
+    return indexed[[column, cluster]].sort_index()
+
+
+def _show(on: Sequence[str], key: object) -> str:
+    values = key if isinstance(key, tuple) else (key,)
+    return ", ".join(f"{name} {value!r}" for name, value in zip(on, values, strict=True))
+
+
+def _interval(
+    difference: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator, level: float
+) -> tuple[float, float]:
+    estimate = float(difference.mean())
+    _, counts = np.unique(difference, return_counts=True)
+    usual = float(counts.max()) / len(difference)
+    shares = [(difference == sign).astype(np.float64) for sign in (+1, -1)]
+    sizes = [effective_size(share, clusters, level) for share in shares]
+    low, high = (
+        cluster_bootstrap(difference, clusters, rng, level=level) if min(sizes) * (1 - usual) >= FEW else (0.0, 0.0)
+    )
+    if low < high:
+        return low, high
+    (gain, gain_low, gain_high), (loss, loss_low, loss_high) = (
+        (float(share.mean()), *wilson(float(share.mean()) * size, size, level))
+        for share, size in zip(shares, sizes, strict=True)
+    )
+    low = estimate - float(np.hypot(gain - gain_low, loss_high - loss))
+    high = estimate + float(np.hypot(gain_high - gain, loss - loss_low))
+    return max(low, -1.0), min(high, 1.0)
