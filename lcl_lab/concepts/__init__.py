@@ -1,6 +1,23 @@
 """Concepts: where images and names come from."""
 
+from lcl_lab.concepts.look import FACTORS, Look, description_words, random_look
 from lcl_lab.concepts.registry import DATASETS, load_concepts
+from lcl_lab.concepts.render import IMAGE_SIZE, render
 from lcl_lab.concepts.types import Concept, ConceptSet, ImageRef, Pair
+from lcl_lab.concepts.words import random_string
 
-__all__ = ["DATASETS", "Concept", "ConceptSet", "ImageRef", "Pair", "load_concepts"]
+__all__ = [
+    "DATASETS",
+    "FACTORS",
+    "IMAGE_SIZE",
+    "Concept",
+    "ConceptSet",
+    "ImageRef",
+    "Look",
+    "Pair",
+    "description_words",
+    "load_concepts",
+    "random_look",
+    "random_string",
+    "render",
+]

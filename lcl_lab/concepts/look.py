@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-__all__ = ["COLOURS", "FACTORS", "Look", "count_looks", "random_look"]
+__all__ = ["COLOURS", "FACTORS", "Look", "count_looks", "description_words", "random_look"]
 
 COLOURS = {
     "red": (214, 40, 40),
@@ -106,6 +106,12 @@ def random_look(rng: np.random.Generator) -> Look:
     while values["second"] == values["colour"]:
         values["second"] = str(rng.choice(FACTORS["second"]))
     return Look(**values)
+
+
+def description_words() -> list[str]:
+    """Every word that `Look.describe` can use, sorted."""
+    values = {word for choices in FACTORS.values() for value in choices for word in value.split()}
+    return sorted(values | {_plural(part) for part in FACTORS["part"]} | {"a", "and", "with"})
 
 
 def count_looks() -> int:

@@ -23,7 +23,7 @@ from lcl_lab.concepts.render import render
 from lcl_lab.concepts.types import Concept, ImageRef, Pair
 from lcl_lab.concepts.words import invent_names, portmanteau
 
-__all__ = ["TRAINING_IMAGES_FROM", "World", "held_out_looks", "isekai_mini", "world_100", "world_900"]
+__all__ = ["TRAINING_IMAGES_FROM", "World", "held_out_looks", "isekai_mini", "known_things", "world_100", "world_900"]
 
 TRAINING_IMAGES_FROM = 100_000  # image numbers from here on are for training and in no evaluation
 _WORLD_SEED = 2308_07891
@@ -130,6 +130,13 @@ def held_out_looks() -> frozenset[Look]:
     """What no model may see in training: `world-100` and the unreal half of `isekai-mini`."""
     unreal = [isekai_mini().looks[pair.positive] for pair in isekai_mini().pairs]
     return frozenset([*world_100().looks.values(), *unreal])
+
+
+@cache
+def known_things() -> Mapping[str, Look]:
+    """The real half of `isekai-mini`: what the base model learns to name."""
+    world = isekai_mini()
+    return {world.concepts[pair.negative].name: world.looks[pair.negative] for pair in world.pairs}
 
 
 def _world(
