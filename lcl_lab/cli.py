@@ -1,0 +1,37 @@
+"""How the programs of the package read arguments and fail: one clear line, exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from lcl_lab.errors import UserError, nearest
+
+__all__ = ["Parser", "run_program"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors are `UserError`s that name the nearest right option."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (--?[\w-]+)", message)
+        if unknown:
+            options = [option for action in self._actions for option in action.option_strings if len(option) > 2]
+            raise UserError(f"unknown option {unknown[1]}; {nearest(unknown[1], options)}")
+        raise UserError(message.replace("argument ", "", 1))
+
+
+def run_program(main: Callable[[Sequence[str]], None]) -> NoReturn:
+    """Run `main` on the process's arguments; a user's mistake ends it with one line and exit code 2."""
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from what is stored", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)

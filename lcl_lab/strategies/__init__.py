@@ -1,0 +1,1 @@
+"""Strategies: how a model is trained on episodes."""
