@@ -1,0 +1,123 @@
+"""Puts the episodes of every condition to every model and stores the answers, cell by cell.
+
+A cell is some queries of one condition under one model. What is in it depends on the study alone,
+so a killed run goes on with the cells that are missing, whatever the batch size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lcl_lab.concepts import ConceptSet
+from lcl_lab.episodes import Episode, right_candidate, right_open
+from lcl_lab.models import Answer, Checkpoint, Model, load_model
+from lcl_lab.prompts import chat
+from lcl_lab.store import Record, Run, Shown
+
+__all__ = ["Condition", "evaluate"]
+
+_CELL = 50  # queries
+
+Value = int | float | str | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a design: its columns in the records, and the episode of each query under it."""
+
+    values: Mapping[str, Value]
+    episode: Callable[[int], Episode]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    name: str
+    condition: Condition
+    queries: range
+
+
+def evaluate(
+    run: Run,
+    checkpoints: Sequence[Checkpoint],
+    concepts: ConceptSet,
+    conditions: Sequence[Condition],
+    queries: int,
+    batch_size: int,
+) -> str:
+    """Commit every cell that the run does not have yet; returns the device that answered, or "none"."""
+    done = run.committed()
+    plan = [(found, list(_cells(found, conditions, queries))) for found in checkpoints]
+    left = [(found, [cell for cell in cells if cell.name not in done]) for found, cells in plan]
+    stored = sum(len(c.queries) for _, cells in plan for c in cells if c.name in done)
+    device = "none"
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("prompts, left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=sum(len(c.queries) for _, cells in plan for c in cells), completed=stored)
+        for found, cells in left:
+            if not cells:
+                continue
+            bar.update(task, description=found.name)
+            model = load_model(found, batch_size)
+            device = model.device
+            for cell in cells:
+                records = []
+                for record in _answer(run.study, model, concepts, cell):
+                    records.append(record)
+                    bar.advance(task)
+                run.commit(cell.name, records)
+    return device
+
+
+def _cells(found: Checkpoint, conditions: Sequence[Condition], queries: int) -> Iterator[_Cell]:
+    for condition in conditions:
+        key = blake2b(repr((found.fingerprint, sorted(condition.values.items()))).encode(), digest_size=4).hexdigest()
+        words = [found.name.removeprefix("mini/"), *(f"{k}={v}" for k, v in condition.values.items())]
+        slug = re.sub(r"[^A-Za-z0-9=.]+", "_", "-".join(words))[-80:]
+        for start in range(0, queries, _CELL):
+            yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + _CELL, queries)))
+
+
+def _answer(study: str, model: Model, concepts: ConceptSet, cell: _Cell) -> Iterator[Record]:
+    episodes = [cell.condition.episode(query) for query in cell.queries]
+    answers = model.answer([chat(episode) for episode in episodes], concepts.image)
+    for episode, answer in zip(episodes, answers, strict=True):
+        yield _record(study, model.name, cell.condition.values, episode, answer)
+
+
+def _record(study: str, model: str, condition: Mapping[str, Value], episode: Episode, answer: Answer) -> Record:
+    true, other = answer.logliks
+    return Record(
+        study=study,
+        model=model,
+        data=episode.data,
+        seed=episode.seed,
+        query_id=episode.query_id,
+        pair=episode.pair,
+        condition=condition,
+        episode_id=episode.id,
+        support=tuple(Shown(str(e.image), e.label, e.true_label, e.false) for e in episode.support),
+        query_image=str(episode.query),
+        true_name=episode.true_name,
+        other_name=episode.other_name,
+        answer=answer.text,
+        loglik_true=true.total,
+        loglik_other=other.total,
+        tokens_true=true.tokens,
+        tokens_other=other.tokens,
+        correct_open=right_open(answer.text, episode.true_name, episode.other_name),
+        correct_candidate=right_candidate(true.per_token, other.per_token),
+        correct_candidate_raw=right_candidate(true.total, other.total),
+        seconds=answer.seconds,
+    )
