@@ -1,4 +1,4 @@
-"""Finds a concept set by its name."""
+"""Finds a concept set by its name, or makes one with a user's file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lcl_lab.concepts.types import ConceptSet
 from lcl_lab.concepts.world import isekai_mini, world_100, world_900
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.plugins import function_of_file, is_file
 
 __all__ = ["DATASETS", "load_concepts"]
 
@@ -18,11 +19,14 @@ DATASETS: dict[str, Callable[[], ConceptSet]] = {
 
 
 def load_concepts(name: str) -> ConceptSet:
-    """The set of that name.
+    """The set of that name, or what `load()` returns in a Python file of that path.
 
     Raises:
         UserError: there is none.
     """
+    if is_file(name):
+        made: ConceptSet = function_of_file("--data", name, "load")()
+        return made
     if name not in DATASETS:
         raise UserError(f"--data {name}: unknown dataset; {nearest(name, DATASETS)}")
     return DATASETS[name]()

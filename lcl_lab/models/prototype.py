@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageOps
 from PIL.Image import Image
 
-from lcl_lab.concepts import ImageRef
+from lcl_lab.concepts import IMAGE_SIZE, ImageRef
 from lcl_lab.models.clip import image_features, load_clip
 from lcl_lab.models.registry import Checkpoint
 from lcl_lab.models.types import Answer, Loglik
@@ -44,7 +45,8 @@ class PrototypeModel:
     def _see(self, refs: Sequence[ImageRef], image: Callable[[ImageRef], Image]) -> None:
         new = [ref for ref in dict.fromkeys(refs) if ref not in self._features]
         if new:
-            pictures = np.stack([np.asarray(image(ref)) for ref in new])
+            fitted = [ImageOps.fit(image(ref).convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE)) for ref in new]
+            pictures = np.stack([np.asarray(picture) for picture in fitted])
             self._features |= dict(zip(new, image_features(self._clip, pictures), strict=True))
 
     def _scores(self, prompt: Prompt) -> NDArray[np.float64]:

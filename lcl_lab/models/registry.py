@@ -1,4 +1,4 @@
-"""Finds models by name: `mini/NAME` ships with the package, anything else is the path of a checkpoint.
+"""Finds models by name: `mini/NAME` ships with the package, else a checkpoint's folder or a user's file.
 
 Finding reads files and imports no torch, so a wrong name or a damaged file is told at once.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError, safe_open
 
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.plugins import function_of_file, is_file
 
 if TYPE_CHECKING:
     from lcl_lab.models.types import Model
@@ -41,11 +42,14 @@ def shipped() -> list[str]:
 
 
 def find_checkpoint(name: str) -> Checkpoint:
-    """The checkpoint of that name.
+    """The checkpoint of that name; a Python file counts as one, its `load()` makes the model.
 
     Raises:
         UserError: there is none, or a file of it is missing or damaged.
     """
+    if is_file(name):
+        function_of_file("--model", name, "load")
+        return Checkpoint(name, Path(name), sha256(Path(name).read_bytes()).hexdigest()[:16])
     path = _SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)
     if not (path / "config.json").is_file():
         if path.is_dir() and name not in ("", "."):
@@ -76,6 +80,9 @@ def load_model(checkpoint: Checkpoint, batch_size: int) -> Model:
     Raises:
         UserError: `transformers` cannot load the checkpoint.
     """
+    if is_file(checkpoint.name):
+        made: Model = function_of_file("--model", checkpoint.name, "load")()
+        return made
     if json.loads((checkpoint.path / "config.json").read_text(encoding="utf-8")).get("model_type") == "prototype":
         from lcl_lab.models.prototype import PrototypeModel
 
