@@ -1,0 +1,28 @@
+"""Checkpoints that tests build: real files of real models, with weights drawn at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lcl_lab.models.clip import build_clip, vision_tower
+from lcl_lab.models.mini import IMAGE_TOKENS, build_mini
+from lcl_lab.models.mini_processor import build_processor
+
+torch.set_num_threads(1)  # tiny models are fastest so
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an untrained embedded model."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoints") / "untrained"
+    processor = build_processor(IMAGE_TOKENS)
+    tokenizer = processor.tokenizer
+    tower = vision_tower(build_clip())
+    model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lcl_lab.store import connect, runs, same_records
+from lcl_lab.studies.false_ratio import main
+
+TINY = ["--preset", "tiny", "--model", "mini/2-way"]
+
+
+def study(results: Path, *arguments: str) -> pd.DataFrame:
+    """The records of the study's newest run."""
+    main([*TINY, "--results", str(results), *arguments])
+    newest = runs(results)[0]
+    assert newest.finished
+    return connect(results).execute("SELECT * FROM records WHERE run = ?", [newest.run]).df()
+
+
+def test_it_writes_a_report_with_its_figure_and_prints_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study(tmp_path)
+    folder = Path(capsys.readouterr().out.strip().splitlines()[-1])
+    assert folder == runs(tmp_path)[0].path
+    report = (folder / "report.md").read_text()
+    assert "mini/2-way" in report
+    assert "mini/prototype" in report
+    assert "python -m lcl_lab.studies.false_ratio --preset tiny" in report
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert "<script src=" not in (folder / "figure.html").read_text()
+
+
+def test_records_hold_exactly_the_false_labels_of_their_condition(tmp_path: Path) -> None:
+    records = study(tmp_path)
+    assert len(records) == 2 * 3 * 12  # models, ratios, queries
+    for row in records.itertuples():
+        assert sum(shown["false"] for shown in row.support) == round(row.false_ratio * 4)
+    shown = records.groupby("query_id")["query_image"].nunique()
+    assert (shown == 1).all()
+
+
+def test_the_same_seed_gives_the_same_records_for_any_batch_size(tmp_path: Path) -> None:
+    one, *others = (
+        study(tmp_path / size, "--batch-size", size, "--queries", "30", "--shots", "8") for size in ("1", "7", "64")
+    )
+    for other in others:
+        assert same_records(one, other, tolerance=1e-4) is None
+
+
+def test_another_seed_gives_other_episodes(tmp_path: Path) -> None:
+    zero, one = study(tmp_path / "0"), study(tmp_path / "1", "--seed", "1")
+    assert set(zero["episode_id"]).isdisjoint(one["episode_id"])
+
+
+def test_a_finished_run_is_not_run_again_and_fresh_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    capsys.readouterr()
+    study(tmp_path)
+    assert "nothing to do" in capsys.readouterr().out
+    changed = {path for path, at in before.items() if path.stat().st_mtime_ns != at}
+    assert not {path for path in changed if path.suffix != ".lock"}
+    study(tmp_path, "--fresh")
+    assert len(runs(tmp_path)) == 2
+
+
+def test_yaml_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
+    config = tmp_path / "x.yaml"
+    config.write_text("preset: tiny\nratios: [0, 1]\nqueries: 5\n")
+    main(["--model", "mini/2-way", "--config", str(config), "--results", str(tmp_path), "--queries", "6"])
+    (run,) = runs(tmp_path)
+    assert run.config["ratios"] == [0.0, 1.0]
+    assert run.config["queries"] == 6
+    assert run.config["shots"] == 4
+
+
+def test_provenance_is_enough_to_repeat_the_run(tmp_path: Path) -> None:
+    study(tmp_path)
+    provenance = json.loads((runs(tmp_path)[0].path / "manifest.json").read_text())["provenance"]
+    assert provenance["seeds"] == [0]
+    assert provenance["device"] in ("cpu", "cuda:0")
+    assert provenance["config"]["models"][0]["fingerprint"]
+    assert provenance["versions"]["torch"]
+
+
+def broken_model(tmp_path: Path) -> str:
+    from lcl_lab.models import find_checkpoint
+
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for file in find_checkpoint("mini/2-way").path.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes()[: -1000 if file.suffix == ".safetensors" else None])
+    return str(folder)
+
+
+def misspelt_yaml(tmp_path: Path) -> str:
+    (tmp_path / "x.yaml").write_text("shot: 4\n")
+    return str(tmp_path / "x.yaml")
+
+
+def a_file(tmp_path: Path) -> str:
+    (tmp_path / "file").write_text("")
+    return str(tmp_path / "file")
+
+
+MISTAKES = {
+    "unknown model": (["--model", "mini/2way"], "--model mini/2way: unknown model", "did you mean 'mini/2-way'?"),
+    "unknown dataset": (["--data", "world100"], "--data world100: unknown dataset", "did you mean 'world-100'?"),
+    "odd shots": (["--shots", "5"], "--shots 5", "such as 6"),
+    "no shots": (["--shots", "0"], "--shots 0", "the least is 2"),
+    "too many shots": (["--shots", "200"], "--shots 200", "64 images"),
+    "ratio above one": (["--ratios", "0", "1.5"], "ratios 1.5", "less than or equal to 1"),
+    "negative ratio": (["--ratios", "-0.5"], "ratios -0.5", "greater than or equal to 0"),
+    "not a number": (["--shots", "many"], "--shots", "invalid int value: 'many'"),
+    "unknown option": (["--shot-count", "4"], "unknown option --shot-count", "--shots"),
+    "misspelt key": (["--config", misspelt_yaml], "unknown key 'shot'", "did you mean 'shots'?"),
+    "missing config": (["--config", "no.yaml"], "--config no.yaml", "No such file"),
+    "corrupt checkpoint": (["--model", broken_model], "model.safetensors is damaged", ""),
+    "unwritable results": (["--results", a_file], "cannot make", "file"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(mistake: str, tmp_path: Path) -> None:
+    arguments, what, hint = MISTAKES[mistake]
+    given = [argument if isinstance(argument, str) else argument(tmp_path) for argument in arguments]
+    results = [] if "--results" in given else ["--results", str(tmp_path / "results")]
+    command = [sys.executable, "-m", "lcl_lab.studies.false_ratio", "--preset", "tiny", *given, *results]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert what in done.stderr
+    assert hint in done.stderr
+    assert "torch" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_help_imports_no_torch() -> None:
+    program = """
+import sys
+from lcl_lab.studies.false_ratio import main
+try:
+    main(["--help"])
+except SystemExit:
+    heavy = {"torch", "transformers", "pandas", "altair", "ray"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
