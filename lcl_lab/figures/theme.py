@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 
@@ -17,6 +17,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's colours, which the colour-blind can tell apart, the best visible on white first."""
 INK = "#222222"
 GREY = "#666666"
+_OPTIONS: dict[str, dict[str, Any]] = {"html": {"inline": True}, "png": {"scale_factor": 2}, "svg": {}}
 
 
 @alt.theme.register("lcl_lab", enable=True)
@@ -45,13 +46,12 @@ def save(chart: Chart, directory: Path, name: str) -> dict[str, Path]:
     Each file appears whole or not at all, and the directory is made if it is not there.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    formats: tuple[Literal["html", "png", "svg"], ...] = ("html", "png", "svg")
     paths: dict[str, Path] = {}
     # A folder inside the destination is on the same file system, where a rename is atomic.
     with TemporaryDirectory(prefix=f".{name}-", dir=directory) as scratch:
-        for format in formats:
+        for format, options in _OPTIONS.items():
             part, path = Path(scratch) / f"part.{format}", directory / f"{name}.{format}"
-            chart.save(part, format=format, scale_factor=2 if format == "png" else 1, inline=True)
+            chart.save(part, format=format, **options)
             os.replace(part, path)
             paths[format] = path
     return paths

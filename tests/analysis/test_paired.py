@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from lcl_lab.analysis import paired_difference
+from lcl_lab.errors import UserError
+
+from .simulated import PAIRS, clustered, records
+
+NO, ALL = {"model": "a", "false_ratio": 0.0}, {"model": "a", "false_ratio": 1.0}
+COLUMN = "correct_candidate"
+
+
+def two(before: np.ndarray, after: np.ndarray) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame({"c": side, "right": values, "query_id": np.arange(len(PAIRS)), "pair": PAIRS})
+        for side, values in enumerate((before, after))
+    ]
+    return pd.concat(frames)
+
+
+def test_the_difference_is_that_of_the_accuracies() -> None:
+    frame = records()
+    found = paired_difference(frame, COLUMN, NO, ALL, np.random.default_rng(0))
+    a, b = (frame[(frame["model"] == "a") & (frame["false_ratio"] == r)][COLUMN].mean() for r in (0.0, 1.0))
+    assert found.estimate == pytest.approx(b - a)
+    assert found.low < found.estimate < found.high < -0.5
+    assert (found.n, found.clusters) == (200, 40)
+    assert found.gains - found.losses == round(200 * found.estimate)
+
+
+def test_mcnemar_is_the_exact_test_on_the_queries_that_changed() -> None:
+    found = paired_difference(records(), COLUMN, {"model": "b", "false_ratio": 0.0}, NO, np.random.default_rng(0))
+    assert found.p_value == pytest.approx(binomtest(found.gains, found.gains + found.losses).pvalue)
+
+
+def test_the_interval_covers_and_the_test_errs_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+    covered = rejected = 0
+    for _ in range(600):
+        frame = two(clustered(rng, 0.6, 0.01), clustered(rng, 0.6, 0.01))
+        found = paired_difference(frame, "right", {"c": 0}, {"c": 1}, rng)
+        covered += found.low <= 0 <= found.high
+        rejected += found.p_value <= 0.05
+    assert 0.93 <= covered / 600 <= 0.97
+    assert rejected / 600 <= 0.06
+
+
+def test_two_conditions_that_agree_everywhere_still_have_an_interval() -> None:
+    same = clustered(np.random.default_rng(0), 0.5)
+    found = paired_difference(two(same, same), "right", {"c": 0}, {"c": 1}, np.random.default_rng(0))
+    assert found.estimate == 0
+    assert -0.1 < found.low < 0 < found.high < 0.1
+    assert found.p_value == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop(columns="pair"), "no column 'pair'"),
+        (lambda f: f[f["false_ratio"] == 0.0], "no record has"),
+        (lambda f: f.drop(index=f.index[0]), "1 queries have only one of"),
+        (lambda f: pd.concat([f, f]), "has 2 records"),
+    ],
+)
+def test_records_that_do_not_pair_are_told(change, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UserError, match=message):
+        paired_difference(change(records()), COLUMN, NO, ALL, np.random.default_rng(0))

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lcl_lab.concepts import FACTORS, IMAGE_SIZE, random_look, render
+from lcl_lab.concepts.world import world_100
+
+LOOK = random_look(np.random.default_rng(0))
+
+
+def test_an_image_depends_on_its_look_and_number_alone() -> None:
+    first = render(LOOK, 3)
+    render(random_look(np.random.default_rng(1)), 4)
+    assert np.array_equal(first, render(LOOK, 3))
+
+
+def test_images_are_colour_pictures() -> None:
+    image = render(LOOK, 0)
+    assert image.shape == (IMAGE_SIZE, IMAGE_SIZE, 3)
+    assert image.dtype == np.uint8
+    assert image.std() > 10
+
+
+def test_no_two_images_of_a_look_are_alike() -> None:
+    images = [render(LOOK, k).astype(float) for k in range(20)]
+    gaps = [np.abs(a - b).mean() for k, a in enumerate(images) for b in images[k + 1 :]]
+    assert min(gaps) > 5
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_every_value_of_a_factor_is_visible(factor: str) -> None:
+    base = replace(LOOK, pattern="striped", colour="white", second="red")
+    values = [value for value in FACTORS[factor] if value not in ("white", "red")]
+    images = {render(replace(base, **{factor: value}), 0).tobytes() for value in values}
+    assert len(images) == len(values)
+
+
+def test_matching_pixels_does_not_tell_look_alikes_apart() -> None:
+    world, right = world_100(), []
+    for pair in world.pairs:
+        shown = [np.mean([world.pixels(c, k) for k in range(1, 9)], axis=0) for c in pair]
+        for asked, concept in enumerate(pair):
+            query = world.pixels(concept, 0).astype(float)
+            nearest = int(np.argmin([((query - mean) ** 2).sum() for mean in shown]))
+            right.append(nearest == asked)
+    assert np.mean(right) < 0.8
