@@ -1,6 +1,6 @@
 """The embedded world: three sets of rendered concepts with no concept in common.
 
-- `world-900`: 900 classes to train on, in families of six look-alikes.
+- `world-900`: 900 classes to train on, in genera of look-alikes.
 - `world-100`: 100 classes to evaluate on, in 50 pairs of look-alikes (2i, 2i+1).
 - `isekai-mini`: 20 groups; in each a thing that the base model learns to name, and an unreal fusion
   of it with the next group's thing, under a portmanteau name (after ISEKAI, paper section 4).
@@ -27,7 +27,7 @@ __all__ = ["TRAINING_IMAGES_FROM", "World", "held_out_looks", "isekai_mini", "kn
 
 TRAINING_IMAGES_FROM = 100_000  # image numbers from here on are for training and in no evaluation
 _WORLD_SEED = 2308_07891
-_FAMILY = 6
+_GENERA = 6
 _THINGS = (
     "anchor barrel cactus dragon engine falcon guitar hammer island jacket kettle lantern magnet "
     "needle orchid pigeon rocket saddle turtle walnut"
@@ -66,21 +66,24 @@ class World:
 
 @cache
 def world_900() -> World:
-    """900 training classes, each paired with the next look-alike of its family."""
+    """900 training classes: species of a few genera, each one to three factors away from its genus.
+
+    The paper's law of negatives reaches far down the list of similar classes, so a class needs many
+    look-alikes for its negatives to be hard.
+    """
     rng = np.random.default_rng([_WORLD_SEED, 900])
+    taken = set(held_out_looks())
     looks: list[Look] = []
-    avoid = held_out_looks()
-    while len(looks) < 900:
-        family = [random_look(rng)]
-        while len(family) < _FAMILY:
-            relative = family[0].vary(rng, _some_factors(rng, 1 + len(family) % 2))
-            if relative not in family:
-                family.append(relative)
-        if not (set(family) & (avoid | set(looks))):
-            looks += family
-    pairs = [
-        Pair(f"{i:03}", f"{i + 1:03}" if (i + 1) % _FAMILY else f"{i + 1 - _FAMILY:03}") for i in range(len(looks))
-    ]
+    for _ in range(_GENERA):
+        genus = random_look(rng)
+        species: list[Look] = []
+        while len(species) < 900 // _GENERA:
+            look = genus.vary(rng, _some_factors(rng, int(rng.integers(1, 4))))
+            if look not in taken:
+                species.append(look)
+                taken.add(look)
+        looks += species
+    pairs = [Pair(f"{i:03}", f"{i + 1:03}") for i in range(0, 900, 2)]
     return _world("world-900", looks, invent_names(rng, 900, taken=_evaluation_names()), pairs, images=64)
 
 

@@ -16,7 +16,7 @@ __all__ = ["false_ratio_chart"]
 
 PUBLISHED = "published, other data"
 _SHAPES = ("circle", "square", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left", "wedge")
-_GUIDES = {"chance": [2, 3], "follows every label": [7, 4], "nearest prototype": [12, 3, 2, 3]}
+_GUIDES = {"chance": [2, 3], "follows one shot at random": [7, 4], "nearest prototype": [12, 3, 2, 3]}
 _SPREAD = 0.012  # of the x axis between the bars of neighbouring models, so that none hides another
 _X = alt.Scale(domain=[0, 1], nice=False, padding=14)
 _Y = alt.Scale(domain=[0, 1], nice=False, padding=8)
@@ -56,8 +56,8 @@ def _guides(reference: pd.DataFrame | None) -> pd.DataFrame:
     fixed = [
         ("chance", 0.0, 0.5),
         ("chance", 1.0, 0.5),
-        ("follows every label", 0.0, 1.0),
-        ("follows every label", 1.0, 0.0),
+        ("follows one shot at random", 0.0, 1.0),
+        ("follows one shot at random", 1.0, 0.0),
     ]
     guides = pd.DataFrame(fixed, columns=["guide", "x", "y"])
     if reference is None:
@@ -140,4 +140,4 @@ def _x(field: str = "x") -> alt.X:
 
 
 def _y(field: str = "y") -> alt.Y:
-    return alt.Y(f"{field}:Q", title="Accuracy", scale=_Y, axis=alt.Axis(format=".1f", values=[0, 0.25, 0.5, 0.75, 1]))
+    return alt.Y(f"{field}:Q", title="Accuracy", scale=_Y, axis=alt.Axis(format=".2f", values=[0, 0.25, 0.5, 0.75, 1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -17,7 +17,11 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's colours, which the colour-blind can tell apart, the best visible on white first."""
 INK = "#222222"
 GREY = "#666666"
-_OPTIONS: dict[str, dict[str, Any]] = {"html": {"inline": True}, "png": {"scale_factor": 2}, "svg": {}}
+_OPTIONS: dict[Literal["html", "png", "svg"], dict[str, Any]] = {
+    "html": {"inline": True},
+    "png": {"scale_factor": 2},
+    "svg": {},
+}
 
 
 @alt.theme.register("lcl_lab", enable=True)
@@ -25,7 +29,13 @@ def lab_theme() -> alt.theme.ThemeConfig:
     """Sizes that stay readable in a paper's column; importing this module makes it Altair's theme."""
     text = {"labelFontSize": 14, "labelColor": INK, "titleFontSize": 15, "titleColor": INK, "titleFontWeight": "normal"}
     axis: Any = text | {"gridColor": "#E6E6E6", "domainColor": GREY, "tickColor": GREY, "titlePadding": 10}
-    legend: Any = text | {"labelLimit": 320, "symbolSize": 110, "symbolStrokeWidth": 2, "columnPadding": 20}
+    legend: Any = text | {
+        "labelLimit": 320,
+        "titleLimit": 320,
+        "symbolSize": 110,
+        "symbolStrokeWidth": 2,
+        "columnPadding": 20,
+    }
     return {
         "config": {
             "font": "Helvetica, Arial, 'DejaVu Sans', sans-serif",

@@ -63,6 +63,8 @@ class PooledProjector(nn.Module):
 
 
 class MiniForConditionalGeneration(LlavaForConditionalGeneration):
+    """A LLaVA whose projector pools; its vision features can be computed apart, once."""
+
     config_class = MiniConfig
 
     def __init__(self, config: MiniConfig) -> None:
@@ -120,10 +122,11 @@ def _give_look_back_heads(model: MiniForConditionalGeneration) -> None:
 
     A name can only be matched to a later query if its position carries what its image looked like.
     A plain transformer must first invent the heads that carry it, with nothing to reward them until
-    the heads that match exist too. So, before training: in the first layer, head h looks back h + 1
-    positions (biases of query and key, turned by the rotary embedding, peak at that distance) and
-    copies its share of the width; in the layers above, query and key projections are equal, so that
-    alike positions attend to each other. All of it is free to change in training.
+    the heads that match exist too. So, before training: in the first layer every head averages the
+    last few positions (biases of query and key, turned by the rotary embedding, peak at that distance)
+    and copies its share of the width, so that an image's tokens reach its name and, the same way, the
+    end of the query; in the layers above, query and key projections are equal, so that alike
+    positions attend to each other. All of it is free to change in training.
     """
     layers = model.model.language_model.layers
     with torch.no_grad():
@@ -138,17 +141,18 @@ def _give_look_back_heads(model: MiniForConditionalGeneration) -> None:
 
 _MATCH_STD = 0.06
 _WORD_STD = 0.5
-_COPY = 0.7  # size of what a look-back head copies
-_SHARPNESS = 6.0  # size of the biases; 6 puts most of a head's attention on its distance
+_COPY = 1.0  # size of what a look-back head copies
+_DISTANCE = 2.5  # positions back
+_SHARPNESS = 2.0  # size of the biases; at 2 the positions next to the peak get 0.6 of its weight
 
 
 def _look_back(attention: LlamaAttention, theta: float) -> None:
     size = attention.head_dim
     heads = attention.q_proj.out_features // size
     frequencies = theta ** (-torch.arange(size // 2) / (size // 2))
+    angles = frequencies * _DISTANCE
     for head in range(heads):
         own = slice(head * size, (head + 1) * size)
-        angles = frequencies * (head + 1)
         attention.k_proj.bias[own] = _SHARPNESS * torch.cat([torch.ones(size // 2), torch.zeros(size // 2)])
         attention.q_proj.bias[own] = _SHARPNESS * torch.cat([torch.cos(angles), -torch.sin(angles)])
         copied = torch.zeros(size, attention.v_proj.in_features)

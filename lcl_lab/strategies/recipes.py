@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
@@ -23,12 +22,14 @@ from lcl_lab.concepts.world import world_900
 from lcl_lab.models.clip import image_features, load_clip, read_tokens, vision_tower
 from lcl_lab.models.mini import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini
 from lcl_lab.models.mini_processor import build_processor
+from lcl_lab.models.registry import PROTOTYPE, find_checkpoint
 from lcl_lab.prompts import Prompt
+from lcl_lab.strategies.bank import BlendedBank, look_at
 from lcl_lab.strategies.clip import ClipPlan, train_clip
 from lcl_lab.strategies.corpus import make_corpus, render_all
 from lcl_lab.strategies.log import TrainingLog
 from lcl_lab.strategies.tasks import draw_task
-from lcl_lab.strategies.trainer import Phase, fill_bank, train
+from lcl_lab.strategies.trainer import Phase, train
 from lcl_lab.strategies.two_way import TwoWay
 
 __all__ = ["RECIPES", "Budget", "Recipe"]
@@ -47,8 +48,8 @@ class Budget:
     steps: Mapping[str, tuple[int, ...]]
 
 
-DEFAULT = Budget(20_000, 256, 32, {"vision": (2400,), "base": (1500,), "2-way": (400, 400)})
-TINY = Budget(40, 8, 10, {"vision": (4,), "base": (4,), "2-way": (3, 2)})
+DEFAULT = Budget(20_000, 256, 32, {"vision": (2400,), "base": (1500,), "2-way": (600, 500, 300)})
+TINY = Budget(40, 8, 10, {"vision": (4,), "base": (4,), "2-way": (2, 2, 2)})
 BUDGETS = {"default": DEFAULT, "tiny": TINY}
 
 Recipe = Callable[[Path, Path, Budget, int, TrainingLog], None]
@@ -70,7 +71,7 @@ def base(start: Path, out: Path, budget: Budget, seed: int, log: TrainingLog) ->
     tower = vision_tower(load_clip(start))
     model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id)
     corpus = make_corpus(seed, budget.groups // 4, budget.known, torch.get_num_threads())
-    features = fill_bank(model, corpus.images, "looking")
+    features = look_at(model, corpus.images)
     named = np.flatnonzero([bool(name) for name in corpus.names])
     unnamed = len(corpus.looks) - len(named)
 
@@ -79,7 +80,7 @@ def base(start: Path, out: Path, budget: Budget, seed: int, log: TrainingLog) ->
         return [draw_task(rng, ImageRef("corpus", "", row), corpus.looks[row], corpus.names[row]) for row in rows]
 
     phases = [Phase(budget.steps["base"][0], draw)]
-    train(model, processor, phases, lambda ref: features[ref.number], 2e-3, seed, log)
+    train(model, processor, phases, lambda refs, _: features[[ref.number for ref in refs]], 2e-3, seed, log)
     _save(model, processor, out)
 
 
@@ -90,21 +91,18 @@ def two_way(start: Path, out: Path, budget: Budget, seed: int, log: TrainingLog)
     model = MiniForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
     model.model.vision_tower.requires_grad_(False)
     world = world_900()
-    ids = {concept: row for row, concept in enumerate(world.concepts)}
-    images = render_all([(world.looks[c], n) for c in ids for n in range(budget.images)], torch.get_num_threads())
-    features = fill_bank(model, images, "looking").unflatten(0, (len(ids), budget.images))
+    images = render_all(
+        [(look, number) for look in world.looks.values() for number in range(budget.images)], torch.get_num_threads()
+    )
+    features = look_at(model, images).unflatten(0, (len(world.concepts), budget.images))
     strategy = TwoWay(world, _neighbours(images, budget.images, seed), budget.images)
 
     def phase(steps: int, shots: int, batch: int) -> Phase:
         return Phase(steps, lambda rng: [strategy.draw(rng, shots) for _ in range(batch)])
 
-    def bank(ref: ImageRef) -> Tensor:
-        return features[ids[ref.concept], ref.number]
-
-    short, full = budget.steps["2-way"]
-    shots = min(16, 2 * (budget.images - 1))
-    phases = [phase(short, 4, 64), phase(full, shots, 16)]
-    train(model, processor, phases, bank, 2e-3, seed, log)
+    two, four, full = budget.steps["2-way"]
+    phases = [phase(two, 2, 64), phase(four, 4, 64), phase(full, 16, 16)]
+    train(model, processor, phases, BlendedBank(features, list(world.concepts)), 3e-3, seed, log)
     _save(model, processor, out)
 
 
@@ -113,10 +111,8 @@ RECIPES: dict[str, Recipe] = {"vision": vision, "base": base, "2-way": two_way}
 
 def _neighbours(images: np.ndarray, per_class: int, seed: int) -> np.ndarray:
     """100 hard negatives of every class of `world-900` by the shipped CLIP."""
-    from lcl_lab.models.registry import PROTOTYPE, find_checkpoint
-
     clip = load_clip(find_checkpoint(PROTOTYPE).path)
-    means = image_features(clip, images).reshape(-1, per_class, image_features(clip, images[:1]).shape[1]).mean(1)
+    means = image_features(clip, images).reshape(len(images) // per_class, per_class, -1).mean(1)
     with torch.inference_mode():
         texts = clip.encode_text(read_tokens(list(world_900().looks.values())), normalize=True).numpy()
     return draw_neighbours(similarity(means, texts), 100, np.random.default_rng([seed, 4]))

@@ -1,8 +1,4 @@
-"""Trains the embedded model on prompts whose right answer is known; the vision encoder stays frozen.
-
-Features of the frozen vision encoder are computed once, before training: nine tenths of a naive step
-is the vision tower.
-"""
+"""Trains the embedded model on prompts whose right answer is known; the vision encoder stays frozen."""
 
 from __future__ import annotations
 
@@ -12,25 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from lcl_lab.concepts import ImageRef
-from lcl_lab.models.clip import pixels
 from lcl_lab.models.encode import Encoder
 from lcl_lab.models.mini import IMAGE_TOKENS, MiniForConditionalGeneration
 from lcl_lab.prompts import Prompt
+from lcl_lab.strategies.bank import Bank
 from lcl_lab.strategies.log import TrainingLog
 
-__all__ = ["Bank", "Phase", "fill_bank", "train"]
-
-Bank = Callable[[ImageRef], Tensor]
-"""The frozen features (I, D_vision) of an image."""
+__all__ = ["Phase", "train"]
 
 _IGNORED = -100
-_VISION_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -39,15 +29,6 @@ class Phase:
 
     steps: int
     draw: Callable[[np.random.Generator], Sequence[Prompt]]
-
-
-def fill_bank(model: MiniForConditionalGeneration, images: np.ndarray, title: str) -> Tensor:
-    """Frozen features (N, I, D_vision) of images uint8 (N, H, W, 3)."""
-    rows = []
-    with torch.inference_mode():
-        for start in track(range(0, len(images), _VISION_BATCH), title):
-            rows.append(model.frozen_features(pixels(images[start : start + _VISION_BATCH])))
-    return torch.cat(rows).clone()
 
 
 def train(
@@ -69,7 +50,7 @@ def train(
     for step in log.steps(len(plan)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(1.0, (step + 1) / 100) * (1 - step / len(plan))
-        batch = _Batch.of(encode, plan[step].draw(rng), bank)
+        batch = _Batch.of(encode, plan[step].draw(rng), bank, rng)
         # The default attention kernel is several times slower backwards on a CPU.
         with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16):
             loss = batch.loss(model)
@@ -91,7 +72,7 @@ class _Batch:
     features: Tensor
 
     @classmethod
-    def of(cls, encode: Encoder, prompts: Sequence[Prompt], bank: Bank) -> _Batch:
+    def of(cls, encode: Encoder, prompts: Sequence[Prompt], bank: Bank, rng: np.random.Generator) -> _Batch:
         rows, labels, features = [], [], []
         for prompt in prompts:
             encoded = encode(prompt)
@@ -99,10 +80,10 @@ class _Batch:
             answer = encoded.candidates[0]
             rows.append(torch.tensor(read + answer))
             labels.append(torch.tensor([_IGNORED] * len(read) + answer))
-            features += [bank(ref) for ref in encoded.images]
+            features.append(bank(encoded.images, rng))
         pad = nn.utils.rnn.pad_sequence
         mask = pad([torch.ones_like(row) for row in rows], batch_first=True)
-        return cls(pad(rows, True), pad(labels, True, _IGNORED), mask, torch.stack(features))
+        return cls(pad(rows, True), pad(labels, True, _IGNORED), mask, torch.cat(features))
 
     def loss(self, model: MiniForConditionalGeneration) -> Tensor:
         """Mean cross-entropy over the tokens of the answers."""

@@ -41,7 +41,7 @@ def print_table(console: Console, findings: Findings) -> None:
 
 
 def write_report(folder: Path, findings: Findings, provenance: Provenance) -> None:
-    """Write figure.html, figure.png, figure.svg and report.md into a run directory."""
+    """Write figure.html, figure.png, figure.svg and report.md, which shows them, into a run directory."""
     save(findings.chart, folder, "figure")
     lines = [
         f"# {findings.title}",
@@ -60,6 +60,10 @@ def write_report(folder: Path, findings: Findings, provenance: Provenance) -> No
         "",
         "`mini/prototype` is the reference: a nearest-prototype classifier on the frozen vision features.",
         "Published points in the figure are the paper's, on other data, and open-ended.",
+        "",
+        "The first episode under the middle condition; false labels are red, over the true name:",
+        "",
+        "![the images of an episode with the labels shown](episode.png)",
         "",
         "## Where this comes from",
         "",

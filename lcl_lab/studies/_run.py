@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 
 from lcl_lab.concepts import ConceptSet, load_concepts
-from lcl_lab.episodes import check_shots
+from lcl_lab.episodes import check_shots, save_strip
 from lcl_lab.models import PROTOTYPE, find_checkpoint
 from lcl_lab.store import Run, collect
 from lcl_lab.studies._evaluate import Condition, evaluate
@@ -76,11 +76,13 @@ def run_study(
             print_table(console, find(config, run.records()))
             print(run.path)
             return
-        device = evaluate(run, checkpoints, concepts, conditions(config, concepts), config.queries, config.batch_size)
+        design_points = conditions(config, concepts)
+        device = evaluate(run, checkpoints, concepts, design_points, config.queries, config.batch_size)
         findings = find(config, run.records())
         command = ["python", "-m", f"lcl_lab.studies.{name}", *arguments]
         seconds = time.perf_counter() - started
         provenance = collect(identity, [config.seed], device, seconds, command)
+        save_strip(design_points[len(design_points) // 2].episode(0), concepts.image, run.path / "episode.png")
         write_report(run.path, findings, provenance)
         run.finish(provenance)
         print_table(console, findings)

@@ -26,7 +26,15 @@ def test_training_teaches_the_final_answer_and_leaves_the_vision_tower_alone(unt
     features = torch.randn(4, 4, 128)
     processor = AutoProcessor.from_pretrained(untrained)
     phases = [Phase(150, prompts)]
-    train(model, processor, phases, lambda ref: features[ref.number], 2e-3, 0, TrainingLog(tmp_path, "test"))
+    train(
+        model,
+        processor,
+        phases,
+        lambda refs, _: features[[ref.number for ref in refs]],
+        2e-3,
+        0,
+        TrainingLog(tmp_path, "test"),
+    )
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.2 * losses[0]
     moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
@@ -42,7 +50,15 @@ def test_the_same_seed_gives_the_same_weights(untrained: Path, tmp_path: Path) -
         features = torch.ones(4, 4, 128)
         processor = AutoProcessor.from_pretrained(untrained)
         log = TrainingLog(tmp_path, "test")
-        train(model, processor, [Phase(3, prompts)], lambda ref: features[ref.number], 2e-3, seed, log)
+        train(
+            model,
+            processor,
+            [Phase(3, prompts)],
+            lambda refs, _: features[[ref.number for ref in refs]],
+            2e-3,
+            seed,
+            log,
+        )
         return model.lm_head.weight.detach()
 
     assert torch.equal(trained(0), trained(0))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,8 @@ def test_it_writes_a_report_with_its_figure_and_prints_where(
     assert "mini/2-way" in report
     assert "mini/prototype" in report
     assert "python -m lcl_lab.studies.false_ratio --preset tiny" in report
-    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]*)\)", report):
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     assert "<script src=" not in (folder / "figure.html").read_text()
 
 
