@@ -48,8 +48,8 @@ class Budget:
     steps: Mapping[str, tuple[int, ...]]
 
 
-DEFAULT = Budget(20_000, 256, 32, {"vision": (2400,), "base": (1500,), "2-way": (600, 500, 300)})
-TINY = Budget(40, 8, 10, {"vision": (4,), "base": (4,), "2-way": (2, 2, 2)})
+DEFAULT = Budget(20_000, 256, 32, {"vision": (2400,), "base": (1500,), "2-way": (900, 300)})
+TINY = Budget(40, 8, 9, {"vision": (4,), "base": (4,), "2-way": (3, 2)})
 BUDGETS = {"default": DEFAULT, "tiny": TINY}
 
 Recipe = Callable[[Path, Path, Budget, int, TrainingLog], None]
@@ -70,6 +70,9 @@ def base(start: Path, out: Path, budget: Budget, seed: int, log: TrainingLog) ->
     tokenizer = processor.tokenizer
     tower = vision_tower(load_clip(start))
     model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id)
+    # Single images teach nothing about looking back, and would wear out the heads that do.
+    for layer in model.model.language_model.layers:
+        layer.self_attn.requires_grad_(False)
     corpus = make_corpus(seed, budget.groups // 4, budget.known, torch.get_num_threads())
     features = look_at(model, corpus.images)
     named = np.flatnonzero([bool(name) for name in corpus.names])
@@ -100,8 +103,8 @@ def two_way(start: Path, out: Path, budget: Budget, seed: int, log: TrainingLog)
     def phase(steps: int, shots: int, batch: int) -> Phase:
         return Phase(steps, lambda rng: [strategy.draw(rng, shots) for _ in range(batch)])
 
-    two, four, full = budget.steps["2-way"]
-    phases = [phase(two, 2, 64), phase(four, 4, 64), phase(full, 16, 16)]
+    short, full = budget.steps["2-way"]
+    phases = [phase(short, 4, 64), phase(full, 16, 16)]
     train(model, processor, phases, BlendedBank(features, list(world.concepts)), 3e-3, seed, log)
     _save(model, processor, out)
 

@@ -3,7 +3,7 @@
 The positive class is uniform and is called by a random string of 1 to 10 letters; the negative is
 neighbour j with p_j = (N + 1 − j) / Σ m and keeps its own name; only the final answer carries loss.
 The paper trains at 16 shots throughout. A decoder of this size first needs short supports to notice
-that names and images go together, so training begins with 2 and 4 shots.
+that names and images go together, so training begins with 4 shots.
 """
 
 from __future__ import annotations
