@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from lcl_lab.models.clip import build_clip, vision_tower
 from lcl_lab.models.mini import IMAGE_TOKENS, build_mini
@@ -23,6 +24,31 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = processor.tokenizer
     tower = vision_tower(build_clip())
     model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a LLaVA as `transformers` has it, of 16 tokens an image, tiny and untrained."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoints") / "stock"
+    processor = build_processor(16)
+    vision = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=64, patch_size=16
+    )
+    text = LlamaConfig(
+        vocab_size=len(processor.tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        eos_token_id=processor.tokenizer.eos_token_id,
+    )
+    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=processor.image_token_id)
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

@@ -102,6 +102,8 @@ def load_model(checkpoint: Checkpoint, batch_size: int) -> Model:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--model {checkpoint.name}: cannot load {checkpoint.path}: {reason}") from error
+    if not getattr(processor, "chat_template", None) or not hasattr(processor, "image_token_id"):
+        raise UserError(f"--model {checkpoint.name}: its processor has no chat template or no image token")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return HFModel(checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size)
 

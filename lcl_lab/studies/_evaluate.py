@@ -73,7 +73,7 @@ def evaluate(
             device = model.device
             for cell in cells:
                 records = []
-                for record in _answer(run.study, model, concepts, cell):
+                for record in _answer(run.study, found.name, model, concepts, cell):
                     records.append(record)
                     bar.advance(task)
                 run.commit(cell.name, records)
@@ -89,11 +89,11 @@ def _cells(found: Checkpoint, conditions: Sequence[Condition], queries: int) -> 
             yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + _CELL, queries)))
 
 
-def _answer(study: str, model: Model, concepts: ConceptSet, cell: _Cell) -> Iterator[Record]:
+def _answer(study: str, name: str, model: Model, concepts: ConceptSet, cell: _Cell) -> Iterator[Record]:
     episodes = [cell.condition.episode(query) for query in cell.queries]
     answers = model.answer([chat(episode) for episode in episodes], concepts.image)
     for episode, answer in zip(episodes, answers, strict=True):
-        yield _record(study, model.name, cell.condition.values, episode, answer)
+        yield _record(study, name, cell.condition.values, episode, answer)
 
 
 def _record(study: str, model: str, condition: Mapping[str, Value], episode: Episode, answer: Answer) -> Record:

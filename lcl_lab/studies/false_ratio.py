@@ -90,10 +90,10 @@ def _findings(config: FalseRatio, records: pd.DataFrame) -> Findings:
 
     estimates = accuracy(records, ["model", "false_ratio"], config.seed)
     title = f"False labels at {config.shots} shots on {config.data}"
-    return Findings(title, estimates, "false_ratio", _chart(estimates, title), _sentences(config, records))
+    return Findings(title, estimates, "false_ratio", _chart(config, estimates, title), _sentences(config, records))
 
 
-def _chart(estimates: pd.DataFrame, title: str) -> alt.HConcatChart:
+def _chart(config: FalseRatio, estimates: pd.DataFrame, title: str) -> alt.HConcatChart:
     from lcl_lab.analysis import published_false_ratio
     from lcl_lab.figures import false_ratio_chart
     from lcl_lab.models import PROTOTYPE
@@ -101,7 +101,8 @@ def _chart(estimates: pd.DataFrame, title: str) -> alt.HConcatChart:
     is_reference = estimates["model"] == PROTOTYPE
     reference = estimates[is_reference & (estimates["metric"] == "candidate")]
     line = reference[["false_ratio", "estimate"]].rename(columns={"estimate": "accuracy"})
-    models = estimates[~is_reference & (estimates["metric"] != "candidate-raw")]
+    asked = estimates["model"].isin(config.model)
+    models = estimates[asked & (estimates["metric"] != "candidate-raw")]
     return false_ratio_chart(models, published_false_ratio(), title, line)
 
 
@@ -113,7 +114,7 @@ def _sentences(config: FalseRatio, records: pd.DataFrame) -> list[str]:
 
     first, last = config.ratios[0], config.ratios[-1]
     said = []
-    for model in config.model:
+    for model in dict.fromkeys(config.model):
         for metric in ("candidate", "open-ended"):
             change = paired_difference(
                 records[records["model"] == model],

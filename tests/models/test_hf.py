@@ -16,6 +16,13 @@ from lcl_lab.prompts import Prompt, chat
 WORLD = load_concepts("world-100")
 
 
+@pytest.fixture(params=["untrained", "stock"])
+def checkpoint(request: pytest.FixtureRequest) -> Path:
+    """Ours, and a LLaVA that knows nothing of us: all models answer through one code path."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
+
+
 def prompts(count: int = 6) -> list[Prompt]:
     """Prompts of different lengths, so that batches need padding."""
     return [chat(falsify(draw_episode(WORLD, 0, query, 2 * (query % 3)), 0.5)) for query in range(count)]
@@ -42,10 +49,10 @@ def plain_inputs(processor: object, prompt: Prompt) -> dict[str, torch.Tensor]:
     return processor(text=text, images=images, return_tensors="pt", add_special_tokens=False)
 
 
-def test_log_likelihoods_are_those_of_one_plain_forward_pass(untrained: Path) -> None:
-    model = AutoModelForImageTextToText.from_pretrained(untrained).eval()
-    processor = AutoProcessor.from_pretrained(untrained)
-    for prompt, answer in zip(prompts(), answers(untrained, 4), strict=True):
+def test_log_likelihoods_are_those_of_one_plain_forward_pass(checkpoint: Path) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint).eval()
+    processor = AutoProcessor.from_pretrained(checkpoint)
+    for prompt, answer in zip(prompts(), answers(checkpoint, 4), strict=True):
         inputs = plain_inputs(processor, prompt)
         for candidate, found in zip(prompt.candidates, answer.logliks, strict=True):
             name = processor.tokenizer(candidate + "<|end|>", add_special_tokens=False, return_tensors="pt")[
@@ -59,10 +66,10 @@ def test_log_likelihoods_are_those_of_one_plain_forward_pass(untrained: Path) ->
             assert found.total == pytest.approx(float(expected), abs=1e-4)
 
 
-def test_greedy_text_is_that_of_generate(untrained: Path) -> None:
-    model = AutoModelForImageTextToText.from_pretrained(untrained).eval()
-    processor = AutoProcessor.from_pretrained(untrained)
-    for prompt, answer in zip(prompts(), answers(untrained, 4), strict=True):
+def test_greedy_text_is_that_of_generate(checkpoint: Path) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint).eval()
+    processor = AutoProcessor.from_pretrained(checkpoint)
+    for prompt, answer in zip(prompts(), answers(checkpoint, 4), strict=True):
         inputs = plain_inputs(processor, prompt)
         inputs.pop("token_type_ids", None)
         with torch.inference_mode():
@@ -71,8 +78,8 @@ def test_greedy_text_is_that_of_generate(untrained: Path) -> None:
         assert answer.text == text.strip()
 
 
-def test_batch_size_moves_log_likelihoods_by_rounding_only(untrained: Path) -> None:
-    one, others = answers(untrained, 1), [answers(untrained, size) for size in (4, 64)]
+def test_batch_size_moves_log_likelihoods_by_rounding_only(checkpoint: Path) -> None:
+    one, others = answers(checkpoint, 1), [answers(checkpoint, size) for size in (4, 64)]
     for other in others:
         for a, b in zip(one, other, strict=True):
             assert a.text == b.text
@@ -80,14 +87,14 @@ def test_batch_size_moves_log_likelihoods_by_rounding_only(untrained: Path) -> N
             assert [s.total for s in a.logliks] == pytest.approx([s.total for s in b.logliks], abs=1e-4)
 
 
-def test_each_image_is_asked_for_once(untrained: Path) -> None:
+def test_each_image_is_asked_for_once(checkpoint: Path) -> None:
     asked: Counter[ImageRef] = Counter()
 
     def image(ref: ImageRef) -> Image:
         asked[ref] += 1
         return WORLD.image(ref)
 
-    model = load_model(find_checkpoint(str(untrained)), 2)
+    model = load_model(find_checkpoint(str(checkpoint)), 2)
     for _ in range(2):
         list(model.answer(prompts(), image))
     assert set(asked) == {ref for prompt in prompts() for ref in prompt.images}
@@ -95,8 +102,8 @@ def test_each_image_is_asked_for_once(untrained: Path) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
-def test_a_gpu_gives_the_same_answers(untrained: Path) -> None:
-    model = load_model(find_checkpoint(str(untrained)), 4)
+def test_a_gpu_gives_the_same_answers(checkpoint: Path) -> None:
+    model = load_model(find_checkpoint(str(checkpoint)), 4)
     assert model.device.startswith("cuda")
     found = list(model.answer(prompts(), WORLD.image))
     model._model.to("cpu")

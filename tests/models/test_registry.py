@@ -61,3 +61,9 @@ def test_weights_that_do_not_fit_the_config_are_told(copy: Path) -> None:
     (copy / "config.json").write_text(json.dumps({"model_type": "no-such-model"}))
     with pytest.raises(UserError, match="cannot load"):
         load_model(find_checkpoint(str(copy)), 1)
+
+
+def test_a_processor_without_a_chat_template_is_told(copy: Path) -> None:
+    (copy / "chat_template.jinja").unlink()
+    with pytest.raises(UserError, match="no chat template"):
+        load_model(find_checkpoint(str(copy)), 1)

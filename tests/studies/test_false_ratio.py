@@ -91,6 +91,12 @@ def test_provenance_is_enough_to_repeat_the_run(tmp_path: Path) -> None:
     assert provenance["versions"]["torch"]
 
 
+def test_the_reference_can_be_asked_for_like_any_model_and_twice_is_once(tmp_path: Path) -> None:
+    tiny = ["--preset", "tiny", "--queries", "4", "--results", str(tmp_path)]
+    main([*tiny, "--model", "mini/prototype", "--model", "mini/prototype"])
+    assert connect(tmp_path).sql("SELECT DISTINCT model FROM records").fetchall() == [("mini/prototype",)]
+
+
 def broken_model(tmp_path: Path) -> str:
     from lcl_lab.models import find_checkpoint
 
