@@ -1,78 +1,213 @@
-"""Trains an embedded model: `python -m lcl_lab.train --strategy 2-way --out training/2-way`.
+"""Trains a model by a strategy: `python -m lcl_lab.train --strategy mix --out training/mix`.
 
-The shipped models were made by, in this order (minutes on two cores):
-
-    python -m lcl_lab.train --strategy vision --out lcl_lab/data/models/prototype
-    python -m lcl_lab.train --strategy base --out lcl_lab/data/models/base
-    python -m lcl_lab.train --strategy 2-way --out lcl_lab/data/models/2-way
+The embedded model learns on a CPU in minutes; give a LLaVA checkpoint with --start and it is trained by
+the same strategy, in full or with --lora, on one GPU or, with `accelerate launch`, on many. Kill a training
+at any moment and give the same command again: it goes on from its last checkpoint, to the same weights.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lcl_lab.cli import Parser, run_program
-from lcl_lab.errors import UserError, nearest
+from lcl_lab.errors import UserError
+
+if TYPE_CHECKING:
+    from lcl_lab.models import Checkpoint
+    from lcl_lab.training.log import TrainingLog
 
 __all__ = ["main"]
 
-_STARTS = {"vision": "", "base": "mini/prototype", "2-way": "mini/base"}
-_PRESETS = ("default", "tiny")
+VISION = "vision"
+_TINY_STEPS = 4
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse, train, evaluate where there is something to evaluate, and write the model's card."""
+    """Check, train, and write the checkpoint, its chart and its card."""
     options = _parser().parse_args(arguments)
-    if options.strategy not in _STARTS:
-        raise UserError(f"--strategy {options.strategy}: unknown strategy; {nearest(options.strategy, _STARTS)}")
+    start = _check(options)
     out: Path = options.out
-    if (out / "config.json").exists() and not options.overwrite:
-        raise UserError(f"--out {out}: there is a model; give another folder, or --overwrite")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot make the folder: {error.strerror}") from error
-
-    from lcl_lab.models.registry import CARD, find_checkpoint, fingerprint
-
-    start = options.start or _STARTS[options.strategy]
-    found = find_checkpoint(start) if start else None
+    identity = _identity(options, start)
+    _open(out, identity, options.overwrite)
 
     import torch
 
-    from lcl_lab.strategies.log import TrainingLog
-    from lcl_lab.strategies.recipes import BUDGETS, RECIPES
+    from lcl_lab.training.log import TrainingLog
 
     torch.set_num_threads(options.threads)
     log = TrainingLog(out, options.strategy)
-    (out / CARD).unlink(missing_ok=True)
-    RECIPES[options.strategy](found.path if found else out, out, BUDGETS[options.preset], options.seed, log)
+    if options.strategy == VISION:
+        _train_vision(options, log)
+    else:
+        _train(options, start, log)
+    if int(os.environ.get("RANK", "0")) == 0:
+        _finish(out, identity, arguments, log)
+
+
+def _check(options: argparse.Namespace) -> Checkpoint | None:
+    """Everything that can be wrong, before anything is loaded; the model to start from, if there is one."""
+    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts.pairs_file import neighbour_rows
+    from lcl_lab.models import find_checkpoint
+
+    for name in ("steps", "batch", "accumulate", "checkpoint_every", "lora", "threads"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} {value}: the least is 1")
+    if options.target is not None and not 0 < options.target <= 1:
+        raise UserError(f"--target {options.target}: an accuracy, above 0 and at most 1")
+    if options.learning_rate is not None and options.learning_rate <= 0:
+        raise UserError(f"--learning-rate {options.learning_rate}: must be above 0")
+    if options.strategy == VISION:
+        return None
+
+    from lcl_lab.strategies import find_strategy, strategies
+
+    if options.strategy not in strategies() and not options.strategy.endswith(".py"):
+        raise UserError(f"--strategy {options.strategy}: unknown strategy; {_nearest(options.strategy)}")
+    strategy = find_strategy(options.strategy)
+    concepts = load_concepts(options.data)
+    few = min(concepts.concepts.values(), key=lambda concept: concept.images)
+    if few.images < 9:
+        raise UserError(f"--data {options.data}: concept {few.name!r} has {few.images} images; 16 shots need 9")
+    if options.neighbours:
+        neighbour_rows(options.neighbours, concepts)
+    return find_checkpoint(options.start or f"mini/{strategy.start}", option="--start")
+
+
+def _nearest(wrong: str) -> str:
+    from lcl_lab.errors import nearest
+    from lcl_lab.strategies import strategies
+
+    return nearest(wrong, [*strategies(), VISION])
+
+
+def _identity(options: argparse.Namespace, start: Checkpoint | None) -> Mapping[str, Any]:
+    """What the trained weights depend on: a training with another identity is another training."""
+    from lcl_lab.concepts import load_concepts
+
+    depends = ("strategy", "seed", "preset", "steps", "batch", "learning_rate", "target", "every_answer", "lora")
+    return {
+        **{name: getattr(options, name) for name in depends},
+        "start": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
+        "data": None if options.strategy == VISION else load_concepts(options.data).fingerprint,
+        "neighbours": str(options.neighbours or options.clip),
+    }
+
+
+def _open(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
+    """Make the folder, or find in it the training that is to go on.
+
+    Raises:
+        UserError: the folder cannot be made, or holds a model or another training.
+    """
+    from lcl_lab.models.registry import TRAINING
+
+    file = out / TRAINING
+    if overwrite and out.exists():
+        for path in (out / "checkpoints", out / "card.json", file):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    elif (out / "config.json").exists():
+        raise UserError(f"--out {out}: there is a model; give another folder, or --overwrite")
+    elif file.exists() and json.loads(file.read_text(encoding="utf-8")) != identity:
+        raise UserError(f"--out {out}: another training was begun there; give another folder, or --overwrite")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot write there: {error.strerror}") from error
+
+
+def _train_vision(options: argparse.Namespace, log: TrainingLog) -> None:
+    from lcl_lab.training.clip import ClipPlan, train_clip
+
+    plan = ClipPlan(steps=_TINY_STEPS, groups=40, batch=16) if options.preset == "tiny" else ClipPlan()
+    train_clip(plan, options.out, options.seed, options.threads, log)
+
+
+def _train(options: argparse.Namespace, start: Checkpoint | None, log: TrainingLog) -> None:
+    from lcl_lab.strategies import find_strategy
+    from lcl_lab.training.material import Sources
+    from lcl_lab.training.train import Options, train_strategy
+
+    assert start is not None
+    tiny = options.preset == "tiny"
+    small = {"images": 9, "groups": 40, "known": 8} if tiny else {}
+    data = "world-dev" if tiny and options.data == "world-900" else options.data
+    sources = Sources(data=data, neighbours=options.neighbours, clip=options.clip, **small)
+    chosen = Options(
+        seed=options.seed,
+        steps=options.steps or (_TINY_STEPS if tiny else None),
+        batch=options.batch or (4 if tiny else None),
+        accumulate=options.accumulate,
+        learning_rate=options.learning_rate,
+        checkpoint_every=options.checkpoint_every,
+        target=options.target,
+        every_answer=options.every_answer,
+        lora=options.lora,
+        held_out_queries=8 if tiny else 100,
+        threads=options.threads,
+    )
+    train_strategy(find_strategy(options.strategy), start, options.out, sources, chosen, log)
+
+
+def _finish(out: Path, identity: Mapping[str, Any], arguments: Sequence[str], log: TrainingLog) -> None:
+    """The chart and the card; what only an unfinished training needs goes."""
+    import pandas as pd
+
+    from lcl_lab.figures import save, training_chart
+    from lcl_lab.models.registry import CARD, TRAINING, fingerprint
+    from lcl_lab.training.log import METRICS_FILE
+
+    lines = pd.read_json(out / METRICS_FILE, lines=True)
+    if len(lines):
+        save(training_chart(lines, log.title), out, "training")
     card = {
         "fingerprint": fingerprint(out),
-        "strategy": options.strategy,
-        "start": {"name": start, "fingerprint": found.fingerprint} if found else None,
+        **identity,
         "command": shlex.join(["python", "-m", "lcl_lab.train", *arguments]),
-        "seed": options.seed,
         "steps": log.done,
         "seconds": round(log.seconds),
     }
     (out / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    (out / TRAINING).unlink()
     print(out)
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m lcl_lab.train", description="Train an embedded model.")
-    parser.add_argument("--strategy", required=True, help=f"one of {', '.join(_STARTS)}")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
-    parser.add_argument("--start", help="model to start from (default: the shipped one that the strategy builds on)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--preset", choices=_PRESETS, default="default", help="tiny shows in seconds that it runs")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the processor")
-    parser.add_argument("--overwrite", action="store_true", help="replace the model in the folder")
+    parser = Parser(
+        prog="python -m lcl_lab.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    names = "vision, base, 2-way, 2-way-random, 2-way-weight, mix, in-context, fixed-2 … fixed-16"
+    add("--strategy", required=True, metavar="NAME", help=f"{names}, policy_2way_random_shot, or a Python file")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
+    add("--start", metavar="NAME", help="model to start from (default: the shipped one that the strategy builds on)")
+    add("--data", default="world-900", metavar="NAME", help="concept set to train on (default world-900)")
+    add("--neighbours", type=Path, metavar="FILE", help="hard negatives, as train900_pairs.jsonl (default: mined)")
+    add("--clip", default="mini/prototype", metavar="NAME", help="what mines them (see lcl_lab.neighbours)")
+    add("--seed", type=int, default=0, help="of every draw (default 0)")
+    add("--preset", choices=("default", "tiny"), default="default", help="tiny shows in seconds that it runs")
+    add("--steps", type=int, metavar="N", help="optimiser steps (default: the strategy's; 2000 for a LLaVA)")
+    add("--batch", type=int, metavar="N", help="prompts of a step, over all processes (default for a LLaVA: 4)")
+    add("--accumulate", type=int, default=1, metavar="N", help="parts in which a process reads its prompts")
+    add("--learning-rate", type=float, metavar="X", help="default for a LLaVA: 2e-5, with --lora 2e-4")
+    add("--lora", type=int, metavar="RANK", help="train adapters of that rank instead of all weights")
+    add("--every-answer", action="store_true", help="loss on every answer of a dialogue, not on the last alone")
+    add("--target", type=float, metavar="X", help="stop when the accuracy on held-out episodes reaches it")
+    add("--checkpoint-every", type=int, default=100, metavar="N", help="steps between checkpoints (default 100)")
+    add("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="of the processor")
+    add("--overwrite", action="store_true", help="replace what is in the folder")
     return parser
 
 

@@ -2,7 +2,7 @@
 
 from lcl_lab.concepts.look import FACTORS, Look, description_words, random_look
 from lcl_lab.concepts.registry import DATASETS, load_concepts
-from lcl_lab.concepts.render import IMAGE_SIZE, render
+from lcl_lab.concepts.render import IMAGE_SIZE, Box, render, render_with_box
 from lcl_lab.concepts.types import Concept, ConceptSet, ImageRef, Pair
 from lcl_lab.concepts.words import random_string
 
@@ -10,6 +10,7 @@ __all__ = [
     "DATASETS",
     "FACTORS",
     "IMAGE_SIZE",
+    "Box",
     "Concept",
     "ConceptSet",
     "ImageRef",
@@ -20,4 +21,5 @@ __all__ = [
     "random_look",
     "random_string",
     "render",
+    "render_with_box",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lcl_lab.concepts.types import ConceptSet
-from lcl_lab.concepts.world import isekai_mini, world_100, world_900
+from lcl_lab.concepts.world import isekai_mini, world_100, world_900, world_dev
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.plugins import function_of_file, is_file
 
@@ -14,6 +14,7 @@ __all__ = ["DATASETS", "load_concepts"]
 DATASETS: dict[str, Callable[[], ConceptSet]] = {
     "world-100": world_100,
     "world-900": world_900,
+    "world-dev": world_dev,
     "isekai-mini": isekai_mini,
 }
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from lcl_lab.concepts.look import COLOURS, FACTORS, Look
 
-__all__ = ["IMAGE_SIZE", "render"]
+__all__ = ["IMAGE_SIZE", "Box", "render", "render_with_box"]
 
 IMAGE_SIZE = 64
 Plane = NDArray[np.floating[Any]]  # (H, W), in units of the body's radius where it is a distance
+Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the image's side
 
 _AXIS = (np.arange(IMAGE_SIZE, dtype=np.float32) + 0.5) / (IMAGE_SIZE / 2) - 1
 _X, _Y = np.meshgrid(_AXIS, _AXIS)
@@ -28,11 +29,12 @@ _SPREAD = {"on top": (-pi / 2, 1.9), "below": (pi / 2, 1.9)}  # middle and width
 
 
 def render(look: Look, index: int) -> NDArray[np.uint8]:
-    """Image number `index` of a look.
+    """Image number `index` of a look: uint8 (64, 64, 3), RGB."""
+    return render_with_box(look, index)[0]
 
-    Returns:
-        uint8 (64, 64, 3), RGB.
-    """
+
+def render_with_box(look: Look, index: int) -> tuple[NDArray[np.uint8], Box]:
+    """The image, and the box around the thing in it, parts included, whether or not something covers it."""
     rng = np.random.default_rng([look.digest(), index])
     canvas = _background(rng)
     _clutter(canvas, rng)
@@ -46,7 +48,8 @@ def render(look: Look, index: int) -> NDArray[np.uint8]:
 
     light = rng.uniform(0.7, 1.1) + rng.uniform(-0.25, 0.25) * _X + rng.uniform(-0.25, 0.25) * _Y
     first, second = (np.array(COLOURS[c], np.float32) for c in (look.colour, look.second))
-    for part in _parts(look, x, y):
+    parts = _parts(look, x, y)
+    for part in parts:
         _paint(canvas, part, edge, second * light[..., None])
     skin = _PATTERNS[look.pattern](x, y)[..., None]
     body = _SILHOUETTES[look.silhouette](x, y)
@@ -55,7 +58,15 @@ def render(look: Look, index: int) -> NDArray[np.uint8]:
 
     _occlude(canvas, rng, x0, y0)
     canvas += rng.normal(0, 6, size=canvas.shape).astype(np.float32)
-    return np.clip(canvas, 0, 255).astype(np.uint8)
+    return np.clip(canvas, 0, 255).astype(np.uint8), _box(np.min([body - 0.07, *parts], axis=0))
+
+
+def _box(distance: Plane) -> Box:
+    """Around the inside of a shape."""
+    rows, columns = np.nonzero(distance < 0)
+    edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    left, top, right, bottom = (float(edge) / IMAGE_SIZE for edge in edges)
+    return left, top, right, bottom
 
 
 def _paint(canvas: NDArray[np.float32], distance: Plane, edge: float, colour: NDArray[np.float32]) -> None:

@@ -1,11 +1,12 @@
-"""The embedded world: three sets of rendered concepts with no concept in common.
+"""The embedded world: four sets of rendered concepts with no concept in common.
 
 - `world-900`: 900 classes to train on, in genera of look-alikes.
 - `world-100`: 100 classes to evaluate on, in 50 pairs of look-alikes (2i, 2i+1).
+- `world-dev`: 100 more of the same kind, to watch a training on.
 - `isekai-mini`: 20 groups; in each a thing that the base model learns to name, and an unreal fusion
   of it with the next group's thing, under a portmanteau name (after ISEKAI, paper section 4).
 
-All three are made by rule from one fixed seed, so a set is code and not a download.
+All are made by rule from one fixed seed, so a set is code and not a download.
 """
 
 from __future__ import annotations
@@ -19,15 +20,24 @@ import numpy as np
 from PIL import Image
 
 from lcl_lab.concepts.look import FACTORS, Look, random_look
-from lcl_lab.concepts.render import render
+from lcl_lab.concepts.render import Box, render, render_with_box
 from lcl_lab.concepts.types import Concept, ImageRef, Pair
 from lcl_lab.concepts.words import invent_names, portmanteau
 
-__all__ = ["TRAINING_IMAGES_FROM", "World", "held_out_looks", "isekai_mini", "known_things", "world_100", "world_900"]
+__all__ = [
+    "TRAINING_IMAGES_FROM",
+    "World",
+    "held_out_looks",
+    "isekai_mini",
+    "known_things",
+    "world_100",
+    "world_900",
+    "world_dev",
+]
 
 TRAINING_IMAGES_FROM = 100_000  # image numbers from here on are for training and in no evaluation
 _WORLD_SEED = 2308_07891
-_GENERA = 6
+_FAMILIES, _GENERA = 15, 10  # the latter in each family
 _THINGS = (
     "anchor barrel cactus dragon engine falcon guitar hammer island jacket kettle lantern magnet "
     "needle orchid pigeon rocket saddle turtle walnut"
@@ -53,6 +63,12 @@ class World:
     def image(self, ref: ImageRef) -> Image.Image:
         return Image.fromarray(self.pixels(ref.concept, ref.number))
 
+    def look(self, concept: str) -> Look:
+        return self.looks[concept]
+
+    def box(self, ref: ImageRef) -> Box:
+        return render_with_box(self.looks[ref.concept], ref.number)[1]
+
     def pixels(self, concept: str, index: int) -> np.ndarray:
         """uint8 (H, W, 3).
 
@@ -66,23 +82,26 @@ class World:
 
 @cache
 def world_900() -> World:
-    """900 training classes: species of a few genera, each one to three factors away from its genus.
+    """900 training classes: species of genera of families, ever closer look-alikes.
 
     The paper's law of negatives reaches far down the list of similar classes, so a class needs many
-    look-alikes for its negatives to be hard.
+    look-alikes for its negatives to be hard; and what tells look-alikes apart must be met in many
+    settings, or it is not recognised in new ones.
     """
     rng = np.random.default_rng([_WORLD_SEED, 900])
     taken = set(held_out_looks())
     looks: list[Look] = []
-    for _ in range(_GENERA):
-        genus = random_look(rng)
-        species: list[Look] = []
-        while len(species) < 900 // _GENERA:
-            look = genus.vary(rng, _some_factors(rng, int(rng.integers(1, 4))))
-            if look not in taken:
-                species.append(look)
-                taken.add(look)
-        looks += species
+    for _ in range(_FAMILIES):
+        family = random_look(rng)
+        for _ in range(_GENERA):
+            genus = family.vary(rng, _some_factors(rng, 3))
+            species: list[Look] = []
+            while len(species) < 900 // (_FAMILIES * _GENERA):
+                look = genus.vary(rng, _some_factors(rng, int(rng.integers(1, 3))))
+                if look not in taken:
+                    species.append(look)
+                    taken.add(look)
+            looks += species
     pairs = [Pair(f"{i:03}", f"{i + 1:03}") for i in range(0, 900, 2)]
     return _world("world-900", looks, invent_names(rng, 900, taken=_evaluation_names()), pairs, images=64)
 
@@ -90,17 +109,28 @@ def world_900() -> World:
 @cache
 def world_100() -> World:
     """100 evaluation classes in 50 pairs that differ in three factors."""
-    rng = np.random.default_rng([_WORLD_SEED, 100])
+    return _world_of_pairs("world-100", 100, isekai_mini())
+
+
+@cache
+def world_dev() -> World:
+    """100 more classes like those of `world-100`: what training is watched on, and nothing is evaluated on."""
+    return _world_of_pairs("world-dev", 101, isekai_mini(), world_100())
+
+
+def _world_of_pairs(name: str, stream: int, *others: World) -> World:
+    """50 pairs of look-alikes whose looks and names are in none of the other worlds."""
+    rng = np.random.default_rng([_WORLD_SEED, stream])
     looks: list[Look] = []
-    taken = set(isekai_mini().looks.values())
+    taken = {look for world in others for look in world.looks.values()}
     while len(looks) < 100:
         look = random_look(rng)
         pair = [look, look.vary(rng, _some_factors(rng, 3))]
         if not set(pair) & (taken | set(looks)):
             looks += pair
     pairs = [Pair(f"{i:03}", f"{i + 1:03}") for i in range(0, 100, 2)]
-    names = invent_names(rng, 100, taken=[c.name for c in isekai_mini().concepts.values()])
-    return _world("world-100", looks, names, pairs, images=64)
+    names = invent_names(rng, 100, taken=[c.name for world in others for c in world.concepts.values()])
+    return _world(name, looks, names, pairs, images=64)
 
 
 @cache
@@ -132,7 +162,7 @@ def isekai_mini() -> World:
 def held_out_looks() -> frozenset[Look]:
     """What no model may see in training: `world-100` and the unreal half of `isekai-mini`."""
     unreal = [isekai_mini().looks[pair.positive] for pair in isekai_mini().pairs]
-    return frozenset([*world_100().looks.values(), *unreal])
+    return frozenset([*world_100().looks.values(), *world_dev().looks.values(), *unreal])
 
 
 @cache
@@ -172,4 +202,4 @@ def _a(noun: str) -> str:
 
 
 def _evaluation_names() -> list[str]:
-    return [c.name for world in (world_100(), isekai_mini()) for c in world.concepts.values()]
+    return [c.name for world in (world_100(), world_dev(), isekai_mini()) for c in world.concepts.values()]

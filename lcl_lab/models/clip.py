@@ -6,6 +6,7 @@ the hard negatives of training and is the reference classifier of every study.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from lcl_lab.concepts import IMAGE_SIZE, Look, description_words
+from lcl_lab.concepts import IMAGE_SIZE, description_words
 from lcl_lab.models.vision import vision_tower_from_open_clip
 
-__all__ = ["WIDTH", "build_clip", "image_features", "load_clip", "pixels", "read_tokens", "save_clip", "vision_tower"]
+__all__ = ["WIDTH", "build_clip", "image_features", "load_clip", "pixels", "read_words", "save_clip", "vision_tower"]
 
 WIDTH = 128  # D, of the space that images and texts share
 _LAYERS, _HEAD, _PATCH, _CONTEXT = 4, 32, 8, 20
@@ -80,8 +81,9 @@ def image_features(clip: CLIP, images: NDArray[np.uint8]) -> NDArray[np.float32]
     return np.concatenate(rows)
 
 
-def read_tokens(looks: Sequence[Look]) -> Tensor:
-    """The descriptions of N looks as ids (N, 20): words from 1, the highest id at the end, then zeros."""
+def read_words(texts: Sequence[str]) -> Tensor:
+    """N texts as ids (N, 20): its words from 1, the highest id at the end, then zeros; other words are passed over."""
     words = {word: k for k, word in enumerate(description_words(), start=1)}
-    rows = [[words[word] for word in look.describe().split()] + [len(words) + 1] for look in looks]
+    known = [[words[word] for word in re.findall(r"[a-z]+", text.lower()) if word in words] for text in texts]
+    rows = [[*row[: _CONTEXT - 1], len(words) + 1] for row in known]
     return torch.tensor([row + [0] * (_CONTEXT - len(row)) for row in rows])

@@ -20,9 +20,10 @@ from lcl_lab.plugins import function_of_file, is_file
 if TYPE_CHECKING:
     from lcl_lab.models.types import Model
 
-__all__ = ["CARD", "PROTOTYPE", "Checkpoint", "find_checkpoint", "fingerprint", "load_model", "shipped"]
+__all__ = ["CARD", "PROTOTYPE", "TRAINING", "Checkpoint", "find_checkpoint", "fingerprint", "load_model", "shipped"]
 
 CARD = "card.json"
+TRAINING = "training.json"  # what a training that is not finished is
 PROTOTYPE = "mini/prototype"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
 
@@ -41,27 +42,29 @@ def shipped() -> list[str]:
     return sorted(f"mini/{card.parent.name}" for card in _SHIPPED.glob(f"*/{CARD}"))
 
 
-def find_checkpoint(name: str) -> Checkpoint:
+def find_checkpoint(name: str, option: str = "--model") -> Checkpoint:
     """The checkpoint of that name; a Python file counts as one, its `load()` makes the model.
+
+    `option` is the one that the name was given for.
 
     Raises:
         UserError: there is none, or a file of it is missing or damaged.
     """
     if is_file(name):
-        function_of_file("--model", name, "load")
+        function_of_file(option, name, "load")
         return Checkpoint(name, Path(name), sha256(Path(name).read_bytes()).hexdigest()[:16])
     path = _SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)
     if not (path / "config.json").is_file():
         if path.is_dir() and name not in ("", "."):
-            raise UserError(f"--model {name}: no config.json in {path}; give the folder of a checkpoint")
-        raise UserError(f"--model {name}: unknown model and no such folder; {nearest(name, shipped())}")
+            raise UserError(f"{option} {name}: no config.json in {path}; give the folder of a checkpoint")
+        raise UserError(f"{option} {name}: unknown model and no such folder; {nearest(name, shipped())}")
     weights = sorted(path.glob("*.safetensors"))
     if not weights:
-        raise UserError(f"--model {name}: no *.safetensors in {path}")
+        raise UserError(f"{option} {name}: no *.safetensors in {path}")
     for file in weights:
-        _check_whole(name, file)
+        _check_whole(f"{option} {name}", file)
     found = Checkpoint(name, path, fingerprint(path))
-    _check_card(found)
+    _check_card(f"{option} {name}", found)
     return found
 
 
@@ -69,7 +72,7 @@ def fingerprint(path: Path) -> str:
     """16 hex digits over the files of a checkpoint that matter to its answers."""
     digest = sha256()
     for file in sorted(file for pattern in ("*.json", "*.jinja", "*.safetensors") for file in path.glob(pattern)):
-        if file.name != CARD:
+        if file.name not in (CARD, TRAINING):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -108,23 +111,22 @@ def load_model(checkpoint: Checkpoint, batch_size: int) -> Model:
     return HFModel(checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size)
 
 
-def _check_whole(name: str, file: Path) -> None:
+def _check_whole(what: str, file: Path) -> None:
     try:
         with safe_open(file, framework="numpy") as tensors:
             empty = not tensors.keys()
     except (SafetensorError, OSError) as error:
-        raise UserError(f"--model {name}: {file} is damaged: {error}") from error
+        raise UserError(f"{what}: {file} is damaged: {error}") from error
     if empty:
-        raise UserError(f"--model {name}: {file} holds no tensors")
+        raise UserError(f"{what}: {file} holds no tensors")
 
 
-def _check_card(found: Checkpoint) -> None:
+def _check_card(what: str, found: Checkpoint) -> None:
     """A model that came with a card must be what the card was written for."""
     card = found.path / CARD
     if card.is_file():
         expected = json.loads(card.read_text(encoding="utf-8"))["fingerprint"]
         if expected != found.fingerprint:
             raise UserError(
-                f"--model {found.name}: {found.path} is damaged: its fingerprint is {found.fingerprint}, "
-                f"its card says {expected}"
+                f"{what}: {found.path} is damaged: its fingerprint is {found.fingerprint}, its card says {expected}"
             )

@@ -1,5 +1,18 @@
 """Prompts: how an episode reads to a model, as turns of a chat. Never imports torch."""
 
 from lcl_lab.prompts.chat import QUESTION, Prompt, Turn, chat
+from lcl_lab.prompts.questions import ASK, CAPTION, WHERE, Question, ask, draw_questions, write_box
 
-__all__ = ["QUESTION", "Prompt", "Turn", "chat"]
+__all__ = [
+    "ASK",
+    "CAPTION",
+    "QUESTION",
+    "WHERE",
+    "Prompt",
+    "Question",
+    "Turn",
+    "ask",
+    "chat",
+    "draw_questions",
+    "write_box",
+]

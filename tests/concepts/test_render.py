@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lcl_lab.concepts import FACTORS, IMAGE_SIZE, random_look, render
+from lcl_lab.concepts import FACTORS, IMAGE_SIZE, random_look, render, render_with_box
 from lcl_lab.concepts.world import world_100
 
 LOOK = random_look(np.random.default_rng(0))
@@ -47,3 +47,18 @@ def test_matching_pixels_does_not_tell_look_alikes_apart() -> None:
             nearest = int(np.argmin([((query - mean) ** 2).sum() for mean in shown]))
             right.append(nearest == asked)
     assert np.mean(right) < 0.8
+
+
+def test_the_box_is_where_the_thing_is() -> None:
+    inside = []
+    for index in range(20):
+        image, (left, top, right, bottom) = render_with_box(LOOK, index)
+        assert np.array_equal(image, render(LOOK, index))
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+        # The outline of the body has a colour that little else has.
+        outline = (np.abs(image.astype(int) - (30, 30, 36)).max(axis=2) < 18).nonzero()
+        shares = [(y / IMAGE_SIZE, x / IMAGE_SIZE) for y, x in zip(*outline, strict=True)]
+        inside += [left <= x <= right and top <= y <= bottom for y, x in shares]
+    assert len(inside) > 100
+    assert np.mean(inside) > 0.9

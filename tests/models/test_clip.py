@@ -7,7 +7,7 @@ import torch
 from transformers import AutoProcessor
 
 from lcl_lab.concepts import ImageRef, load_concepts, random_look
-from lcl_lab.models.clip import build_clip, image_features, load_clip, pixels, read_tokens, save_clip, vision_tower
+from lcl_lab.models.clip import build_clip, image_features, load_clip, pixels, read_words, save_clip, vision_tower
 
 
 def test_the_tower_in_transformers_sees_what_open_clip_sees() -> None:
@@ -48,6 +48,6 @@ def test_features_have_unit_length_and_do_not_depend_on_the_batch() -> None:
 def test_different_descriptions_read_differently() -> None:
     rng = np.random.default_rng(0)
     looks = [random_look(rng) for _ in range(50)]
-    rows = read_tokens(looks)
+    rows = read_words([look.describe() for look in looks])
     assert rows.shape == (50, 20)
     assert len({tuple(row) for row in rows.tolist()}) == len({look.describe() for look in looks})

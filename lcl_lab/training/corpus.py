@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Look, random_look, render
+from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Box, Look, random_look, render_with_box
 from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_looks, known_things
 
-__all__ = ["GROUP", "Corpus", "make_corpus", "render_all"]
+__all__ = ["GROUP", "Corpus", "plan_corpus", "render_all"]
 
 GROUP = 4
 _CHUNK = 250
@@ -26,17 +27,17 @@ _CHUNK = 250
 
 @dataclass(frozen=True)
 class Corpus:
-    """Images uint8 (N, H, W, 3) with their looks and names; "" where a look has none.
+    """Which images there are: image `numbers[i]` of `looks[i]`, a thing called `names[i]` or "".
 
     Rows 4i to 4i + 3 are look-alikes, but for the known things at the end.
     """
 
-    images: NDArray[np.uint8]
     looks: tuple[Look, ...]
+    numbers: tuple[int, ...]
     names: tuple[str, ...]
 
 
-def make_corpus(seed: int, groups: int, images_of_known: int, workers: int) -> Corpus:
+def plan_corpus(seed: int, groups: int, images_of_known: int) -> Corpus:
     """`groups` groups of look-alikes, one image each, and some images of every known thing."""
     rng = np.random.default_rng([seed, 1])
     avoid = held_out_looks()
@@ -56,20 +57,23 @@ def make_corpus(seed: int, groups: int, images_of_known: int, workers: int) -> C
         looks += [look] * images_of_known
         names += [name] * images_of_known
         numbers += range(TRAINING_IMAGES_FROM, TRAINING_IMAGES_FROM + images_of_known)
-    images = render_all(list(zip(looks, numbers, strict=True)), workers)
-    return Corpus(images, tuple(looks), tuple(names))
+    return Corpus(tuple(looks), tuple(numbers), tuple(names))
 
 
-def render_all(what: Sequence[tuple[Look, int]], workers: int) -> NDArray[np.uint8]:
-    """The images (N, H, W, 3) of (look, number) each, rendered by `workers` processes."""
+def render_all(what: Sequence[tuple[Look, int]], workers: int) -> tuple[NDArray[np.uint8], list[Box]]:
+    """The images (N, H, W, 3) of (look, number) each and the boxes in them, rendered by `workers` processes."""
     out = np.empty((len(what), IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+    boxes: list[Box] = []
     starts = range(0, len(what), _CHUNK)
     chunks = [what[start : start + _CHUNK] for start in starts]
-    with ProcessPoolExecutor(workers) as pool:
-        for start, images in zip(starts, track(pool.map(_render, chunks), "rendering", len(chunks)), strict=True):
+    with ProcessPoolExecutor(workers, get_context("forkserver")) as pool:
+        made = track(pool.map(_render, chunks), "rendering", len(chunks))
+        for start, (images, around) in zip(starts, made, strict=True):
             out[start : start + len(images)] = images
-    return out
+            boxes += around
+    return out, boxes
 
 
-def _render(what: Sequence[tuple[Look, int]]) -> NDArray[np.uint8]:
-    return np.stack([render(look, number) for look, number in what])
+def _render(what: Sequence[tuple[Look, int]]) -> tuple[NDArray[np.uint8], list[Box]]:
+    rendered = [render_with_box(look, number) for look, number in what]
+    return np.stack([image for image, _ in rendered]), [box for _, box in rendered]

@@ -7,20 +7,19 @@ from scipy.stats import chisquare
 
 from lcl_lab.concepts import load_concepts
 from lcl_lab.concepts.neighbours import draw_neighbours
-from lcl_lab.strategies.two_way import TwoWay
+from lcl_lab.strategies import LinkEpisodes
 
 WORLD = load_concepts("world-900")
-NAMES = {concept.name: row for row, concept in enumerate(WORLD.concepts.values())}
 IDS = list(WORLD.concepts)
 NEIGHBOURS = draw_neighbours(np.random.default_rng(0).random((900, 900)), 100, np.random.default_rng(1))
 
 
 def draw(count: int, shots: int = 4) -> list[tuple[int, int, str, list[str]]]:
     """(positive, negative, answer, labels) of some episodes."""
-    strategy, rng = TwoWay(WORLD, NEIGHBOURS, 32), np.random.default_rng(2)
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32), np.random.default_rng(2)
     drawn = []
     for _ in range(count):
-        prompt = strategy.draw(rng, shots)
+        prompt = links.draw(rng, shots)
         labels = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
         shown = list(zip(prompt.images, labels, strict=False))
         negative = next(IDS.index(ref.concept) for ref, label in shown if label == WORLD.concepts[ref.concept].name)
@@ -58,8 +57,30 @@ def test_the_query_asks_for_either_class_equally_often() -> None:
     assert chisquare([asked, 4000 - asked]).pvalue > 1e-3
 
 
+def test_the_right_answer_is_the_name_under_which_the_querys_class_was_shown() -> None:
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32), np.random.default_rng(4)
+    for _ in range(100):
+        prompt = links.draw(rng, 6)
+        labels = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
+        query = prompt.images[-1]
+        called = {label for ref, label in zip(prompt.images, labels, strict=False) if ref.concept == query.concept}
+        assert called == {prompt.candidates[0]}
+        assert set(labels) == set(prompt.candidates)
+
+
+def test_an_odd_number_of_shots_gives_the_last_to_either_class() -> None:
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32), np.random.default_rng(5)
+    extra = Counter()
+    for _ in range(400):
+        prompt = links.draw(rng, 5)
+        counts = Counter(str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant")
+        assert sorted(counts.values()) == [2, 3]
+        extra[counts.most_common(1)[0][0] == prompt.candidates[0]] += 1
+    assert chisquare(list(extra.values())).pvalue > 1e-3
+
+
 def test_no_image_occurs_twice_in_an_episode() -> None:
-    strategy, rng = TwoWay(WORLD, NEIGHBOURS, 9), np.random.default_rng(3)
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 9), np.random.default_rng(3)
     for _ in range(50):
-        images = strategy.draw(rng, 16).images
+        images = links.draw(rng, 16).images
         assert len(set(images)) == len(images) == 17

@@ -1,0 +1,1 @@
+"""The strategies by name, one file each; `STRATEGIES` of every module here is found by the registry."""

@@ -1,0 +1,23 @@
+"""`mix`: evenly from `2-way` episodes and the base model's original tasks, so that it forgets neither."""
+
+import numpy as np
+
+from lcl_lab.prompts import Prompt
+from lcl_lab.strategies.stages import link_stages
+from lcl_lab.strategies.strategy import Draw, Material, Stage, Strategy
+
+
+def _evenly(draw: Draw) -> Draw:
+    def either(material: Material, rng: np.random.Generator) -> Prompt:
+        return draw(material, rng) if rng.random() < 0.5 else material.tasks.draw(rng)
+
+    return either
+
+
+STRATEGIES = (
+    Strategy(
+        name="mix",
+        start="base",
+        stages=tuple(Stage(stage.steps, 2 * stage.batch, _evenly(stage.draw)) for stage in link_stages(16)),
+    ),
+)

@@ -1,0 +1,14 @@
+"""`policy_2way_random_shot`: the weighting of the authors' released code, under the code's own name.
+
+It draws i shots per class with a weight of e^(i/2), where the paper's `2-way-weight` has e^j over j in all.
+"""
+
+from lcl_lab.strategies.laws import released_shots
+from lcl_lab.strategies.stages import sampled_stage
+from lcl_lab.strategies.strategy import Strategy
+
+STRATEGIES = (
+    Strategy(
+        name="policy_2way_random_shot", start="2-way", stages=(sampled_stage(released_shots()),), learning_rate=1e-3
+    ),
+)

@@ -1,0 +1,90 @@
+"""What a training run tells while it goes on: a progress bar with time left, and `metrics.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+__all__ = ["METRICS_FILE", "TrainingLog"]
+
+METRICS_FILE = "metrics.jsonl"
+_EVERY = 25  # steps between two lines of the file
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TextColumn("left"),
+    TimeRemainingColumn(),
+    TextColumn("{task.fields[note]}"),
+)
+
+
+class TrainingLog:
+    """Logs one training run in `folder`; `done` are its steps so far and `seconds` the time that it took.
+
+    `seconds` counts all processes that worked on the run up to its last checkpoint each, preparation included.
+    """
+
+    def __init__(self, folder: Path, title: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.title, self.done = folder, title, 0
+        self._silent = True
+        self._began = time.perf_counter()
+        self._losses: list[float] = []
+        self._tokens, self._since = 0, self._began
+        self._note = {"loss": "", "held-out accuracy": "", "tokens/s": ""}
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    @contextmanager
+    def open(self, steps: int, first: int, silent: bool) -> Iterator[None]:
+        """The bar, from step `first` on; lines of the file that later steps wrote before a kill are taken back."""
+        self._silent, self.done = silent, first
+        file = self.folder / METRICS_FILE
+        if not silent:
+            lines = file.read_text(encoding="utf-8").splitlines() if first and file.exists() else []
+            kept = [line for line in lines if json.loads(line)["step"] <= first]
+            file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            if kept:
+                self._began -= float(json.loads(kept[-1])["seconds"])
+        self._tokens, self._since = 0, time.perf_counter()
+        with Progress(*_COLUMNS, console=Console(stderr=True), disable=silent) as self._bar:
+            self._task = self._bar.add_task(self.title, total=steps, completed=first, note="")
+            yield
+
+    def step(self, step: int, loss: float, tokens: int) -> None:
+        """One step is done: its mean loss a token in nats, and the tokens that it read."""
+        self.done = step
+        self._losses.append(loss)
+        self._tokens += tokens
+        if step % _EVERY == 0:
+            speed = self._tokens / (time.perf_counter() - self._since)
+            mean = sum(self._losses) / len(self._losses)
+            self._note |= {"loss": f"{mean:.3f}", "tokens/s": f"{speed:,.0f}"}
+            self._write(step, loss=mean, tokens_per_second=round(speed))
+            self._losses, self._tokens, self._since = [], 0, time.perf_counter()
+        self._bar.update(self._task, completed=step, note=self._told())
+
+    def accuracy(self, step: int, value: float) -> None:
+        """The accuracy on held-out episodes after a step; the time that it took is not training's."""
+        self._note["held-out accuracy"] = f"{value:.3f}"
+        self._write(step, accuracy=value)
+        self._losses, self._tokens, self._since = [], 0, time.perf_counter()
+        self._bar.update(self._task, note=self._told())
+
+    def _told(self) -> str:
+        return "  ".join(f"{name} {value}" for name, value in self._note.items() if value)
+
+    def _write(self, step: int, **fields: float) -> None:
+        if not self._silent:
+            with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **fields, "seconds": round(self.seconds, 2)}) + "\n")

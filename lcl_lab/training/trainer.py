@@ -1,0 +1,167 @@
+"""The training loop, on `accelerate`: one process or many, a CPU or GPUs, killed or not.
+
+What step s trains on depends on the seed and s alone, and is split by position among processes and
+accumulated parts. A checkpoint holds weights, optimizer, schedule and generators; its step is the
+position in the data, so a run that is killed and given again ends in the same weights.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers import get_cosine_schedule_with_warmup
+
+from lcl_lab.training.log import TrainingLog
+
+__all__ = ["Part", "Settings", "fit", "has_bf16"]
+
+_KEPT = 2  # checkpoints: the newest, and the one before while the newest is written
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process reads at once: inputs of the module, and by how much its loss counts."""
+
+    inputs: Mapping[str, Tensor]
+    weight: float  # tokens that carry loss
+    tokens: int  # tokens read
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how fast: AdamW, a linear warm-up, then a cosine down to zero."""
+
+    steps: int
+    learning_rate: float
+    warm_up: int = 100  # steps
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.01
+    accumulate: int = 1  # parts that a process reads one after the other in a step
+    checkpoint_every: int = 100
+    evaluate_every: int = 150
+    target: float | None = None  # held-out accuracy at which training stops early
+    bf16: bool = True  # where the machine has it
+
+
+Read = Callable[[int, int, int], Part]
+"""(step, part, parts) → what that part of the step's batch holds."""
+
+
+HeldOut = Callable[[nn.Module, torch.device], float]
+"""The accuracy of the module, in evaluation mode, on what it is not trained on."""
+
+
+def fit(
+    module: nn.Module, read: Read, settings: Settings, log: TrainingLog, held_out: HeldOut | None = None
+) -> dict[str, Tensor] | None:
+    """Train `module`, whose output summed is the summed loss of a part.
+
+    Goes on from the newest checkpoint in the log's folder. Returns the trained state in the main process and
+    None in others; `module` itself may be spread over processes from here on.
+    """
+    precision = "bf16" if settings.bf16 and has_bf16() else "no"
+    accelerator = Accelerator(mixed_precision=precision, step_scheduler_with_optimizer=False)
+    trained = [p for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        trained, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
+    )
+    wrapped, optimizer = accelerator.prepare(module, optimizer)
+    schedule = get_cosine_schedule_with_warmup(optimizer, settings.warm_up, settings.steps)
+    accelerator.register_for_checkpointing(schedule)
+    accelerator.register_save_state_pre_hook(_only_trained)
+    checkpoints = _Checkpoints(accelerator, log.folder)
+    first = checkpoints.resume()
+    parts = settings.accumulate * accelerator.num_processes
+    wrapped.train()
+    with log.open(settings.steps, first, silent=not accelerator.is_main_process):
+        for step in range(first, settings.steps):
+            own = range(accelerator.process_index, parts, accelerator.num_processes)
+            batch = [read(step, part, parts) for part in own]
+            size = torch.tensor([sum(p.weight for p in batch), sum(p.tokens for p in batch)], device=accelerator.device)
+            weight, tokens = accelerator.reduce(size).tolist()
+            loss = torch.zeros((), device=accelerator.device)
+            for number, part in enumerate(batch):
+                last = number == len(batch) - 1
+                with nullcontext() if last else accelerator.no_sync(wrapped), _fast_attention(accelerator.device):
+                    inputs = {key: value.to(accelerator.device) for key, value in part.inputs.items()}
+                    share = wrapped(**inputs).sum() / weight
+                    # Gradients are averaged over processes; the loss is a sum over them.
+                    accelerator.backward(share * accelerator.num_processes)
+                loss += share.detach()
+            accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            log.step(step + 1, float(accelerator.reduce(loss)), int(tokens))
+            done = step + 1 == settings.steps
+            if held_out and ((step + 1) % settings.evaluate_every == 0 or done):
+                wrapped.eval()
+                accuracy = held_out(wrapped, accelerator.device)
+                wrapped.train()
+                log.accuracy(step + 1, accuracy)
+                done = done or (settings.target is not None and accuracy >= settings.target)
+            if (step + 1) % settings.checkpoint_every == 0 or done:
+                checkpoints.save(step + 1, log.seconds)
+            if done:
+                break
+    state: dict[str, Tensor] = accelerator.get_state_dict(wrapped)
+    return state if accelerator.is_main_process else None
+
+
+def has_bf16() -> bool:
+    """Whether bfloat16 is native here: on a GPU since Ampere, on a CPU with AVX-512 BF16 or AMX."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _fast_attention(device: torch.device) -> AbstractContextManager[Any]:
+    """The default attention kernel is several times slower backwards on a CPU."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
+
+
+def _only_trained(models: list[nn.Module], weights: list[dict[str, Tensor]], folder: str) -> None:
+    """A checkpoint leaves out what training does not change: adapters of a large model stay small."""
+    for model, state in zip(models, weights, strict=False):
+        frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        for name in frozen & state.keys():
+            del state[name]
+
+
+class _Checkpoints:
+    """`checkpoints/step-000100` and so on: each appears whole or not at all."""
+
+    def __init__(self, accelerator: Accelerator, folder: Path) -> None:
+        self._accelerator, self._folder = accelerator, folder / "checkpoints"
+
+    def resume(self) -> int:
+        """Load the newest checkpoint; the number of steps that it has behind it."""
+        newest = self._all()[-1:]
+        if not newest:
+            return 0
+        self._accelerator.load_state(str(newest[0]), strict=False)
+        return int(newest[0].name.removeprefix("step-"))
+
+    def save(self, step: int, seconds: float) -> None:
+        path = self._folder / f"step-{step:06}"
+        part = path.with_name(f".{path.name}.part")
+        self._accelerator.save_state(str(part))
+        self._accelerator.wait_for_everyone()
+        if self._accelerator.is_main_process:
+            os.replace(part, path)
+            for old in self._all()[:-_KEPT]:
+                shutil.rmtree(old)
+        self._accelerator.wait_for_everyone()
+
+    def _all(self) -> list[Path]:
+        return sorted(self._folder.glob("step-*"))
