@@ -35,7 +35,8 @@ def main(arguments: Sequence[str]) -> None:
     start = _check(options)
     out: Path = options.out
     identity = _identity(options, start)
-    _open(out, identity, options.overwrite)
+    if _is_main_process():
+        _open(out, identity, options.overwrite)
 
     import torch
 
@@ -47,8 +48,13 @@ def main(arguments: Sequence[str]) -> None:
         _train_vision(options, log)
     else:
         _train(options, start, log)
-    if int(os.environ.get("RANK", "0")) == 0:
+    if _is_main_process():
         _finish(out, identity, arguments, log)
+
+
+def _is_main_process() -> bool:
+    """Under `accelerate launch` every process runs this program."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _check(options: argparse.Namespace) -> Checkpoint | None:
@@ -57,6 +63,12 @@ def _check(options: argparse.Namespace) -> Checkpoint | None:
     from lcl_lab.concepts.pairs_file import neighbour_rows
     from lcl_lab.models import find_checkpoint
 
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if options.batch and options.batch < options.accumulate * processes:
+        raise UserError(
+            f"--batch {options.batch}: fewer prompts than {processes} processes with {options.accumulate} parts each; "
+            f"the least is {options.accumulate * processes}"
+        )
     for name in ("steps", "batch", "accumulate", "checkpoint_every", "lora", "threads"):
         value = getattr(options, name)
         if value is not None and value < 1:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from lcl_lab.analysis.accuracy import METRICS, accuracy
 from lcl_lab.analysis.baselines import published, published_false_ratio
+from lcl_lab.analysis.equivalence import Equivalence, equivalence
 from lcl_lab.analysis.intervals import cluster_bootstrap, effective_size, wilson
 from lcl_lab.analysis.paired import PairedDifference, paired_difference
 
 __all__ = [
     "METRICS",
+    "Equivalence",
     "PairedDifference",
     "accuracy",
     "cluster_bootstrap",
     "effective_size",
+    "equivalence",
     "paired_difference",
     "published",
     "published_false_ratio",

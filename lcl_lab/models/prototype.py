@@ -24,7 +24,10 @@ __all__ = ["PrototypeModel"]
 
 
 class PrototypeModel:
-    """A `Model` whose log-likelihoods are the log-softmax of negative squared distances, as one token each."""
+    """A `Model` whose log-likelihoods are the log-softmax of negative squared distances, as one token each.
+
+    Without a support it has nothing to say.
+    """
 
     device = "cpu"
 
@@ -39,7 +42,7 @@ class PrototypeModel:
             started = time.perf_counter()
             scores = self._scores(prompt)
             logliks = scores - np.logaddexp.reduce(scores)
-            text = prompt.candidates[int(np.argmax(scores))]
+            text = prompt.candidates[int(np.argmax(scores))] if len(prompt.images) > 1 else ""
             yield Answer(text, tuple(Loglik(float(s), 1) for s in logliks), time.perf_counter() - started)
 
     def _see(self, refs: Sequence[ImageRef], image: Callable[[ImageRef], Image]) -> None:

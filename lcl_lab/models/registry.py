@@ -20,7 +20,17 @@ from lcl_lab.plugins import function_of_file, is_file
 if TYPE_CHECKING:
     from lcl_lab.models.types import Model
 
-__all__ = ["CARD", "PROTOTYPE", "TRAINING", "Checkpoint", "find_checkpoint", "fingerprint", "load_model", "shipped"]
+__all__ = [
+    "CARD",
+    "PROTOTYPE",
+    "TRAINING",
+    "Checkpoint",
+    "find_checkpoint",
+    "fingerprint",
+    "load_model",
+    "shipped",
+    "shipped_folder",
+]
 
 CARD = "card.json"
 TRAINING = "training.json"  # what a training that is not finished is
@@ -35,6 +45,11 @@ class Checkpoint:
     name: str
     path: Path
     fingerprint: str
+
+
+def shipped_folder() -> Path:
+    """Where the models of the package lie."""
+    return _SHIPPED
 
 
 def shipped() -> list[str]:

@@ -16,10 +16,20 @@ __all__ = ["Draw", "Material", "Stage", "Strategy"]
 
 @dataclass(frozen=True)
 class Material:
-    """What prompts are drawn from: episodes that link, and the original tasks."""
+    """What prompts are drawn from: episodes that link, and the original tasks; what a strategy needs of them."""
 
-    links: LinkEpisodes
-    tasks: Tasks
+    _links: LinkEpisodes | None
+    _tasks: Tasks | None
+
+    @property
+    def links(self) -> LinkEpisodes:
+        assert self._links is not None, "the strategy must say that it needs links"
+        return self._links
+
+    @property
+    def tasks(self) -> Tasks:
+        assert self._tasks is not None, "the strategy must say that it needs tasks"
+        return self._tasks
 
 
 Draw = Callable[[Material, np.random.Generator], Prompt]
@@ -27,11 +37,16 @@ Draw = Callable[[Material, np.random.Generator], Prompt]
 
 @dataclass(frozen=True)
 class Stage:
-    """`steps` optimiser steps on `batch` prompts each."""
+    """`steps` optimiser steps on `batch` prompts each.
+
+    Above 0, `noise` puts the embedded world's images into new settings with noise of that many standard
+    deviations, so that no class can be recognised and one image tells little (`lcl_lab.training.disguise`).
+    """
 
     steps: int
     batch: int
     draw: Draw
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,8 @@ class Strategy:
     stages: tuple[Stage, ...]
     learning_rate: float = 3e-3  # of the embedded model
     trains_attention: bool = True
+    needs_links: bool = True
+    needs_tasks: bool = False
 
     @property
     def draw(self) -> Draw:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -35,6 +36,7 @@ class TrainingLog:
     def __init__(self, folder: Path, title: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.title, self.done = folder, title, 0
+        self.last_accuracy: float | None = None
         self._silent = True
         self._began = time.perf_counter()
         self._losses: list[float] = []
@@ -45,17 +47,23 @@ class TrainingLog:
     def seconds(self) -> float:
         return time.perf_counter() - self._began
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps, so that a run that goes on logs as if it had never stopped."""
+        return {"losses": self._losses, "seconds": self.seconds, "last_accuracy": self.last_accuracy}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._losses, self.last_accuracy = state["losses"], state["last_accuracy"]
+        self._began -= state["seconds"]
+
     @contextmanager
     def open(self, steps: int, first: int, silent: bool) -> Iterator[None]:
         """The bar, from step `first` on; lines of the file that later steps wrote before a kill are taken back."""
         self._silent, self.done = silent, first
         file = self.folder / METRICS_FILE
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if first and file.exists() else []
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= first]
         if not silent:
-            lines = file.read_text(encoding="utf-8").splitlines() if first and file.exists() else []
-            kept = [line for line in lines if json.loads(line)["step"] <= first]
-            file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-            if kept:
-                self._began -= float(json.loads(kept[-1])["seconds"])
+            file.write_text("".join(kept), encoding="utf-8")
         self._tokens, self._since = 0, time.perf_counter()
         with Progress(*_COLUMNS, console=Console(stderr=True), disable=silent) as self._bar:
             self._task = self._bar.add_task(self.title, total=steps, completed=first, note="")
@@ -67,18 +75,20 @@ class TrainingLog:
         self._losses.append(loss)
         self._tokens += tokens
         if step % _EVERY == 0:
-            speed = self._tokens / (time.perf_counter() - self._since)
+            speed = self._tokens / (time.perf_counter() - self._since) if self._tokens else 0.0
             mean = sum(self._losses) / len(self._losses)
             self._note |= {"loss": f"{mean:.3f}", "tokens/s": f"{speed:,.0f}"}
             self._write(step, loss=mean, tokens_per_second=round(speed))
-            self._losses, self._tokens, self._since = [], 0, time.perf_counter()
+            self._losses = []
+            self._tokens, self._since = 0, time.perf_counter()
         self._bar.update(self._task, completed=step, note=self._told())
 
     def accuracy(self, step: int, value: float) -> None:
         """The accuracy on held-out episodes after a step; the time that it took is not training's."""
+        self.last_accuracy = value
         self._note["held-out accuracy"] = f"{value:.3f}"
         self._write(step, accuracy=value)
-        self._losses, self._tokens, self._since = [], 0, time.perf_counter()
+        self._tokens, self._since = 0, time.perf_counter()
         self._bar.update(self._task, note=self._told())
 
     def _told(self) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,9 @@ class Settings:
     checkpoint_every: int = 100
     evaluate_every: int = 150
     target: float | None = None  # held-out accuracy at which training stops early
-    bf16: bool = True  # where the machine has it
+
+    def reached(self, accuracy: float | None) -> bool:
+        return self.target is not None and accuracy is not None and accuracy >= self.target
 
 
 Read = Callable[[int, int, int], Part]
@@ -69,7 +72,9 @@ def fit(
     Goes on from the newest checkpoint in the log's folder. Returns the trained state in the main process and
     None in others; `module` itself may be spread over processes from here on.
     """
-    precision = "bf16" if settings.bf16 and has_bf16() else "no"
+    # What `accelerate launch` was told goes first.
+    told = "ACCELERATE_MIXED_PRECISION" in os.environ
+    precision = None if told else "bf16" if has_bf16() else "no"
     accelerator = Accelerator(mixed_precision=precision, step_scheduler_with_optimizer=False)
     trained = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -77,45 +82,62 @@ def fit(
     )
     wrapped, optimizer = accelerator.prepare(module, optimizer)
     schedule = get_cosine_schedule_with_warmup(optimizer, settings.warm_up, settings.steps)
-    accelerator.register_for_checkpointing(schedule)
+    accelerator.register_for_checkpointing(schedule, log)
     accelerator.register_save_state_pre_hook(_only_trained)
     checkpoints = _Checkpoints(accelerator, log.folder)
     first = checkpoints.resume()
     parts = settings.accumulate * accelerator.num_processes
+    own = range(accelerator.process_index, parts, accelerator.num_processes)
     wrapped.train()
     with log.open(settings.steps, first, silent=not accelerator.is_main_process):
-        for step in range(first, settings.steps):
-            own = range(accelerator.process_index, parts, accelerator.num_processes)
-            batch = [read(step, part, parts) for part in own]
-            size = torch.tensor([sum(p.weight for p in batch), sum(p.tokens for p in batch)], device=accelerator.device)
-            weight, tokens = accelerator.reduce(size).tolist()
-            loss = torch.zeros((), device=accelerator.device)
-            for number, part in enumerate(batch):
-                last = number == len(batch) - 1
-                with nullcontext() if last else accelerator.no_sync(wrapped), _fast_attention(accelerator.device):
-                    inputs = {key: value.to(accelerator.device) for key, value in part.inputs.items()}
-                    share = wrapped(**inputs).sum() / weight
-                    # Gradients are averaged over processes; the loss is a sum over them.
-                    accelerator.backward(share * accelerator.num_processes)
-                loss += share.detach()
+        done = settings.reached(log.last_accuracy)
+        left = range(settings.steps if done else first, settings.steps)
+        for step, batch in _read_ahead(lambda step: [read(step, part, parts) for part in own], left):
+            loss, tokens = _learn(accelerator, wrapped, batch)
             accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
-            log.step(step + 1, float(accelerator.reduce(loss)), int(tokens))
+            log.step(step + 1, loss, tokens)
             done = step + 1 == settings.steps
-            if held_out and ((step + 1) % settings.evaluate_every == 0 or done):
+            if held_out and (done or (step + 1) % settings.evaluate_every == 0):
                 wrapped.eval()
-                accuracy = held_out(wrapped, accelerator.device)
+                log.accuracy(step + 1, held_out(wrapped, accelerator.device))
                 wrapped.train()
-                log.accuracy(step + 1, accuracy)
-                done = done or (settings.target is not None and accuracy >= settings.target)
-            if (step + 1) % settings.checkpoint_every == 0 or done:
-                checkpoints.save(step + 1, log.seconds)
+                done = done or settings.reached(log.last_accuracy)
+            if done or (step + 1) % settings.checkpoint_every == 0:
+                checkpoints.save(step + 1)
             if done:
                 break
     state: dict[str, Tensor] = accelerator.get_state_dict(wrapped)
     return state if accelerator.is_main_process else None
+
+
+def _read_ahead(read_step: Callable[[int], list[Part]], steps: range) -> Iterator[tuple[int, list[Part]]]:
+    """Each step and its batch, which is read while the one before is learned."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = [reader.submit(read_step, step) for step in steps[:1]]
+        for step in steps:
+            batch = coming.pop().result()
+            if step + 1 in steps:
+                coming.append(reader.submit(read_step, step + 1))
+            yield step, batch
+
+
+def _learn(accelerator: Accelerator, wrapped: nn.Module, batch: Sequence[Part]) -> tuple[float, int]:
+    """Gradients of the mean loss over all processes' parts; that loss, and the tokens read."""
+    sizes = torch.tensor([sum(p.weight for p in batch), sum(p.tokens for p in batch)], device=accelerator.device)
+    weight, tokens = accelerator.reduce(sizes).tolist()
+    total = torch.zeros((), device=accelerator.device)
+    for number, part in enumerate(batch):
+        last = number == len(batch) - 1
+        with nullcontext() if last else accelerator.no_sync(wrapped), _fast_attention(accelerator.device):
+            inputs = {key: value.to(accelerator.device) for key, value in part.inputs.items()}
+            loss = wrapped(**inputs).sum() / weight
+            # Gradients are averaged over processes, and the loss is a sum over them.
+            accelerator.backward(loss * accelerator.num_processes)
+        total += loss.detach()
+    return float(accelerator.reduce(total)), int(tokens)
 
 
 def has_bf16() -> bool:
@@ -152,7 +174,7 @@ class _Checkpoints:
         self._accelerator.load_state(str(newest[0]), strict=False)
         return int(newest[0].name.removeprefix("step-"))
 
-    def save(self, step: int, seconds: float) -> None:
+    def save(self, step: int) -> None:
         path = self._folder / f"step-{step:06}"
         part = path.with_name(f".{path.name}.part")
         self._accelerator.save_state(str(part))

@@ -21,7 +21,7 @@ def sample(law: laws.Law) -> Counter[int]:
 FORMULAS: dict[str, tuple[laws.Law, dict[int, float]]] = {
     "negatives": (laws.negatives(100), {j: (101 - j) / sum(range(1, 101)) for j in range(1, 101)}),
     "2-way": (laws.fixed_shots(16), {16: 1.0}),
-    "2-way-random": (laws.uniform_shots(), {j: 1 / 15 for j in range(2, 17)}),
+    "2-way-random": (laws.uniform_shots(), dict.fromkeys(range(2, 17), 1 / 15)),
     "2-way-weight": (laws.exponential_shots(), {j: e**j / sum(e**m for m in range(2, 17)) for j in range(2, 17)}),
     "policy_2way_random_shot": (
         laws.released_shots(),

@@ -13,5 +13,7 @@ STRATEGIES = (
         stages=(Stage(1500, 64, lambda material, rng: material.tasks.draw(rng)),),
         learning_rate=2e-3,
         trains_attention=False,
+        needs_links=False,
+        needs_tasks=True,
     ),
 )

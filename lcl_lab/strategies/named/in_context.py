@@ -16,5 +16,7 @@ STRATEGIES = (
             Stage(150, FULL_BATCH, lambda material, rng: material.tasks.name_many(rng, 16)),
         ),
         learning_rate=1e-3,
+        needs_links=False,
+        needs_tasks=True,
     ),
 )

@@ -1,10 +1,12 @@
 """`mix`: evenly from `2-way` episodes and the base model's original tasks, so that it forgets neither."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lcl_lab.prompts import Prompt
 from lcl_lab.strategies.stages import link_stages
-from lcl_lab.strategies.strategy import Draw, Material, Stage, Strategy
+from lcl_lab.strategies.strategy import Draw, Material, Strategy
 
 
 def _evenly(draw: Draw) -> Draw:
@@ -18,6 +20,7 @@ STRATEGIES = (
     Strategy(
         name="mix",
         start="base",
-        stages=tuple(Stage(stage.steps, 2 * stage.batch, _evenly(stage.draw)) for stage in link_stages(16)),
+        stages=tuple(replace(stage, batch=2 * stage.batch, draw=_evenly(stage.draw)) for stage in link_stages(16)),
+        needs_tasks=True,
     ),
 )

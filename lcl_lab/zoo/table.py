@@ -1,0 +1,76 @@
+"""The table of model cards, as Markdown, and its place in the README."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lcl_lab.analysis import accuracy
+from lcl_lab.errors import UserError
+
+__all__ = ["accuracies", "check_marks", "model_table", "write_between"]
+
+_METRICS = {"candidate": "correct_candidate", "open-ended": "correct_open"}
+BEGIN, END = "<!-- model table: python -m lcl_lab.zoo table -->", "<!-- end of model table -->"
+
+
+def accuracies(episodes: pd.DataFrame, questions: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Accuracy and 95 % interval over concept pairs of every model, condition and metric; mini-VQA is one more data."""
+    linked = accuracy(episodes, ["model", "data", "shots", "false_ratio"], seed, _METRICS)
+    asked = accuracy(questions, ["model"], seed, {"exact": "correct"}).assign(data="mini-vqa", shots=0, false_ratio=0.0)
+    return pd.concat([linked, asked], ignore_index=True)
+
+
+def model_table(estimates: pd.DataFrame, names: Sequence[str]) -> str:
+    """One block a dataset: accuracy over shots and with all labels false, both metrics, and mini-VQA."""
+    blocks = [_block(estimates, data, names) for data in estimates["data"].unique() if data != "mini-vqa"]
+    vqa = {row["model"]: row for row in estimates.to_dict(orient="records") if row["data"] == "mini-vqa"}
+    lines = ["| model | mini-VQA |", "| --- | --- |"]
+    lines += [f"| {name} | {_cell(vqa[name])} |" for name in names if name in vqa]
+    return "\n\n".join([*blocks, "\n".join(lines)])
+
+
+def _block(estimates: pd.DataFrame, data: str, names: Sequence[str]) -> str:
+    rows = estimates[estimates["data"] == data]
+    keys = ["model", "metric", "shots", "false_ratio"]
+    cells = {tuple(row[key] for key in keys): _cell(row) for row in rows.to_dict(orient="records")}
+    conditions = sorted({(ratio, shots) for _, _, shots, ratio in cells})
+    heads = [f"{shots} shots" if ratio == 0 else f"{shots} shots, all labels false" for ratio, shots in conditions]
+    lines = [f"| {data} | metric | " + " | ".join(heads) + " |", "| --- | --- |" + " --- |" * len(heads)]
+    for name in names:
+        for metric in _METRICS:
+            shown = [cells.get((name, metric, shots, ratio), "") for ratio, shots in conditions]
+            if any(shown):
+                lines.append(f"| {name} | {metric} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def _cell(row: Mapping[Hashable, Any]) -> str:
+    return f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def check_marks(path: Path) -> str:
+    """The text of a file that has a place for the table.
+
+    Raises:
+        UserError: the file or its marks are missing.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--readme {path}: {error.strerror}") from error
+    if BEGIN not in content or END not in content:
+        raise UserError(f"--readme {path}: has no lines {BEGIN!r} and {END!r}")
+    return content
+
+
+def write_between(path: Path, text: str) -> None:
+    """Put the table between its marks in a file; raises as `check_marks`."""
+    before, rest = check_marks(path).split(BEGIN, 1)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.weightstats import ttost_paired
+
+from lcl_lab.analysis import equivalence
+from lcl_lab.errors import UserError
+
+
+def clustered(rng: np.random.Generator, mean: float, clusters: int = 50, each: int = 40) -> tuple[np.ndarray, ...]:
+    """Differences in {-1, 0, 1} that share something within a cluster."""
+    groups = np.repeat(np.arange(clusters), each)
+    tilt = mean + rng.normal(0, 0.02, clusters)[groups]
+    draws = rng.random(len(groups))
+    return (draws < 0.1 + tilt / 2).astype(float) - (draws > 0.9 + tilt / 2), groups
+
+
+def test_with_every_value_a_cluster_it_is_the_textbooks_test() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0, 1, 400), rng.normal(0.02, 1, 400)
+    ours = equivalence(b - a, np.arange(400), 0.15)
+    theirs = ttost_paired(b, a, -0.15, 0.15)[0]
+    assert ours.p_value == pytest.approx(float(theirs), rel=0.02)
+
+
+def test_its_error_rate_at_the_margin_is_five_percent_and_not_far_below() -> None:
+    rng = np.random.default_rng(1)
+    wrong = [equivalence(*clustered(rng, 0.02), 0.02).p_value < 0.05 for _ in range(2000)]
+    assert 0.025 < np.mean(wrong) < 0.065
+
+
+def test_its_interval_lies_within_the_margin_where_it_says_so() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        found = equivalence(*clustered(rng, 0.005), 0.02)
+        assert (found.p_value < 0.05) == (found.low > -0.02 and found.high < 0.02)
+
+
+def test_no_difference_at_all_is_equivalence() -> None:
+    assert equivalence(np.zeros(10), np.arange(10), 0.02).p_value == 0
+
+
+def test_one_cluster_and_a_margin_of_nothing_are_refused() -> None:
+    with pytest.raises(UserError, match="two clusters"):
+        equivalence([0.0, 1.0], ["a", "a"], 0.02)
+    with pytest.raises(UserError, match="margin"):
+        equivalence([0.0, 1.0], ["a", "b"], 0.0)
