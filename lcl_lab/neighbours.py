@@ -28,11 +28,10 @@ def main(arguments: Sequence[str]) -> None:
     from lcl_lab.concepts import load_concepts
 
     concepts = load_concepts(options.data)
-    if not 1 <= options.count < len(concepts.concepts):
-        raise UserError(
-            f"--count {options.count}: each of the {len(concepts.concepts)} classes of {concepts.name} has "
-            f"{len(concepts.concepts) - 1} others; give 1 to {len(concepts.concepts) - 1}"
-        )
+    others = len(concepts.concepts) - 1
+    count = min(100, others) if options.count is None else options.count
+    if not 1 <= count <= others:
+        raise UserError(f"--count {count}: each class of {concepts.name} has {others} others; give 1 to {others}")
     if options.images < 1:
         raise UserError(f"--images {options.images}: the least is 1")
     if min(options.weights) < 0 or sum(options.weights) == 0:
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     from lcl_lab.training.neighbours import mine_neighbours
 
     clip = load_clip_by_name(options.clip)
-    rows = mine_neighbours(concepts, clip, options.images, options.count, tuple(options.weights), options.seed)
+    rows = mine_neighbours(concepts, clip, options.images, count, tuple(options.weights), options.seed)
     write_pairs(out, concepts, rows, np.random.default_rng([options.seed, 5]))
     print(out)
 
@@ -57,7 +56,7 @@ def _parser() -> Parser:
     parser.add_argument("--clip", default="mini/prototype", metavar="NAME", help=clip)
     parser.add_argument("--out", type=Path, default=Path("train900_pairs.jsonl"), help="the file to write")
     parser.add_argument("--images", type=int, default=100, metavar="N", help="images of a class, at most (default 100)")
-    parser.add_argument("--count", type=int, default=100, metavar="N", help="neighbours of a class (default 100)")
+    parser.add_argument("--count", type=int, metavar="N", help="neighbours of a class (default 100, or all)")
     weights = "of image-image, image-text and text-text similarity (default 0.5 0.25 0.25)"
     parser.add_argument("--weights", type=float, nargs=3, default=(0.5, 0.25, 0.25), metavar="W", help=weights)
     parser.add_argument("--seed", type=int, default=0, help="of every draw (default 0)")

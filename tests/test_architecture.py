@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "lcl_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-BASICS = {"errors", "plugins", "cli"}
+BASICS = {"errors", "plugins", "cli", "progress"}
 ALLOWED = {
     "concepts": set(),
     "episodes": {"concepts"},
@@ -64,7 +64,9 @@ def test_no_study_imports_another() -> None:
         assert not other, f"{module.name} imports {other}"
 
 
-@pytest.mark.parametrize("package", ["concepts", "episodes", "prompts", "strategies", "models", "store", "analysis", "figures"])
+@pytest.mark.parametrize(
+    "package", ["concepts", "episodes", "prompts", "strategies", "models", "store", "analysis", "figures"]
+)
 def test_importing_a_package_imports_no_torch(package: str) -> None:
     program = f"import sys, lcl_lab.{package}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -47,7 +47,7 @@ def load_clip_by_name(name: str) -> Clip:
     """
     if ":" in name:
         return _OpenClip(name)
-    return _Embedded(find_checkpoint(name).path)
+    return _Embedded(find_checkpoint(name, option="--clip").path)
 
 
 class _Embedded:

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
+from lcl_lab.progress import track
 
 from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Box, Look, random_look, render_with_box
 from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_looks, known_things

@@ -2,31 +2,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from lcl_lab.concepts.render import render
+from lcl_lab.concepts import render, render_with_box
 from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_looks, known_things
-from lcl_lab.strategies.corpus import GROUP, make_corpus
+from lcl_lab.training.corpus import GROUP, plan_corpus, render_all
 
 
 def test_nothing_that_models_are_evaluated_on_is_in_the_corpus() -> None:
-    corpus = make_corpus(0, 500, 0, 1)
-    assert held_out_looks().isdisjoint(corpus.looks)
+    assert held_out_looks().isdisjoint(plan_corpus(0, 500, 0).looks)
 
 
 def test_groups_are_of_look_alikes() -> None:
-    looks = make_corpus(0, 50, 0, 1).looks
+    looks = plan_corpus(0, 50, 0).looks
     for start in range(0, len(looks), GROUP):
         assert {looks[start].distance(look) for look in looks[start + 1 : start + GROUP]} <= {1, 2}
 
 
-def test_known_things_come_under_numbers_that_no_evaluation_uses() -> None:
-    corpus = make_corpus(0, 1, 2, 1)
-    named = {name: corpus.images[row] for row, name in enumerate(corpus.names) if name}
-    assert named.keys() == known_things().keys()
-    assert np.array_equal(named["walnut"], render(known_things()["walnut"], TRAINING_IMAGES_FROM + 1))
+def test_known_things_come_last_under_numbers_that_no_evaluation_uses() -> None:
+    corpus = plan_corpus(0, 1, 2)
+    assert corpus.names[:GROUP] == ("",) * GROUP
+    assert list(dict.fromkeys(corpus.names[GROUP:])) == list(known_things())
+    assert min(corpus.numbers[GROUP:]) == TRAINING_IMAGES_FROM
+    assert corpus.looks[-1] == known_things()[corpus.names[-1]]
 
 
-def test_the_same_seed_gives_the_same_corpus_with_any_number_of_workers() -> None:
-    one, two = make_corpus(3, 300, 1, 1), make_corpus(3, 300, 1, 2)
-    assert one.looks == two.looks
-    assert np.array_equal(one.images, two.images)
-    assert make_corpus(4, 300, 1, 1).looks != one.looks
+def test_the_same_seed_gives_the_same_corpus_and_another_seed_another() -> None:
+    assert plan_corpus(3, 300, 1) == plan_corpus(3, 300, 1) != plan_corpus(4, 300, 1)
+
+
+def test_any_number_of_workers_renders_the_same() -> None:
+    corpus = plan_corpus(0, 100, 0)
+    what = list(zip(corpus.looks, corpus.numbers, strict=True))
+    (one, boxes), (two, same) = render_all(what, 1), render_all(what, 2)
+    assert np.array_equal(one, two)
+    assert boxes == same
+    assert np.array_equal(one[7], render(*what[7]))
+    assert boxes[7] == render_with_box(*what[7])[1]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lcl_lab.models.registry import CARD
+from lcl_lab.zoo.bars import ZOO
+from lcl_lab.zoo.table import BEGIN, END
+
+
+def run(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lcl_lab.zoo", *words, "--preset", "tiny", "--threads", "1"]
+    environment = {**os.environ, "LCL_LAB_CACHE": str(cache), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_zoo_is_trained_judged_and_not_shipped_below_its_bars(tmp_path: Path) -> None:
+    done = run("train", "--out", str(tmp_path / "zoo"), "--ship", cache=tmp_path)
+    assert done.returncode == 2
+    assert "error: not shipped: 2-way misses its bar: world-100, 16 shots, candidate ≥ 0.95: " in done.stderr
+    for name in ZOO:
+        card = json.loads((tmp_path / "zoo" / name / CARD).read_text())
+        assert card["command"].startswith("python -m lcl_lab.train --strategy")
+        assert {row["data"] for row in card["accuracy"]} == {"world-100", "isekai-mini", "mini-vqa"}
+    written = (tmp_path / "zoo" / "base" / "model.safetensors").stat().st_mtime_ns
+    again = run("train", "--out", str(tmp_path / "zoo"), cache=tmp_path)  # trains nothing again
+    assert again.returncode == 0
+    assert "NO" in again.stdout
+    assert (tmp_path / "zoo" / "base" / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_the_table_of_what_is_shipped(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}\n{END}\n")
+    done = run("table", "--readme", str(readme), cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = readme.read_text()
+    assert all(f"| {name} | candidate |" in text for name in ZOO)
+
+
+def test_seeds_differ_and_their_spread_is_told(tmp_path: Path) -> None:
+    done = run("seeds", "--out", str(tmp_path / "seeds"), "--count", "2", cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "standard deviation" in done.stdout
+    one, two = (json.loads((tmp_path / "seeds" / f"2-way-seed-{seed}" / CARD).read_text()) for seed in (0, 1))
+    assert (one["seed"], two["seed"]) == (0, 1)
+    assert one["fingerprint"] != two["fingerprint"]
+
+
+def test_a_mistake_is_one_line(tmp_path: Path) -> None:
+    done = run("table", "--readme", str(tmp_path / "none.md"), cache=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("error: --readme")
