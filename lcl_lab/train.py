@@ -152,7 +152,7 @@ def _train(options: argparse.Namespace, start: Checkpoint | None, log: TrainingL
     assert start is not None
     tiny = options.preset == "tiny"
     small = {"images": 9, "groups": 40, "known": 8} if tiny else {}
-    data = "world-dev" if tiny and options.data == "world-900" else options.data
+    data = "world-dev" if tiny and options.data == "world-900" and not options.neighbours else options.data
     sources = Sources(data=data, neighbours=options.neighbours, clip=options.clip, **small)
     chosen = Options(
         seed=options.seed,

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.strip().splitlines()]
-FILES = {"colours.py": "class Colours", "parrot.py": "class Parrot"}
+FILES = {"colours.py": "class Colours", "parrot.py": "class Parrot", "odd.py": "Strategy("}
 
 
 def run(arguments: list[str], folder: Path) -> str:
@@ -47,10 +47,48 @@ def test_study_commands_run(command: str, folder: Path) -> None:
     assert Path(out.strip().splitlines()[-1], "report.md").is_file()
 
 
-def test_training_commands_run_in_their_order(folder: Path) -> None:
-    for command in (c for c in COMMANDS if "lcl_lab.train" in c):
-        run([*shlex.split(command.removeprefix("uv run python ")), "--preset", "tiny", "--threads", "1"], folder)
-        assert (folder / shlex.split(command)[-1] / "card.json").is_file()
+@pytest.fixture(scope="module")
+def llava(folder: Path, stock: Path) -> Path:
+    """A tiny checkpoint where the README has a real one, and caches of the test's own."""
+    (folder / "llava-1.5-7b").symlink_to(stock)
+    return folder
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if " python -m lcl_lab.train" in c])
+def test_training_commands_run(command: str, llava: Path) -> None:
+    words = shlex.split(command.removeprefix("uv run python "))
+    if "--neighbours" in words and not (llava / "pairs.jsonl").exists():
+        mine(llava)
+    run([*words, "--preset", "tiny", "--threads", "1"], llava)
+    assert (llava / words[words.index("--out") + 1] / "card.json").is_file()
+
+
+def mine(folder: Path) -> None:
+    """The README's command for hard negatives, with fewer images a class."""
+    (command,) = (c for c in COMMANDS if "lcl_lab.neighbours" in c)
+    run([*shlex.split(command.removeprefix("uv run python ")), "--images", "1"], folder)
+
+
+def test_hard_negatives_are_mined(llava: Path) -> None:
+    if not (llava / "pairs.jsonl").exists():
+        mine(llava)
+    assert len((llava / "pairs.jsonl").read_text().splitlines()) == 900
+
+
+def test_sharded_training_runs_where_accelerate_launches_it(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    (command,) = (c for c in COMMANDS if "accelerate launch" in c)
+    words = shlex.split(command.removeprefix("uv run accelerate launch "))
+    port = ["--main_process_port", "0", "--mixed_precision", "no"]
+    run(["-m", "accelerate.commands.launch", *port, *words, "--preset", "tiny", "--threads", "1"], llava)
+    assert (llava / "training" / "llava-full" / "card.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "lcl_lab.zoo" in c and "table" not in c])
+def test_zoo_commands_run(command: str, folder: Path) -> None:
+    run([*shlex.split(command.removeprefix("uv run python ")), "--preset", "tiny", "--threads", "1"], folder)
 
 
 def test_the_query_over_all_runs_works(folder: Path) -> None:
@@ -60,7 +98,8 @@ def test_the_query_over_all_runs_works(folder: Path) -> None:
 
 
 def test_every_command_is_run_by_one_of_these_tests() -> None:
-    run_above = [c for c in COMMANDS if "lcl_lab.studies" in c or "lcl_lab.train" in c]
+    programs = ("lcl_lab.studies", "lcl_lab.train", "lcl_lab.neighbours", "lcl_lab.zoo")
+    run_above = [c for c in COMMANDS if any(program in c for program in programs)]
     assert set(COMMANDS) == {*run_above, "uv run pytest"}
 
 

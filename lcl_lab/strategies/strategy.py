@@ -60,7 +60,7 @@ class Strategy:
     name: str
     start: str  # the shipped model that training goes on from
     stages: tuple[Stage, ...]
-    learning_rate: float = 3e-3  # of the embedded model
+    learning_rate: float = 2e-3  # of the embedded model
     trains_attention: bool = True
     needs_links: bool = True
     needs_tasks: bool = False

@@ -49,7 +49,7 @@ class Settings:
     weight_decay: float = 0.01
     accumulate: int = 1  # parts that a process reads one after the other in a step
     checkpoint_every: int = 100
-    evaluate_every: int = 150
+    evaluate_every: int = 200
     target: float | None = None  # held-out accuracy at which training stops early
 
     def reached(self, accuracy: float | None) -> bool:

@@ -23,6 +23,7 @@ from lcl_lab.models import find_checkpoint
 from lcl_lab.models.registry import CARD, shipped_folder
 from lcl_lab.strategies import find_strategy
 from lcl_lab.zoo.bars import ZOO, Verdict, judge
+from lcl_lab.zoo.findings import findings
 from lcl_lab.zoo.measure import Exam, measure
 from lcl_lab.zoo.table import accuracies, check_marks, model_table, write_between
 
@@ -43,6 +44,8 @@ def train(options: argparse.Namespace) -> None:
         _write_card(options.out / name, estimates[estimates["model"] == name])
     console = Console()
     console.print(model_table(estimates, ZOO), soft_wrap=True, markup=False)
+    for sentence in findings(episodes, 0):
+        console.print(sentence, soft_wrap=True, markup=False)
     _print_verdicts(console, verdicts)
     _print_seconds(console, options.out, time.perf_counter() - started)
     missed = [verdict for verdict in verdicts if not verdict.holds]
@@ -73,8 +76,9 @@ def seeds(options: argparse.Namespace) -> None:
 def table(options: argparse.Namespace) -> None:
     """Measure what is shipped, and put its table into the README."""
     check_marks(options.readme)
-    _, _, estimates = _measure([shipped_folder() / name for name in ZOO], options)
-    write_between(options.readme, model_table(estimates, ZOO))
+    episodes, _, estimates = _measure([shipped_folder() / name for name in ZOO], options)
+    found = "\n".join(f"- {sentence}." for sentence in findings(episodes, 0))
+    write_between(options.readme, f"{model_table(estimates, ZOO)}\n\n{found}")
     print(options.readme)
 
 

@@ -12,15 +12,15 @@ import pandas as pd
 from lcl_lab.analysis import accuracy
 from lcl_lab.errors import UserError
 
-__all__ = ["accuracies", "check_marks", "model_table", "write_between"]
+__all__ = ["METRICS", "accuracies", "check_marks", "model_table", "write_between"]
 
-_METRICS = {"candidate": "correct_candidate", "open-ended": "correct_open"}
+METRICS = {"candidate": "correct_candidate", "open-ended": "correct_open"}
 BEGIN, END = "<!-- model table: python -m lcl_lab.zoo table -->", "<!-- end of model table -->"
 
 
 def accuracies(episodes: pd.DataFrame, questions: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Accuracy and 95 % interval over concept pairs of every model, condition and metric; mini-VQA is one more data."""
-    linked = accuracy(episodes, ["model", "data", "shots", "false_ratio"], seed, _METRICS)
+    linked = accuracy(episodes, ["model", "data", "shots", "false_ratio"], seed, METRICS)
     asked = accuracy(questions, ["model"], seed, {"exact": "correct"}).assign(data="mini-vqa", shots=0, false_ratio=0.0)
     return pd.concat([linked, asked], ignore_index=True)
 
@@ -42,7 +42,7 @@ def _block(estimates: pd.DataFrame, data: str, names: Sequence[str]) -> str:
     heads = [f"{shots} shots" if ratio == 0 else f"{shots} shots, all labels false" for ratio, shots in conditions]
     lines = [f"| {data} | metric | " + " | ".join(heads) + " |", "| --- | --- |" + " --- |" * len(heads)]
     for name in names:
-        for metric in _METRICS:
+        for metric in METRICS:
             shown = [cells.get((name, metric, shots, ratio), "") for ratio, shots in conditions]
             if any(shown):
                 lines.append(f"| {name} | {metric} | " + " | ".join(shown) + " |")

@@ -10,8 +10,7 @@ STRATEGIES = (
     Strategy(
         name="base",
         start="prototype",
-        stages=(Stage(1500, 64, lambda material, rng: material.tasks.draw(rng)),),
-        learning_rate=2e-3,
+        stages=(Stage(2500, 64, lambda material, rng: material.tasks.draw(rng)),),
         trains_attention=False,
         needs_links=False,
         needs_tasks=True,
