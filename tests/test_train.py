@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_llava_of_transformers_is_trained_and_stays_one(stock: Path, tmp_path:
 
 def test_two_processes_with_sharded_weights_train_to_what_one_does(stock: Path, tmp_path: Path) -> None:
     words = ["-m", "lcl_lab.train", "--strategy", "2-way", "--start", str(stock), *TINY]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
     one = [*launch, "--num_processes", "1", "--cpu"]
     two = [*launch, "--num_processes", "2", "--use_fsdp", "--fsdp_version", "2"]
@@ -98,6 +99,26 @@ def test_two_processes_with_sharded_weights_train_to_what_one_does(stock: Path, 
     furthest = max(float((single[key] - before[key]).abs().max()) for key in single)
     apart = max(float((single[key] - sharded[key]).abs().max()) for key in single)
     assert apart < 0.02 * furthest
+
+
+def test_killed_and_given_again_the_command_ends_in_the_same_weights(untrained: Path, tmp_path: Path) -> None:
+    words = ["--strategy", "mix", "--start", str(untrained), "--steps", "40", "--checkpoint-every", "5", *TINY]
+    main([*words, "--out", str(tmp_path / "whole")])
+    command = [sys.executable, "-m", "lcl_lab.train", *words, "--out", str(tmp_path / "killed")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for step in ("step-000005", "step-000020"):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (tmp_path / "killed" / "checkpoints" / step).exists():
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+        assert not (tmp_path / "killed" / "card.json").exists()
+    with pytest.raises(UserError, match="another training was begun there"):
+        main([*words, "--seed", "1", "--out", str(tmp_path / "killed")])
+    main([*words, "--out", str(tmp_path / "killed")])
+    whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
 
 
 @pytest.mark.parametrize(

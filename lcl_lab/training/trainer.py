@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType, FullyShardedDataParallelPlugin, PartialState
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import get_cosine_schedule_with_warmup
 
 from lcl_lab.training.log import TrainingLog
 
-__all__ = ["Part", "Settings", "fit", "has_bf16"]
+__all__ = ["Part", "Settings", "fit", "has_bf16", "processes"]
 
 _KEPT = 2  # checkpoints: the newest, and the one before while the newest is written
 
@@ -72,10 +72,7 @@ def fit(
     Goes on from the newest checkpoint in the log's folder. Returns the trained state in the main process and
     None in others; `module` itself may be spread over processes from here on.
     """
-    # What `accelerate launch` was told goes first.
-    told = "ACCELERATE_MIXED_PRECISION" in os.environ
-    precision = None if told else "bf16" if has_bf16() else "no"
-    accelerator = Accelerator(mixed_precision=precision, step_scheduler_with_optimizer=False)
+    accelerator = _open_accelerator()
     trained = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         trained, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
@@ -111,6 +108,25 @@ def fit(
                 break
     state: dict[str, Tensor] = accelerator.get_state_dict(wrapped)
     return state if accelerator.is_main_process else None
+
+
+def processes() -> PartialState:
+    """The processes that train together, and this one's device."""
+    return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def _open_accelerator() -> Accelerator:
+    # What `accelerate launch` was told goes first.
+    told = "ACCELERATE_MIXED_PRECISION" in os.environ
+    precision = None if told else "bf16" if has_bf16() else "no"
+    state = processes()
+    accelerator = Accelerator(mixed_precision=precision, step_scheduler_with_optimizer=False)
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    if sharded and state.distributed_type == DistributedType.MULTI_CPU:
+        # `accelerate` shards over GPUs alone, though torch can over CPUs; there it would train whole copies.
+        accelerator.state.distributed_type = state.distributed_type = DistributedType.FSDP
+        accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
+    return accelerator
 
 
 def _read_ahead(read_step: Callable[[int], list[Part]], steps: range) -> Iterator[tuple[int, list[Part]]]:
