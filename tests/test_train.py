@@ -81,6 +81,7 @@ def test_a_llava_of_transformers_is_trained_and_stays_one(stock: Path, tmp_path:
     assert load_model(find_checkpoint(str(tmp_path / "out")), 1).device in ("cpu", "cuda:0")
 
 
+@pytest.mark.slow
 def test_two_processes_with_sharded_weights_train_to_what_one_does(stock: Path, tmp_path: Path) -> None:
     words = ["-m", "lcl_lab.train", "--strategy", "2-way", "--start", str(stock), *TINY]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -42,11 +42,11 @@ def train_clip(plan: ClipPlan, out: Path, seed: int, threads: int, log: Training
     texts = read_words([look.describe() for look in corpus.looks])
     factors = torch.tensor([[v.index(getattr(look, f)) for f, v in FACTORS.items()] for look in corpus.looks])
 
-    def read(step: int, part: int, parts: int) -> Part:
+    def read(step: int, part: int, parts: int) -> list[Part]:
         first = GROUP * np.random.default_rng([seed, 2, step]).integers(plan.groups, size=plan.batch)
         rows = (first[:, None] + np.arange(GROUP)).ravel()
         inputs = {"seen": pixels(images[rows]), "texts": texts[rows], "factors": factors[rows]}
-        return Part(inputs, weight=1, tokens=texts[rows].numel())
+        return [Part(inputs, weight=1, tokens=texts[rows].numel())]
 
     module = _Contrast()
     state = fit(module, read, Settings(plan.steps, 2e-3, weight_decay=0.05), log)

@@ -56,8 +56,8 @@ class Settings:
         return self.target is not None and accuracy is not None and accuracy >= self.target
 
 
-Read = Callable[[int, int, int], Part]
-"""(step, part, parts) → what that part of the step's batch holds."""
+Read = Callable[[int, int, int], Sequence[Part]]
+"""(step, part, parts) → what that part of the step's batch holds; where parts is 1, in as many pieces as it likes."""
 
 
 HeldOut = Callable[[nn.Module, torch.device], float]
@@ -89,7 +89,7 @@ def fit(
     with log.open(settings.steps, first, silent=not accelerator.is_main_process):
         done = settings.reached(log.last_accuracy)
         left = range(settings.steps if done else first, settings.steps)
-        for step, batch in _read_ahead(lambda step: [read(step, part, parts) for part in own], left):
+        for step, batch in _read_ahead(lambda step: [piece for part in own for piece in read(step, part, parts)], left):
             loss, tokens = _learn(accelerator, wrapped, batch)
             accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
             optimizer.step()

@@ -33,11 +33,11 @@ class Line(nn.Module):
         return ((self.map(x).float() - y) ** 2).sum(1)
 
 
-def read(step: int, part: int, parts: int) -> Part:
+def read(step: int, part: int, parts: int) -> list[Part]:
     """16 points a step; point i depends on step and i alone."""
     points = [np.random.default_rng([step, i]).standard_normal(8) for i in range(part, 16, parts)]
     x = torch.from_numpy(np.stack(points)).float()
-    return Part({"x": x, "y": x @ TRUTH}, weight=len(x), tokens=len(x))
+    return [Part({"x": x, "y": x @ TRUTH}, weight=len(x), tokens=len(x))]
 
 
 def train(folder: Path, held_out: Callable[..., float] | None = None, **settings: object) -> dict[str, Tensor]:

@@ -35,21 +35,30 @@ GOOD = {
     ("2-way", "world-100", 16, 1.0): 0.02,
     ("in-context", "world-100", 16, 1.0): 0.5,
     **{(model, "world-100", 8, 0.0): 0.93 for model in LINK_MODELS},
+    **{(model, "world-100", 16, 1.0): 0.02 for model in LINK_MODELS},
 }
 
 
 def test_a_zoo_that_reaches_every_bar() -> None:
     verdicts = judge(answers(GOOD), questions(0.9, 0.9), ZOO)
-    assert len(verdicts) == 10
+    assert len(verdicts) == 15
+    assert sum(verdict.bar for verdict in verdicts) == 11
     assert all(verdict.holds for verdict in verdicts)
 
 
 @pytest.mark.parametrize("condition", GOOD, ids=str)
 def test_each_bar_can_be_missed(condition: tuple[str, str, int, float]) -> None:
-    verdicts = judge(answers({**GOOD, condition: 0.1}), questions(0.9, 0.9), ZOO)
+    verdicts = judge(answers({**GOOD, condition: 0.11}), questions(0.9, 0.9), ZOO)
     missed = [verdict for verdict in verdicts if not verdict.holds]
     assert {verdict.model for verdict in missed} == {condition[0]}
-    assert all(verdict.measured == "0.100" for verdict in missed)
+    assert all(verdict.measured == "0.110" for verdict in missed)
+
+
+def test_a_missed_target_is_told_and_is_no_bar() -> None:
+    almost = {**GOOD, ("2-way", "isekai-mini", 16, 0.0): 0.88, ("2-way", "world-100", 16, 1.0): 0.05}
+    missed = [verdict for verdict in judge(answers(almost), questions(0.9, 0.9), ZOO) if not verdict.holds]
+    assert len(missed) == 2
+    assert not any(verdict.bar for verdict in missed)
 
 
 def test_mix_must_keep_what_base_knows() -> None:

@@ -1,0 +1,1 @@
+"""Training: how weights change, on `accelerate`; what they are trained on are `lcl_lab.strategies`."""

@@ -1,0 +1,80 @@
+"""Training in two processes, copied or sharded, as `accelerate launch` starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from safetensors.torch import save_file
+from torch import nn
+from lcl_lab.training.log import TrainingLog
+from lcl_lab.training.trainer import Settings, fit, processes
+from tests.training import test_trainer as t
+
+class Line(t.Line):
+    def __init__(self):
+        super().__init__()
+        self.map[1] = nn.Identity()  # no dropout, whose draws differ between processes
+
+folder, kill = Path(sys.argv[1]), int(sys.argv[2])
+
+def read(step, part, parts):
+    if step == kill and processes().process_index == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return t.read(step, part, parts)
+
+settings = Settings(steps=30, learning_rate=0.02, warm_up=5, checkpoint_every=10)
+state = fit(Line(), read, settings, TrainingLog(folder, "test"))
+if state is not None:
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "state.safetensors")
+print("processes", processes().num_processes, processes().distributed_type)
+"""
+SHARDED = ["--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "SIZE_BASED_WRAP"]
+WAYS = {"alone": ["--cpu"], "copied": ["--multi_gpu"], "sharded": SHARDED}  # on CPUs where there is no GPU
+
+
+def launch(folder: Path, processes: int, way: str, kill: int = -1) -> subprocess.CompletedProcess[str]:
+    (folder / "program.py").write_text(PROGRAM)
+    words = ["--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", "no", *WAYS[way]]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", "0", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command += [str(folder / "program.py"), str(folder), str(kill)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """What one process trains."""
+    folder = tmp_path_factory.mktemp("alone")
+    done = launch(folder, 1, "alone")
+    assert done.returncode == 0, done.stderr
+    return load_file(folder / "state.safetensors")
+
+
+@pytest.mark.parametrize("way", [pytest.param("copied", marks=pytest.mark.slow), "sharded"])
+def test_two_processes_train_what_one_does_even_if_killed(
+    way: str, alone: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    killed = launch(tmp_path, 2, way, kill=25)
+    assert killed.returncode != 0
+    assert not (tmp_path / "state.safetensors").exists()
+    (newest,) = (path for path in (tmp_path / "checkpoints").iterdir() if path.name == "step-000020")
+    # Each process has written its own share, where weights are shared out.
+    assert len(list(newest.rglob("*.distcp"))) == (4 if way == "sharded" else 0)
+    done = launch(tmp_path, 2, way)
+    assert done.returncode == 0, done.stderr
+    assert f"processes 2 {'DistributedType.FSDP' if way == 'sharded' else 'DistributedType.MULTI_CPU'}" in done.stdout
+    state = load_file(tmp_path / "state.safetensors")
+    assert state.keys() == alone.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(state[name], tensor, atol=2e-5, rtol=1e-4)
