@@ -15,13 +15,13 @@ def training_chart(metrics: pd.DataFrame, title: str) -> alt.VConcatChart:
     x = alt.X("step:Q").title("optimiser step").scale(domainMin=0)
     panels = []
     for column, label, colour, scale in (
-        ("loss", "loss (nats a token)", PALETTE[0], alt.Scale(domainMin=0)),
+        ("loss", "loss (nats a token)", PALETTE[0], alt.Scale(type="log")),
         ("accuracy", "held-out accuracy", PALETTE[1], alt.Scale(domain=[0, 1])),
     ):
         rows = metrics[["step", column]].dropna() if column in metrics else metrics.head(0)
         if rows.empty:
             continue
-        line = alt.Chart(rows).mark_line(point=True, color=colour)
+        line = alt.Chart(rows).mark_line(point={"color": colour}, color=colour)
         layers = [line.encode(x=x, y=alt.Y(f"{column}:Q").title(label).scale(scale))]
         if column == "accuracy":
             chance = alt.Chart(pd.DataFrame({"chance": [0.5]})).mark_rule(color=GREY, strokeDash=[4, 4])

@@ -14,10 +14,10 @@ from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
-from lcl_lab.progress import track
 
 from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Box, Look, random_look, render_with_box
 from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_looks, known_things
+from lcl_lab.progress import track
 
 __all__ = ["GROUP", "Corpus", "plan_corpus", "render_all"]
 

@@ -48,7 +48,8 @@ def gather(
     """Everything that the strategy asks for: prompts, features, and the mean feature of each class of a world.
 
     With `ahead` the images of an embedded world are all looked at now, or were before. Others are looked at when
-    they are first asked for, and their classes have no means. The material depends on the sources alone, not on the training's seed.
+    they are first asked for, and their classes have no means. All of it depends on the sources alone, not on the
+    training's seed.
     """
     concepts = load_concepts(sources.data)
     corpus = plan_corpus(0, sources.groups, sources.known) if strategy.needs_tasks else Corpus((), (), ())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from lcl_lab.progress import track
 
 from lcl_lab.concepts import ConceptSet, ImageRef
 from lcl_lab.concepts.neighbours import WEIGHTS, draw_neighbours, similarity
 from lcl_lab.models.clips import Clip
+from lcl_lab.progress import track
 from lcl_lab.training.cache import cached, digest
 
 __all__ = ["mine_neighbours"]

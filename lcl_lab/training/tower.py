@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from lcl_lab.progress import track
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from lcl_lab.errors import UserError
 from lcl_lab.models.clip import pixels
 from lcl_lab.models.mini import MiniForConditionalGeneration, pool_quadrants
+from lcl_lab.progress import track
 from lcl_lab.training.cache import digest
 
 __all__ = ["Tower", "project"]
