@@ -49,6 +49,8 @@ def test_the_readme_says_of_the_shipped_models_what_their_cards_say(tmp_path: Pa
     assert all(f"| {name.removeprefix('mini/')} | candidate |" in readme.read_text() for name in shipped())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_seeds_differ_and_their_spread_is_told(tmp_path: Path) -> None:
     done = run("seeds", "--out", str(tmp_path / "seeds"), "--count", "2", cache=tmp_path)
     assert done.returncode == 0, done.stderr
