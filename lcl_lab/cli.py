@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from lcl_lab.errors import UserError, nearest
 
-__all__ = ["Parser", "run_program"]
+__all__ = ["Parser", "at_least", "run_program"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +22,21 @@ class Parser(argparse.ArgumentParser):
             options = [option for action in self._actions for option in action.option_strings if len(option) > 2]
             raise UserError(f"unknown option {unknown[1]}; {nearest(unknown[1], options)}")
         raise UserError(message.replace("argument ", "", 1))
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `least` on."""
+
+    def whole(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value}: the least is {least}")
+        return value
+
+    return whole
 
 
 def run_program(main: Callable[[Sequence[str]], None]) -> NoReturn:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lcl_lab.cli import Parser, run_program
+from lcl_lab.cli import Parser, at_least, run_program
 from lcl_lab.errors import UserError
 
 __all__ = ["main"]
@@ -32,8 +32,6 @@ def main(arguments: Sequence[str]) -> None:
     count = min(100, others) if options.count is None else options.count
     if not 1 <= count <= others:
         raise UserError(f"--count {count}: each class of {concepts.name} has {others} others; give 1 to {others}")
-    if options.images < 1:
-        raise UserError(f"--images {options.images}: the least is 1")
     if min(options.weights) < 0 or sum(options.weights) == 0:
         raise UserError(f"--weights {' '.join(map(str, options.weights))}: none below 0, and not all 0")
 
@@ -55,11 +53,13 @@ def _parser() -> Parser:
     clip = "mini/prototype (default) or open_clip's MODEL:PRETRAINED, such as ViT-L-14:openai or ViT-L-14:weights.pt"
     parser.add_argument("--clip", default="mini/prototype", metavar="NAME", help=clip)
     parser.add_argument("--out", type=Path, default=Path("train900_pairs.jsonl"), help="the file to write")
-    parser.add_argument("--images", type=int, default=100, metavar="N", help="images of a class, at most (default 100)")
+    parser.add_argument(
+        "--images", type=at_least(1), default=100, metavar="N", help="of a class, at most (default 100)"
+    )
     parser.add_argument("--count", type=int, metavar="N", help="neighbours of a class (default 100, or all)")
     weights = "of image-image, image-text and text-text similarity (default 0.5 0.25 0.25)"
     parser.add_argument("--weights", type=float, nargs=3, default=(0.5, 0.25, 0.25), metavar="W", help=weights)
-    parser.add_argument("--seed", type=int, default=0, help="of every draw (default 0)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
     return parser
 
 

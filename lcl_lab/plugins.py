@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lcl_lab.errors import UserError
+from lcl_lab.errors import UserError, nearest
 
-__all__ = ["function_of_file", "is_file"]
+__all__ = ["find_maker", "function_of_file", "is_file"]
 
 
 def is_file(name: str) -> bool:
     """Whether a name is the path of a Python file."""
     return name.endswith(".py")
+
+
+def find_maker(
+    option: str, kind: str, name: str, known: Mapping[str, Callable[[], Any]], beside: Sequence[str] = ()
+) -> Callable[[], Any]:
+    """What makes the thing of that name: one of `known`, or `load()` of a Python file.
+
+    Raises:
+        UserError: there is none; the nearest of `known`, or of what the option takes `beside` them, is told.
+    """
+    if is_file(name):
+        return function_of_file(option, name, "load")
+    if name not in known:
+        raise UserError(f"{option} {name}: unknown {kind}; {nearest(name, [*known, *beside])}")
+    return known[name]
 
 
 def function_of_file(option: str, file: str, function: str) -> Callable[..., Any]:

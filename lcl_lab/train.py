@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcl_lab.cli import Parser, run_program
+from lcl_lab.cli import Parser, at_least, run_program
 from lcl_lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -69,10 +69,6 @@ def _check(options: argparse.Namespace) -> Checkpoint | None:
             f"--batch {options.batch}: fewer prompts than {processes} processes with {options.accumulate} parts each; "
             f"the least is {options.accumulate * processes}"
         )
-    for name in ("steps", "batch", "accumulate", "checkpoint_every", "lora", "threads"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name.replace('_', '-')} {value}: the least is 1")
     if options.target is not None and not 0 < options.target <= 1:
         raise UserError(f"--target {options.target}: an accuracy, above 0 and at most 1")
     if options.learning_rate is not None and options.learning_rate <= 0:
@@ -80,25 +76,18 @@ def _check(options: argparse.Namespace) -> Checkpoint | None:
     if options.strategy == VISION:
         return None
 
-    from lcl_lab.strategies import find_strategy, strategies
+    from lcl_lab.strategies import find_strategy
 
-    if options.strategy not in strategies() and not options.strategy.endswith(".py"):
-        raise UserError(f"--strategy {options.strategy}: unknown strategy; {_nearest(options.strategy)}")
-    strategy = find_strategy(options.strategy)
+    strategy = find_strategy(options.strategy, beside=(VISION,))
     concepts = load_concepts(options.data)
     few = min(concepts.concepts.values(), key=lambda concept: concept.images)
     if few.images < 9:
         raise UserError(f"--data {options.data}: concept {few.name!r} has {few.images} images; 16 shots need 9")
     if options.neighbours:
         neighbour_rows(options.neighbours, concepts)
+    elif strategy.needs_links and ":" not in options.clip:
+        find_checkpoint(options.clip, option="--clip")
     return find_checkpoint(options.start or f"mini/{strategy.start}", option="--start")
-
-
-def _nearest(wrong: str) -> str:
-    from lcl_lab.errors import nearest
-    from lcl_lab.strategies import strategies
-
-    return nearest(wrong, [*strategies(), VISION])
 
 
 def _identity(options: argparse.Namespace, start: Checkpoint | None) -> Mapping[str, Any]:
@@ -120,16 +109,17 @@ def _open(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
     Raises:
         UserError: the folder cannot be made, or holds a model or another training.
     """
-    from lcl_lab.models.registry import TRAINING
+    from lcl_lab.models.registry import CARD, TRAINING
 
     file = out / TRAINING
-    if overwrite and out.exists():
-        for path in (out / "checkpoints", out / "card.json", file):
+    goes_on = file.exists() and json.loads(file.read_text(encoding="utf-8")) == identity
+    if overwrite and not goes_on:
+        for path in (out / "checkpoints", out / CARD):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    elif (out / "config.json").exists():
-        raise UserError(f"--out {out}: there is a model; give another folder, or --overwrite")
-    elif file.exists() and json.loads(file.read_text(encoding="utf-8")) != identity:
+    elif file.exists() and not goes_on:
         raise UserError(f"--out {out}: another training was begun there; give another folder, or --overwrite")
+    elif (out / "config.json").exists() and not goes_on:
+        raise UserError(f"--out {out}: there is a model; give another folder, or --overwrite")
     try:
         out.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
@@ -208,17 +198,17 @@ def _parser() -> Parser:
     add("--data", default="world-900", metavar="NAME", help="concept set to train on (default world-900)")
     add("--neighbours", type=Path, metavar="FILE", help="hard negatives, as train900_pairs.jsonl (default: mined)")
     add("--clip", default="mini/prototype", metavar="NAME", help="what mines them (see lcl_lab.neighbours)")
-    add("--seed", type=int, default=0, help="of every draw (default 0)")
+    add("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
     add("--preset", choices=("default", "tiny"), default="default", help="tiny shows in seconds that it runs")
-    add("--steps", type=int, metavar="N", help="optimiser steps (default: the strategy's; 2000 for a LLaVA)")
-    add("--batch", type=int, metavar="N", help="prompts of a step, over all processes (default for a LLaVA: 4)")
-    add("--accumulate", type=int, default=1, metavar="N", help="parts in which a process reads its prompts")
+    add("--steps", type=at_least(1), metavar="N", help="optimiser steps (default: the strategy's; 2000 for a LLaVA)")
+    add("--batch", type=at_least(1), metavar="N", help="prompts of a step, over all processes (default for a LLaVA: 4)")
+    add("--accumulate", type=at_least(1), default=1, metavar="N", help="parts in which a process reads its prompts")
     add("--learning-rate", type=float, metavar="X", help="default for a LLaVA: 2e-5, with --lora 2e-4")
-    add("--lora", type=int, metavar="RANK", help="train adapters of that rank instead of all weights")
+    add("--lora", type=at_least(1), metavar="RANK", help="train adapters of that rank instead of all weights")
     add("--every-answer", action="store_true", help="loss on every answer of a dialogue, not on the last alone")
     add("--target", type=float, metavar="X", help="stop when the accuracy on held-out episodes reaches it")
-    add("--checkpoint-every", type=int, default=100, metavar="N", help="steps between checkpoints (default 100)")
-    add("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="of the processor")
+    add("--checkpoint-every", type=at_least(1), default=100, metavar="N", help="steps between them (default 100)")
+    add("--threads", type=at_least(1), default=os.cpu_count() or 1, metavar="N", help="of the processor")
     add("--overwrite", action="store_true", help="replace what is in the folder")
     return parser
 

@@ -117,6 +117,8 @@ def test_killed_and_given_again_the_command_ends_in_the_same_weights(untrained: 
         assert not (tmp_path / "killed" / "card.json").exists()
     with pytest.raises(UserError, match="another training was begun there"):
         main([*words, "--seed", "1", "--out", str(tmp_path / "killed")])
+    # As if killed after the weights were written and before the card was: the folder then holds a model.
+    (tmp_path / "killed" / "config.json").write_text("{}")
     main([*words, "--out", str(tmp_path / "killed")])
     whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
@@ -130,9 +132,11 @@ def test_killed_and_given_again_the_command_ends_in_the_same_weights(untrained: 
         (["--strategy", "mix", "--data", "world-90"], "did you mean 'world-900'"),
         (["--strategy", "mix", "--neighbours", "none.jsonl"], "none.jsonl: No such file"),
         (["--strategy", "mix", "--batch", "2", "--accumulate", "4"], "the least is 4"),
-        (["--strategy", "mix", "--steps", "0"], "--steps 0: the least is 1"),
+        (["--strategy", "mix", "--steps", "0"], "--steps: 0: the least is 1"),
+        (["--strategy", "mix", "--seed", "-1"], "--seed: -1: the least is 0"),
+        (["--strategy", "mix", "--clip", "mini/prototyp"], "--clip mini/prototyp: unknown model.*'mini/prototype'"),
         (["--strategy", "mix", "--target", "95"], "--target 95.0: an accuracy"),
-        (["--strategy", "mix", "--lora", "0"], "--lora 0: the least is 1"),
+        (["--strategy", "mix", "--lora", "0"], "--lora: 0: the least is 1"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_written(tmp_path: Path, words: list[str], told: str) -> None:

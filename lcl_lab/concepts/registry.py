@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from lcl_lab.concepts.types import ConceptSet
 from lcl_lab.concepts.world import isekai_mini, world_100, world_900, world_dev
-from lcl_lab.errors import UserError, nearest
-from lcl_lab.plugins import function_of_file, is_file
+from lcl_lab.plugins import find_maker
 
 __all__ = ["DATASETS", "load_concepts"]
 
@@ -25,9 +24,5 @@ def load_concepts(name: str) -> ConceptSet:
     Raises:
         UserError: there is none.
     """
-    if is_file(name):
-        made: ConceptSet = function_of_file("--data", name, "load")()
-        return made
-    if name not in DATASETS:
-        raise UserError(f"--data {name}: unknown dataset; {nearest(name, DATASETS)}")
-    return DATASETS[name]()
+    made: ConceptSet = find_maker("--data", "dataset", name, DATASETS)()
+    return made

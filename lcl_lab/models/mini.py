@@ -74,11 +74,6 @@ class MiniForConditionalGeneration(LlavaForConditionalGeneration):
         )
         self.post_init()
 
-    def frozen_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """What training never changes: pixels (B, 3, H, W) → pooled vision features (B, I, D_vision)."""
-        patches = self.model.vision_tower(pixel_values).last_hidden_state[:, 1:]
-        return pool_quadrants(patches)
-
     def project(self, pooled: torch.Tensor) -> torch.Tensor:
         """Pooled vision features (B, I, D_vision) → decoder inputs (B, I, D)."""
         return self.model.multi_modal_projector.project(pooled)

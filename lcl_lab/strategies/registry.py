@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from importlib import import_module
 
-from lcl_lab.errors import UserError, nearest
-from lcl_lab.plugins import function_of_file, is_file
+from lcl_lab.plugins import find_maker
 from lcl_lab.strategies import named
 from lcl_lab.strategies.strategy import Strategy
 
@@ -22,15 +21,12 @@ def strategies() -> Mapping[str, Strategy]:
     return {strategy.name: strategy for module in modules for strategy in module.STRATEGIES}
 
 
-def find_strategy(name: str) -> Strategy:
+def find_strategy(name: str, beside: Sequence[str] = ()) -> Strategy:
     """The strategy of that name, or what `load()` returns in a Python file of that path.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none; `beside` are other names that the option takes.
     """
-    if is_file(name):
-        made: Strategy = function_of_file("--strategy", name, "load")()
-        return made
-    if name not in strategies():
-        raise UserError(f"--strategy {name}: unknown strategy; {nearest(name, strategies())}")
-    return strategies()[name]
+    makers = {known: partial(strategies().__getitem__, known) for known in strategies()}
+    made: Strategy = find_maker("--strategy", "strategy", name, makers, beside)()
+    return made

@@ -64,7 +64,3 @@ class Strategy:
     trains_attention: bool = True
     needs_links: bool = True
     needs_tasks: bool = False
-
-    @property
-    def draw(self) -> Draw:
-        return self.stages[-1].draw

@@ -15,8 +15,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lcl_lab.cli import Parser, run_program
-from lcl_lab.errors import UserError
+from lcl_lab.cli import Parser, at_least, run_program
 
 __all__ = ["main"]
 
@@ -24,8 +23,6 @@ __all__ = ["main"]
 def main(arguments: Sequence[str]) -> None:
     """Do what the first word says."""
     options = _parser().parse_args(arguments)
-    if getattr(options, "threads", 1) < 1:
-        raise UserError(f"--threads {options.threads}: the least is 1")
 
     from lcl_lab.zoo import commands
 
@@ -42,12 +39,14 @@ def _parser() -> Parser:
     train.add_argument("--ship", action="store_true", help="replace the package's by those that reach their bars")
     seeds = several.add_parser("seeds", help="train 2-way with several seeds and report the spread")
     seeds.add_argument("--out", type=Path, required=True, metavar="DIR", help="one folder a seed")
-    seeds.add_argument("--count", type=int, default=3, metavar="N", help="seeds 0 to N - 1 (default 3)")
+    seeds.add_argument("--count", type=at_least(1), default=3, metavar="N", help="seeds 0 to N - 1 (default 3)")
     table = several.add_parser("table", help="write the table of the shipped models' cards")
     table.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE", help="default README.md")
     for one in (train, seeds):
         one.add_argument("--preset", choices=("default", "tiny"), default="default", help="tiny shows that it runs")
-        one.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="of the processor")
+        one.add_argument(
+            "--threads", type=at_least(1), default=os.cpu_count() or 1, metavar="N", help="of the processor"
+        )
     return parser
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageTextToText, LlavaForConditionalGeneration
 
-from lcl_lab.models.mini import IMAGE_TOKENS, MiniForConditionalGeneration, pool_quadrants
+from lcl_lab.models.mini import MiniForConditionalGeneration, pool_quadrants
 
 
 def load(folder: Path) -> MiniForConditionalGeneration:
@@ -21,16 +21,6 @@ def test_it_is_a_llava_that_auto_classes_load(untrained: Path) -> None:
 def test_quadrants_are_means_of_their_patches() -> None:
     patches = torch.arange(16.0).view(1, 16, 1)  # a 4 × 4 grid
     assert pool_quadrants(patches)[0, :, 0].tolist() == [2.5, 4.5, 10.5, 12.5]
-
-
-def test_features_computed_before_training_are_those_of_the_whole_model(untrained: Path) -> None:
-    model = load(untrained)
-    image = torch.randn(3, 3, 64, 64)
-    with torch.inference_mode():
-        whole = torch.stack(list(model.get_image_features(image).pooler_output))
-        parts = model.project(model.frozen_features(image))
-    assert whole.shape == (3, IMAGE_TOKENS, 128)
-    torch.testing.assert_close(whole, parts)
 
 
 def test_before_training_the_first_layer_averages_the_last_few_positions(untrained: Path) -> None:

@@ -26,7 +26,7 @@ def shots(prompt: Prompt) -> int:
 
 def sample(name: str, count: int = 3000) -> list[Prompt]:
     rng = np.random.default_rng(0)
-    return [find_strategy(name).draw(MATERIAL, rng) for _ in range(count)]
+    return [find_strategy(name).stages[-1].draw(MATERIAL, rng) for _ in range(count)]
 
 
 def test_every_strategy_of_the_paper_is_found_by_its_name() -> None:
@@ -77,6 +77,6 @@ def test_a_users_file_is_a_strategy_and_a_wrong_name_is_told(tmp_path: Path) -> 
         "def load():\n"
         "    return Strategy('mine', 'base', (Stage(5, 4, lambda material, rng: material.links.draw(rng, 6)),))\n"
     )
-    assert shots(find_strategy(str(file)).draw(MATERIAL, np.random.default_rng(0))) == 6
+    assert shots(find_strategy(str(file)).stages[-1].draw(MATERIAL, np.random.default_rng(0))) == 6
     with pytest.raises(UserError, match="did you mean '2-way-random'"):
         find_strategy("2-way-randm")
