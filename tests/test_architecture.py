@@ -24,6 +24,7 @@ ALLOWED = {
     "strategies": {"concepts", "prompts"},
     "training": {"concepts", "episodes", "prompts", "models", "strategies"},
     "zoo": {"concepts", "episodes", "prompts", "models", "strategies", "training", "analysis"},
+    "benchmarks": {"concepts", "episodes", "prompts", "models"},
     "studies": {"concepts", "episodes", "prompts", "models", "store", "analysis", "figures"},
 }
 

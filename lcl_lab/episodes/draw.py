@@ -21,38 +21,41 @@ __all__ = ["check_shots", "draw_episode", "falsify", "falsify_at"]
 _SUPPORT, _FALSE = 0, 1  # separate streams, so that one draw never shifts another
 
 
-def check_shots(concepts: ConceptSet, shots: int) -> None:
+def check_shots(concepts: ConceptSet, shots: int, queries_per_support: int = 1) -> None:
     """Refuse a shot count that no episode of the set can have.
 
     Raises:
-        UserError: odd or negative, or more shots than a concept has images beside the query.
+        UserError: odd or negative, or more shots than a concept has images beside the queries.
     """
     if shots < 0 or shots % 2:
         raise UserError(f"--shots {shots}: shots are shared by two concepts; give an even number, such as {shots + 1}")
     fewest = min(concepts.concepts.values(), key=lambda concept: concept.images)
-    most = 2 * (fewest.images - 1)
+    most = 2 * (fewest.images - (queries_per_support + 1) // 2)
     if shots > most:
+        beside = "a query" if queries_per_support == 1 else f"{queries_per_support} queries"
         raise UserError(
             f"--shots {shots}: concept {fewest.name!r} of {concepts.name} has {fewest.images} images, "
-            f"enough for {most} shots and a query"
+            f"enough for {max(most, 0)} shots and {beside}"
         )
 
 
-def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int) -> Episode:
+def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int, queries_per_support: int = 1) -> Episode:
     """The episode of one query: its support has `shots` images in all (paper section 4: k = k/2 + k/2).
 
-    Consecutive query ids go through the pairs in turn, asking for the positive and then for the
-    negative concept.
+    Consecutive supports go through the pairs in turn, asking for the positive and then for the negative
+    concept; consecutive queries of one support ask for both in turn, each with another image.
     """
     number = len(concepts.pairs)
-    pair = concepts.pairs[query_id % number]
-    asked, other = pair if (query_id // number) % 2 == 0 else (pair.negative, pair.positive)
-    rng = np.random.default_rng([seed, query_id, _SUPPORT])
+    drawn, turn = divmod(query_id, queries_per_support)
+    pair = concepts.pairs[drawn % number]
+    asked, other = pair if (drawn // number + turn) % 2 == 0 else (pair.negative, pair.positive)
+    rng = np.random.default_rng([seed, drawn, _SUPPORT])
 
     order = {c: rng.permutation(concepts.concepts[c].images) for c in (pair.positive, pair.negative)}
-    query = ImageRef(concepts.name, asked, int(order[asked][0]))
+    query = ImageRef(concepts.name, asked, int(order[asked][turn // 2]))
+    first = (queries_per_support + 1) // 2  # images of each concept before it are queries
     support = []
-    for shot in range(1, shots // 2 + 1):
+    for shot in range(first, first + shots // 2):
         two = [ImageRef(concepts.name, concept, int(order[concept][shot])) for concept in pair]
         support += two if rng.random() < 0.5 else two[::-1]
     names = {concept: concepts.concepts[concept].name for concept in pair}
@@ -60,6 +63,7 @@ def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int) -> 
         data=concepts.name,
         seed=seed,
         query_id=query_id,
+        support_id=drawn,
         pair=str(pair),
         support=tuple(Example(ref, names[ref.concept], names[ref.concept]) for ref in support),
         query=query,
@@ -70,7 +74,7 @@ def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int) -> 
 
 def falsify(episode: Episode, ratio: float) -> Episode:
     """Exactly round(ratio · K) of the labels replaced by the other concept's name (paper Figure 7)."""
-    rng = np.random.default_rng([episode.seed, episode.query_id, _FALSE])
+    rng = np.random.default_rng([episode.seed, episode.support_id, _FALSE])
     ranks = rng.permutation(len(episode.support))
     count = round(ratio * len(episode.support))
     return _flip(episode, {int(position) for position in ranks[:count]})

@@ -29,12 +29,14 @@ class Episode:
     """A 2-way episode as plain data.
 
     `support` holds K examples in the order shown, K/2 of each concept (paper section 3.1: C = 2
-    prototypes). `pair` names the two concepts and is the cluster for statistics.
+    prototypes); queries of the same `support_id` share it. `pair` names the two concepts and is the
+    cluster for statistics.
     """
 
     data: str
     seed: int
     query_id: int
+    support_id: int
     pair: str
     support: tuple[Example, ...]
     query: ImageRef

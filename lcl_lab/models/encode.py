@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,22 +25,48 @@ class Encoded:
         counts = iter(tokens)
         return [token for t in self.prefix for token in [t] * (next(counts) if t == placeholder else 1)]
 
+    def units(self, placeholder: int, images: Sequence[Hashable]) -> list[Hashable]:
+        """The prefix with image i in place of its placeholder."""
+        left = iter(images)
+        return [next(left) if token == placeholder else token for token in self.prefix]
+
+
+# For models that were never taught a chat: a line each, and an answer ends with its line.
+_TEMPLATE = (
+    "{% for message in messages %}{{ message.role | capitalize }}:"
+    "{% for part in message.content %} {{ 'IMAGE' if part.type == 'image' else part.text }}{% endfor %}\n{% endfor %}"
+    "{{ 'Assistant:' if add_generation_prompt }}"
+)
+
 
 class Encoder:
-    """Encodes prompts with one processor. An answer's ids include the end of its turn."""
+    """Encodes prompts with one processor and its chat template. An answer's ids include the end of its turn."""
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
         self._tokenizer = processor.tokenizer
+        own = getattr(processor, "chat_template", None)
+        image = getattr(processor, "image_token", "<image>")
+        self._template = own or _TEMPLATE.replace("IMAGE", image)
+        self._end = "" if own else "\n"  # that the template writes after an answer, beside the end of turn
         self._answers: dict[str, list[int]] = {}
         self.placeholder: int = processor.image_token_id
 
     def __call__(self, prompt: Prompt) -> Encoded:
-        prefix = self._ids(self._render(prompt.turns, open_answer=True))
-        return Encoded(prefix, tuple(self._answer(prompt.turns[-1], c) for c in prompt.candidates), prompt.images)
+        return Encoded(
+            self._ids(self.render(prompt)),
+            tuple(self._answer(prompt.turns[-1], c) for c in prompt.candidates),
+            prompt.images,
+        )
+
+    def render(self, prompt: Prompt) -> str:
+        """The prompt as text, up to where the answer begins; an image is one placeholder."""
+        return self._render(prompt.turns, open_answer=True)
 
     def text(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        """What a model said, up to the end of its turn."""
+        said = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        return said.split(self._end)[0] if self._end else said
 
     def _answer(self, question: Turn, answer: str) -> list[int]:
         if answer not in self._answers:
@@ -48,12 +74,15 @@ class Encoder:
             answered = self._render((question, Turn("assistant", (answer,))), open_answer=False)
             if not answered.startswith(asked):
                 raise ValueError(f"the chat template does not continue {asked!r} by the answer: {answered!r}")
-            self._answers[answer] = self._ids(answered[len(asked) :].rstrip())
+            self._answers[answer] = self._ids(answered[len(asked) :].rstrip() + self._end)
         return self._answers[answer]
 
     def _render(self, turns: Sequence[Turn], open_answer: bool) -> str:
         messages = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in turns]
-        return str(self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_answer))
+        rendered = self._processor.apply_chat_template(
+            messages, chat_template=self._template, tokenize=False, add_generation_prompt=open_answer
+        )
+        return str(rendered)
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])

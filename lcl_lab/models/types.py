@@ -32,7 +32,10 @@ class Loglik:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says to one prompt: its greedy text, and the likelihood of each candidate in order."""
+    """What a model says to one prompt: its greedy text, and the likelihood of each candidate in order.
+
+    `logliks` is empty where a model does not tell: servers give no likelihood of a text that they did not say.
+    """
 
     text: str
     logliks: tuple[Loglik, ...]

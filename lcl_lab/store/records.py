@@ -46,13 +46,13 @@ class Record:
     true_name: str
     other_name: str
     answer: str
-    loglik_true: float  # sum over the tokens of the name, in nats
-    loglik_other: float
-    tokens_true: int
-    tokens_other: int
+    loglik_true: float | None  # sum over the tokens of the name, in nats; None where a model does not tell
+    loglik_other: float | None
+    tokens_true: int | None
+    tokens_other: int | None
     correct_open: bool  # the answer text names the true concept
-    correct_candidate: bool  # argmax of log-likelihood per token
-    correct_candidate_raw: bool  # argmax of the sums
+    correct_candidate: bool | None  # argmax of log-likelihood per token
+    correct_candidate_raw: bool | None  # argmax of the sums
     seconds: float  # of the model, on this record
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ def record_schema(condition: Mapping[str, pa.DataType] | None = None) -> pa.Sche
     scalar = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     shown = pa.struct([(field.name, scalar[str(field.type)]) for field in fields(Shown)])
     columns = [
-        (field.name, pa.list_(shown) if field.name == "support" else scalar[str(field.type)])
+        (field.name, pa.list_(shown) if field.name == "support" else scalar[str(field.type).removesuffix(" | None")])
         for field in fields(Record)
         if field.name in FIXED
     ]

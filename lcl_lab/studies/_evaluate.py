@@ -1,7 +1,8 @@
 """Puts the episodes of every condition to every model and stores the answers, cell by cell.
 
 A cell is some queries of one condition under one model. What is in it depends on the study alone,
-so a killed run goes on with the cells that are missing, whatever the batch size.
+so a killed run goes on with the cells that are missing, whatever the batch size. The same queries
+under all conditions are answered together, since their prompts begin alike.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lcl_lab.store import Record, Run, Shown
 
 __all__ = ["Condition", "evaluate"]
 
-_CELL = 50  # queries
+_CELL = 50  # queries, or as many whole supports as fit
 
 Value = int | float | str | None
 
@@ -48,11 +49,13 @@ def evaluate(
     concepts: ConceptSet,
     conditions: Sequence[Condition],
     queries: int,
+    queries_per_support: int,
     batch_size: int,
 ) -> str:
     """Commit every cell that the run does not have yet; returns the device that answered, or "none"."""
     done = run.committed()
-    plan = [(found, list(_cells(found, conditions, queries))) for found in checkpoints]
+    size = max(1, _CELL // queries_per_support) * queries_per_support
+    plan = [(found, list(_cells(found, conditions, queries, size))) for found in checkpoints]
     left = [(found, [cell for cell in cells if cell.name not in done]) for found, cells in plan]
     stored = sum(len(c.queries) for _, cells in plan for c in cells if c.name in done)
     device = "none"
@@ -71,33 +74,44 @@ def evaluate(
             bar.update(task, description=found.name)
             model = load_model(found, batch_size)
             device = model.device
-            for cell in cells:
-                records = []
-                for record in _answer(run.study, found.name, model, concepts, cell):
-                    records.append(record)
-                    bar.advance(task)
-                run.commit(cell.name, records)
+            for together in _blocks(cells):
+                for cell, records in _answer(
+                    run.study, found.name, model, concepts, together, lambda: bar.advance(task)
+                ):
+                    run.commit(cell.name, records)
     return device
 
 
-def _cells(found: Checkpoint, conditions: Sequence[Condition], queries: int) -> Iterator[_Cell]:
+def _cells(found: Checkpoint, conditions: Sequence[Condition], queries: int, size: int) -> Iterator[_Cell]:
     for condition in conditions:
         key = blake2b(repr((found.fingerprint, sorted(condition.values.items()))).encode(), digest_size=4).hexdigest()
         words = [found.name.removeprefix("mini/"), *(f"{k}={v}" for k, v in condition.values.items())]
         slug = re.sub(r"[^A-Za-z0-9=.]+", "_", "-".join(words))[-80:]
-        for start in range(0, queries, _CELL):
-            yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + _CELL, queries)))
+        for start in range(0, queries, size):
+            yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + size, queries)))
 
 
-def _answer(study: str, name: str, model: Model, concepts: ConceptSet, cell: _Cell) -> Iterator[Record]:
-    episodes = [cell.condition.episode(query) for query in cell.queries]
-    answers = model.answer([chat(episode) for episode in episodes], concepts.image)
-    for episode, answer in zip(episodes, answers, strict=True):
-        yield _record(study, name, cell.condition.values, episode, answer)
+def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
+    """The cells of the same queries, by their queries."""
+    for start in sorted({cell.queries.start for cell in cells}):
+        yield [cell for cell in cells if cell.queries.start == start]
+
+
+def _answer(
+    study: str, name: str, model: Model, concepts: ConceptSet, cells: Sequence[_Cell], advance: Callable[[], None]
+) -> Iterator[tuple[_Cell, list[Record]]]:
+    """The records of cells of the same queries, all asked at once."""
+    asked = [(cell, cell.condition.episode(query)) for query in cells[0].queries for cell in cells]
+    records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
+    answers = model.answer([chat(episode) for _, episode in asked], concepts.image)
+    for (cell, episode), answer in zip(asked, answers, strict=True):
+        records[cell.name].append(_record(study, name, cell.condition.values, episode, answer))
+        advance()
+    yield from ((cell, records[cell.name]) for cell in cells)
 
 
 def _record(study: str, model: str, condition: Mapping[str, Value], episode: Episode, answer: Answer) -> Record:
-    true, other = answer.logliks
+    true, other = answer.logliks or (None, None)
     return Record(
         study=study,
         model=model,
@@ -112,12 +126,12 @@ def _record(study: str, model: str, condition: Mapping[str, Value], episode: Epi
         true_name=episode.true_name,
         other_name=episode.other_name,
         answer=answer.text,
-        loglik_true=true.total,
-        loglik_other=other.total,
-        tokens_true=true.tokens,
-        tokens_other=other.tokens,
+        loglik_true=true.total if true else None,
+        loglik_other=other.total if other else None,
+        tokens_true=true.tokens if true else None,
+        tokens_other=other.tokens if other else None,
         correct_open=right_open(answer.text, episode.true_name, episode.other_name),
-        correct_candidate=right_candidate(true.per_token, other.per_token),
-        correct_candidate_raw=right_candidate(true.total, other.total),
+        correct_candidate=right_candidate(true.per_token, other.per_token) if true and other else None,
+        correct_candidate_raw=right_candidate(true.total, other.total) if true and other else None,
         seconds=answer.seconds,
     )

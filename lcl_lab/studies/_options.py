@@ -25,6 +25,7 @@ class StudyConfig(BaseModel):
     shots: int = 16
     seed: int = Field(0, ge=0)
     queries: int = Field(200, ge=1)
+    queries_per_support: int = Field(1, ge=1)
     batch_size: int = Field(32, ge=1)
     results: Path = Path("results")
 
@@ -64,6 +65,7 @@ def study_parser(module: str, description: str, presets: Sequence[str]) -> Parse
     add("--shots", type=int, metavar="K", help="support images in all, half of each concept (default 16)")
     add("--seed", type=int, help="of every draw (default 0)")
     add("--queries", type=int, metavar="N", help="queries under each condition (default 200)")
+    add("--queries-per-support", type=int, metavar="N", help="queries that share a support; cheaper (default 1)")
     add("--batch-size", type=int, metavar="N", help="prompts read at a time; moves no result (default 32)")
     add("--preset", choices=list(presets), default="default", help="tiny takes seconds, paper is the paper's design")
     add("--config", type=Path, metavar="FILE", help="YAML with any of these options; the command line wins")

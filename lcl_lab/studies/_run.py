@@ -59,13 +59,14 @@ def run_study(
     """
     started = time.perf_counter()
     concepts = load_concepts(config.data)
-    check_shots(concepts, config.shots)
+    check_shots(concepts, config.shots, config.queries_per_support)
     checkpoints = [find_checkpoint(model) for model in dict.fromkeys((*config.model, PROTOTYPE))]
     identity = {
         **design,
         "shots": config.shots,
         "seed": config.seed,
         "queries": config.queries,
+        "queries_per_support": config.queries_per_support,
         "data": {"name": concepts.name, "fingerprint": concepts.fingerprint},
         "models": [{"name": found.name, "fingerprint": found.fingerprint} for found in checkpoints],
     }
@@ -77,7 +78,15 @@ def run_study(
             print(run.path)
             return
         design_points = conditions(config, concepts)
-        device = evaluate(run, checkpoints, concepts, design_points, config.queries, config.batch_size)
+        device = evaluate(
+            run,
+            checkpoints,
+            concepts,
+            design_points,
+            config.queries,
+            config.queries_per_support,
+            config.batch_size,
+        )
         findings = find(config, run.records())
         command = ["python", "-m", f"lcl_lab.studies.{name}", *arguments]
         seconds = time.perf_counter() - started

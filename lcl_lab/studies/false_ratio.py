@@ -78,7 +78,9 @@ def _conditions(config: FalseRatio, concepts: ConceptSet) -> list[Condition]:
     def under(ratio: float) -> Condition:
         return Condition(
             {"shots": config.shots, "false_ratio": ratio},
-            lambda query: falsify(draw_episode(concepts, config.seed, query, config.shots), ratio),
+            lambda query: falsify(
+                draw_episode(concepts, config.seed, query, config.shots, config.queries_per_support), ratio
+            ),
         )
 
     return [under(ratio) for ratio in config.ratios]

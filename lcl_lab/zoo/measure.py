@@ -38,11 +38,10 @@ class Exam:
     seed: int = 0
     batch_size: int = 50
 
-    def conditions(self) -> Iterator[tuple[str, int, float]]:
-        """Dataset, shots and false ratio; all labels are false at the most shots alone."""
-        for data in self.data:
-            yield from ((data, shots, 0.0) for shots in self.shots)
-            yield data, max(self.shots), 1.0
+    def conditions(self) -> Iterator[tuple[int, float]]:
+        """Shots and false ratio; all labels are false at the most shots alone."""
+        yield from ((shots, 0.0) for shots in self.shots)
+        yield max(self.shots), 1.0
 
 
 def measure(checkpoints: Sequence[Checkpoint], exam: Exam) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -53,7 +52,7 @@ def measure(checkpoints: Sequence[Checkpoint], exam: Exam) -> tuple[pd.DataFrame
     """
     episodes: list[dict[str, Any]] = []
     questions: list[dict[str, Any]] = []
-    each = len(list(exam.conditions())) * exam.queries + exam.questions
+    each = len(exam.data) * len(list(exam.conditions())) * exam.queries + exam.questions
     with Progress(*_COLUMNS, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=each * len(checkpoints))
         for checkpoint in checkpoints:
@@ -69,11 +68,15 @@ def measure(checkpoints: Sequence[Checkpoint], exam: Exam) -> tuple[pd.DataFrame
 
 
 def _episodes(model: Model, exam: Exam) -> Iterator[dict[str, Any]]:
-    for data, shots, ratio in exam.conditions():
+    for data in exam.data:
         concepts = load_concepts(data)
-        drawn = [falsify(draw_episode(concepts, exam.seed, query, shots), ratio) for query in range(exam.queries)]
-        answers = model.answer([chat(episode) for episode in drawn], concepts.image)
-        for episode, answer in zip(drawn, answers, strict=True):
+        asked = [
+            (shots, ratio, falsify(draw_episode(concepts, exam.seed, query, shots), ratio))
+            for query in range(exam.queries)
+            for shots, ratio in exam.conditions()
+        ]
+        answers = model.answer([chat(episode) for _, _, episode in asked], concepts.image)
+        for (shots, ratio, episode), answer in zip(asked, answers, strict=True):
             true, other = answer.logliks
             yield {
                 "data": data,

@@ -1,0 +1,220 @@
+"""Reads prompts as a tree: every image is looked at once, every shared beginning read once.
+
+Batches go depth first; each is laid out after the kept prefixes of its rows. The candidates and the
+greedy answer of a prompt go on from the same place. T tokens of a segment.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torch.nn.functional import pad
+
+from lcl_lab.concepts import ImageRef
+from lcl_lab.models.attention import use_shared_attention
+from lcl_lab.models.encode import Encoded, Encoder
+from lcl_lab.models.eye import Eye, Key, Seen
+from lcl_lab.models.features import FeatureStore
+from lcl_lab.models.kept import Kept, Slab, can_be_kept
+from lcl_lab.models.memory import in_parts
+from lcl_lab.models.prefixes import Node, grow, together
+from lcl_lab.models.reading import NEW_TOKENS, Reading, ends
+from lcl_lab.models.types import Loglik
+
+__all__ = ["SharedReader", "can_share"]
+
+_Said = tuple[str, dict[tuple[int, ...], Loglik]]
+"""The greedy answer at a node, and the log-likelihood of each candidate there."""
+
+
+def can_share(model: Any) -> bool:
+    """Whether a model takes image features computed before, and keeps the keys and values of all tokens."""
+    inner: Any = getattr(model, "model", None)
+    if not hasattr(inner, "get_image_features"):
+        return False
+    if "mm_encoder_outputs" not in inspect.signature(inner.forward).parameters:
+        return False
+    return can_be_kept(_cache(model))
+
+
+def _cache(model: Any) -> Any:
+    """What a model keeps of one token."""
+    token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+    with torch.inference_mode():
+        return model(input_ids=token, use_cache=True).past_key_values
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """The units of a node as token ids, with what is seen of the images among them."""
+
+    ids: list[int]
+    images: list[Seen]
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What is kept of a node: all segments up to its end, as many tokens, and the position that comes next."""
+
+    path: list[Kept]
+    tokens: int
+    following: int
+
+
+class SharedReader:
+    """Answers prompts with a model that can share. `computed` counts the tokens that it read in prompts.
+
+    `batch_size` is halved whenever memory runs out.
+    """
+
+    def __init__(
+        self, model: Any, processor: Any, encoder: Encoder, batch_size: int, store: FeatureStore | None = None
+    ) -> None:
+        use_shared_attention(model)
+        self._model, self._encoder, self.batch_size = model, encoder, batch_size
+        self.eye = Eye(model, processor, store=store)
+        self._layers = len(_cache(model).layers)
+        self._ends = ends(model)
+        self._rope_index = getattr(model.model, "get_rope_index", None)
+        self.computed = 0
+
+    @property
+    def looked(self) -> int:
+        """Images that were given to the vision tower."""
+        return self.eye.looked
+
+    @torch.inference_mode()
+    def answer(
+        self, prompts: Sequence[Encoded], image: Callable[[ImageRef], Image]
+    ) -> Iterator[tuple[int, str, tuple[Loglik, ...]]]:
+        """The number, greedy text and log-likelihoods of every prompt, in the order in which they are answered.
+
+        Raises:
+            UserError: a single prompt needs more memory than there is.
+        """
+        keys = [self.eye.keys(prompt.images) for prompt in prompts]
+        seen = self.eye.see([key for some in keys for key in some], image)
+        root = grow([prompt.units(self._encoder.placeholder, some) for prompt, some in zip(prompts, keys, strict=True)])
+        segments = {node: _segment(node, seen) for node in root.below()}
+        read = {root: _Read([], 0, 0)}
+        unread = {node: len(node.children) for node in segments} | {root: len(root.children)}
+        for batch in together(root, lambda node: len(segments[node].ids), lambda: self.batch_size):
+
+            def step(nodes: Sequence[Node]) -> tuple[list[_Read | None], list[_Said]]:
+                return self._step(nodes, segments, read, prompts)
+
+            for nodes, (places, said) in in_parts(batch, step, self):
+                for node, place in zip(nodes, places, strict=True):
+                    if place:
+                        read[node] = place
+                    assert node.parent is not None
+                    unread[node.parent] -= 1
+                    if not unread[node.parent]:
+                        del read[node.parent]
+                for node, (text, logliks) in zip(nodes, said, strict=False):
+                    for number in node.ends:
+                        yield number, text, tuple(logliks[tuple(c)] for c in prompts[number].candidates)
+
+    def _step(
+        self,
+        nodes: Sequence[Node],
+        segments: Mapping[Node, _Segment],
+        read: Mapping[Node, _Read],
+        prompts: Sequence[Encoded],
+    ) -> tuple[list[_Read | None], list[_Said]]:
+        """Read a batch of nodes and answer what ends there: what is to be kept of each, and what is said."""
+        before = [read[node.parent] for node in nodes if node.parent]
+        own = [segments[node] for node in nodes]
+        candidates = [[tuple(c) for number in node.ends for c in prompts[number].candidates] for node in nodes]
+        room = NEW_TOKENS + max((len(c) for some in candidates for c in some), default=0)
+        reading = self._read(own, before, room)
+        places: list[_Read | None] = []
+        for row, (node, segment, place) in enumerate(zip(nodes, own, before, strict=True)):
+            length = len(segment.ids)
+            if node.children:
+                path = [*place.path, reading.slab.kept(row, length)]
+                places.append(_Read(path, place.tokens + length, int(reading.following[row])))
+            else:
+                places.append(None)
+        return places, self._say(reading, candidates) if nodes[0].ends else []
+
+    def _read(self, segments: Sequence[_Segment], before: Sequence[_Read], room: int) -> Reading:
+        """Read one segment a row after what was read before it; rows after the same prefix are neighbours."""
+        most = max(len(segment.ids) for segment in segments)
+        device = self._model.device
+        ids = torch.zeros(len(segments), most, dtype=torch.long)
+        mask = torch.zeros(len(segments), most, dtype=torch.long)
+        positions, following = [], []
+        for row, (segment, place) in enumerate(zip(segments, before, strict=True)):
+            length = len(segment.ids)
+            ids[row, most - length :] = torch.tensor(segment.ids)
+            mask[row, most - length :] = 1
+            at, then = self._positions(segment, place.following)
+            positions.append(pad(at, (most - length, 0)))
+            following.append(then)
+        groups = list(dict.fromkeys(before))
+        slab = Slab(self._layers, [place.path for place in groups], [place.tokens for place in groups], most + room)
+        images = [seen for segment in segments for seen in segment.images]
+        output = self._model(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            position_ids=torch.stack(positions, dim=-2).to(device),
+            past_key_values=slab,
+            use_cache=True,
+            logits_to_keep=1,
+            slab=slab,
+            **({"mm_encoder_outputs": self.eye.given(images)} if images else {}),
+        )
+        self.computed += ids.numel()
+        logits = output.logits[:, -1].float()
+        return Reading(self._model, slab, mask.to(device), torch.tensor(following, device=device), logits)
+
+    def _positions(self, segment: _Segment, start: int) -> tuple[Tensor, int]:
+        """Positions of a segment that begins at `start`, (T,) or (3, T), and the one after it."""
+        count = len(segment.ids)
+        if self._rope_index is None:
+            return torch.arange(start, start + count), start + count
+        row = torch.tensor([segment.ids])
+        grids = [seen.grid for seen in segment.images if seen.grid is not None]
+        found, _ = self._rope_index(
+            row,
+            mm_token_type_ids=(row == self._encoder.placeholder).int(),
+            image_grid_thw=torch.cat(grids) if grids else None,
+        )
+        return found[:, 0] + start, int(found.max()) + 1 + start
+
+    def _say(self, reading: Reading, candidates: Sequence[Sequence[tuple[int, ...]]]) -> list[_Said]:
+        """The greedy text and all candidates of each row. A candidate that is the greedy answer need not be found."""
+        wanted = [list(dict.fromkeys(some)) for some in candidates]
+        logliks: list[dict[tuple[int, ...], Loglik]] = [{} for _ in wanted]
+        greedy: list[Sequence[int] | None] = [None] * len(wanted)
+        for turn in range(max(map(len, wanted))):
+            asked = [some[min(turn, len(some) - 1)] for some in wanted]
+            for row, (answer, (loglik, own)) in enumerate(zip(asked, reading.score(asked), strict=True)):
+                logliks[row][answer] = loglik
+                if own and torch.isin(torch.tensor(answer), self._ends.cpu()).any():
+                    greedy[row] = answer
+        open_rows = [row for row, found in enumerate(greedy) if found is None]
+        if open_rows:
+            left = reading if len(open_rows) == len(greedy) else reading.only(open_rows)
+            for row, found in zip(open_rows, left.greedy(self._ends, NEW_TOKENS), strict=True):
+                greedy[row] = found
+        return [(self._encoder.text(ids or ()), found) for ids, found in zip(greedy, logliks, strict=True)]
+
+
+def _segment(node: Node, seen: Mapping[Key, Seen]) -> _Segment:
+    ids: list[int] = []
+    images: list[Seen] = []
+    for unit in node.units:
+        if isinstance(unit, int):
+            ids.append(unit)
+        else:
+            images.append(seen[unit])  # type: ignore[index]
+            ids += images[-1].ids
+    return _Segment(ids, images)
