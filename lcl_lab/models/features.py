@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from diskcache import Cache
-from platformdirs import user_cache_path
 from safetensors.torch import load, save
 from torch import Tensor
+
+from lcl_lab.places import cache_folder
 
 __all__ = ["FeatureStore"]
 
@@ -25,7 +26,7 @@ class FeatureStore:
     def __init__(self, model: str, device: str, folder: str | None = None, size: int = _BYTES) -> None:
         self._model, self._device = model, device
         self._cache = Cache(
-            folder or str(user_cache_path("lcl_lab") / "features"),
+            folder or str(cache_folder() / "features"),
             size_limit=size,
             eviction_policy="least-recently-used",
         )

@@ -7,19 +7,49 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import torch
 from PIL.Image import Image
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers.utils.logging import disable_progress_bar
 
 from lcl_lab.concepts import ImageRef
+from lcl_lab.errors import UserError
 from lcl_lab.models.encode import Encoder
 from lcl_lab.models.features import FeatureStore
+from lcl_lab.models.mini import MiniForConditionalGeneration
+from lcl_lab.models.needs import choose_dtype
 from lcl_lab.models.plain import PlainReader
+from lcl_lab.models.registry import Checkpoint
 from lcl_lab.models.shared import SharedReader, can_share
 from lcl_lab.models.types import Answer
 from lcl_lab.prompts import Prompt
 
-__all__ = ["HFModel"]
+__all__ = ["HFModel", "load_hf"]
 
 _log = logging.getLogger(__name__)
+
+
+def load_hf(checkpoint: Checkpoint, batch_size: int, dtype: str) -> HFModel:
+    """A checkpoint of `transformers`, on a GPU where there is one. Features of images are kept on disk but for the
+    embedded models, which see faster than a disk reads.
+
+    Raises:
+        UserError: `transformers` cannot load it.
+    """
+    disable_progress_bar()
+    try:
+        chosen = choose_dtype(dtype, AutoConfig.from_pretrained(checkpoint.path))
+        model = AutoModelForImageTextToText.from_pretrained(checkpoint.path, dtype=chosen)
+        processor = AutoProcessor.from_pretrained(checkpoint.path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--model {checkpoint.name}: cannot load {checkpoint.path}: {reason}") from error
+    if not hasattr(processor, "image_token_id"):
+        raise UserError(f"--model {checkpoint.name}: its processor has no image token")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    small = isinstance(model, MiniForConditionalGeneration)
+    store = None if small else FeatureStore(f"{checkpoint.fingerprint}-{chosen}", device)
+    return HFModel(checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size, store)
 
 
 class HFModel:

@@ -13,7 +13,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import IdeficsProcessor
+from transformers import BatchFeature, IdeficsProcessor
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.encode import Encoder
@@ -22,9 +22,28 @@ from lcl_lab.models.reading import NEW_TOKENS
 from lcl_lab.models.types import Loglik
 from lcl_lab.prompts import Prompt
 
-__all__ = ["PlainReader"]
+__all__ = ["PlainReader", "read_whole"]
 
 _Said = tuple[str, tuple[Loglik, ...]]
+
+
+def read_whole(
+    processor: Any, encoder: Encoder, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]
+) -> BatchFeature:
+    """What a processor makes of whole prompts, padded on the left."""
+    texts = [encoder.render(prompt) for prompt in prompts]
+    images = [[image(ref) for ref in prompt.images] for prompt in prompts]
+    if isinstance(processor, IdeficsProcessor):
+        # It takes images between pieces of text, and begins every prompt by itself.
+        given: dict[str, Any] = {"text": list(map(_interleaved, texts, images))}
+    else:
+        given = {"text": texts, "images": images, "add_special_tokens": False}
+    return processor(**given, padding=True, padding_side="left", return_tensors="pt")
+
+
+def _interleaved(text: str, images: Sequence[Image]) -> list[str | Image]:
+    first, *rest = text.split("<image>")
+    return [first, *(part for pair in zip(images, rest, strict=True) for part in pair if part)]
 
 
 class PlainReader:
@@ -72,20 +91,9 @@ class PlainReader:
         return [(text, tuple(score[row] for score in scores)) for row, text in enumerate(texts)]
 
     def _inputs(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> dict[str, Tensor]:
-        texts = [self._encoder.render(prompt) for prompt in prompts]
-        images = [[image(ref) for ref in prompt.images] for prompt in prompts]
-        if isinstance(self._processor, IdeficsProcessor):
-            # It takes images between pieces of text, and begins every prompt by itself.
-            given: dict[str, Any] = {"text": list(map(self._interleaved, texts, images))}
-        else:
-            given = {"text": texts, "images": images, "add_special_tokens": False}
-        read = self._processor(**given, padding=True, padding_side="left", return_tensors="pt").to(self._model.device)
+        read = read_whole(self._processor, self._encoder, prompts, image).to(self._model.device)
         read.pop("token_type_ids", None)
         return {key: value.to(self._model.dtype) if value.is_floating_point() else value for key, value in read.items()}
-
-    def _interleaved(self, text: str, images: Sequence[Image]) -> list[str | Image]:
-        first, *rest = text.split("<image>")
-        return [first, *(part for pair in zip(images, rest, strict=True) for part in pair if part)]
 
     def _score(self, inputs: Mapping[str, Tensor], answers: Sequence[Sequence[int]]) -> list[Loglik]:
         """The log-likelihood of one answer a prompt, each after its whole prompt."""

@@ -1,4 +1,5 @@
-"""Finds models by name: `mini/NAME` ships with the package, else a checkpoint's folder or a user's file.
+"""Finds models by name: `mini/NAME` ships with the package, else a checkpoint's folder, a user's file, a model of
+the Hugging Face hub, or one behind a server.
 
 Finding reads files and imports no torch, so a wrong name or a damaged file is told at once.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError, safe_open
 
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.models.hub import fetch, is_hub_id
 from lcl_lab.plugins import function_of_file, is_file
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = [
     "Checkpoint",
     "find_checkpoint",
     "fingerprint",
+    "is_prototype",
     "load_model",
     "shipped",
     "shipped_folder",
@@ -35,16 +38,18 @@ __all__ = [
 CARD = "card.json"
 TRAINING = "training.json"  # what a training that is not finished is
 PROTOTYPE = "mini/prototype"
+SERVED = "openai:"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model on disk that was looked at: its files are there and whole."""
+    """A model on disk that was looked at: its files are there and whole. One behind a server has a `base_url`."""
 
     name: str
     path: Path
     fingerprint: str
+    base_url: str | None = None
 
 
 def shipped_folder() -> Path:
@@ -57,18 +62,23 @@ def shipped() -> list[str]:
     return sorted(f"mini/{card.parent.name}" for card in _SHIPPED.glob(f"*/{CARD}"))
 
 
-def find_checkpoint(name: str, option: str = "--model") -> Checkpoint:
+def find_checkpoint(name: str, option: str = "--model", base_url: str | None = None) -> Checkpoint:
     """The checkpoint of that name; a Python file counts as one, its `load()` makes the model.
 
-    `option` is the one that the name was given for.
+    `option` is the one that the name was given for, `base_url` that of the server of `openai:NAME`.
 
     Raises:
         UserError: there is none, or a file of it is missing or damaged.
     """
+    if name.startswith(SERVED):
+        return _find_served(name, option, base_url)
     if is_file(name):
         function_of_file(option, name, "load")
         return Checkpoint(name, Path(name), sha256(Path(name).read_bytes()).hexdigest()[:16])
     path = _SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)
+    if is_hub_id(name) and not path.exists() and not name.startswith("mini/"):
+        path, commit = fetch(name, option)
+        return Checkpoint(name, path, commit[:16])
     if not (path / "config.json").is_file():
         if path.is_dir() and name not in ("", "."):
             raise UserError(f"{option} {name}: no config.json in {path}; give the folder of a checkpoint")
@@ -83,6 +93,15 @@ def find_checkpoint(name: str, option: str = "--model") -> Checkpoint:
     return found
 
 
+def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
+    if base_url is None:
+        raise UserError(f"{option} {name}: give its server as --base-url, such as http://127.0.0.1:8000/v1")
+    from lcl_lab.models.server import check_server
+
+    check_server(name.removeprefix(SERVED), base_url)
+    return Checkpoint(name, Path(), sha256(f"{base_url}\0{name}".encode()).hexdigest()[:16], base_url)
+
+
 def fingerprint(path: Path) -> str:
     """16 hex digits over the files of a checkpoint that matter to its answers."""
     digest = sha256()
@@ -92,38 +111,33 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_model(checkpoint: Checkpoint, batch_size: int) -> Model:
-    """The model, on a GPU where there is one, ready to answer.
+def load_model(checkpoint: Checkpoint, batch_size: int, dtype: str = "auto") -> Model:
+    """The model, on a GPU where there is one, ready to answer. `dtype` is of its weights, see `models.needs`.
 
     Raises:
         UserError: `transformers` cannot load the checkpoint.
     """
+    if checkpoint.base_url:
+        from lcl_lab.models.server import ServerModel
+
+        return ServerModel(checkpoint, batch_size)
     if is_file(checkpoint.name):
         made: Model = function_of_file("--model", checkpoint.name, "load")()
         return made
-    if json.loads((checkpoint.path / "config.json").read_text(encoding="utf-8")).get("model_type") == "prototype":
+    if is_prototype(checkpoint):
         from lcl_lab.models.prototype import PrototypeModel
 
         return PrototypeModel(checkpoint)
 
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-    from transformers.utils.logging import disable_progress_bar
+    from lcl_lab.models.hf import load_hf
 
-    import lcl_lab.models.mini  # noqa: F401 - registers the embedded model's class
-    from lcl_lab.models.hf import HFModel
+    return load_hf(checkpoint, batch_size, dtype)
 
-    disable_progress_bar()
-    try:
-        model = AutoModelForImageTextToText.from_pretrained(checkpoint.path, dtype=torch.float32)
-        processor = AutoProcessor.from_pretrained(checkpoint.path)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--model {checkpoint.name}: cannot load {checkpoint.path}: {reason}") from error
-    if not getattr(processor, "chat_template", None) or not hasattr(processor, "image_token_id"):
-        raise UserError(f"--model {checkpoint.name}: its processor has no chat template or no image token")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return HFModel(checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size)
+
+def is_prototype(checkpoint: Checkpoint) -> bool:
+    """Whether it is the nearest-prototype classifier."""
+    config = json.loads((checkpoint.path / "config.json").read_text(encoding="utf-8"))
+    return bool(config.get("model_type") == "prototype")
 
 
 def _check_whole(what: str, file: Path) -> None:

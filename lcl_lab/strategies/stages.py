@@ -12,15 +12,15 @@ _SHORT = 4  # shots
 _NOISE = 2.0  # with 8 images of a class it pays to compare with all of them, not with the most alike
 
 
-def link_stages(shots: int) -> tuple[Stage, ...]:
+def link_stages(shots: int, noticing: int = 350) -> tuple[Stage, ...]:
     """Episodes of as many shots; before them short ones, in settings that are new once links are noticed.
 
-    Following a link begins suddenly, after some 250 steps; new settings before that delay it (chance after 400
+    Following a link begins suddenly, within `noticing` steps; new settings before that delay it (chance after 400
     steps), after it they help (unseen classes, 4 shots, 900 steps: 0.96 with, 0.925 without).
     """
     short, full = _episodes(fixed_shots(min(_SHORT, shots))), _episodes(fixed_shots(shots))
     return (
-        Stage(350, SHORT_BATCH, short),
+        Stage(noticing, SHORT_BATCH, short),
         Stage(450, SHORT_BATCH, short, noise=1.0),
         Stage(400, FULL_BATCH, full, noise=_NOISE),
     )

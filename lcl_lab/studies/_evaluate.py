@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lcl_lab.concepts import ConceptSet
 from lcl_lab.episodes import Episode, right_candidate, right_open
 from lcl_lab.models import Answer, Checkpoint, Model, load_model
-from lcl_lab.prompts import chat
+from lcl_lab.prompts import Prompt, chat
 from lcl_lab.store import Record, Run, Shown
 
 __all__ = ["Condition", "evaluate"]
@@ -51,14 +51,24 @@ def evaluate(
     queries: int,
     queries_per_support: int,
     batch_size: int,
+    dtype: str,
 ) -> str:
-    """Commit every cell that the run does not have yet; returns the device that answered, or "none"."""
+    """Commit every cell that the run does not have yet; returns the device that answered, or "none".
+
+    Raises:
+        UserError: a model cannot read the longest prompt here; told before any is loaded.
+    """
     done = run.committed()
     size = max(1, _CELL // queries_per_support) * queries_per_support
     plan = [(found, list(_cells(found, conditions, queries, size))) for found in checkpoints]
     left = [(found, [cell for cell in cells if cell.name not in done]) for found, cells in plan]
     stored = sum(len(c.queries) for _, cells in plan for c in cells if c.name in done)
     device = "none"
+    console = Console(stderr=True)
+    longest = max((chat(condition.episode(0)) for condition in conditions), key=lambda prompt: len(prompt.images))
+    for found, cells in left:
+        if cells:
+            _check(found, dtype, longest, concepts, console)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -66,13 +76,13 @@ def evaluate(
         TextColumn("prompts, left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=sum(len(c.queries) for _, cells in plan for c in cells), completed=stored)
         for found, cells in left:
             if not cells:
                 continue
             bar.update(task, description=found.name)
-            model = load_model(found, batch_size)
+            model = load_model(found, batch_size, dtype)
             device = model.device
             for together in _blocks(cells):
                 for cell, records in _answer(
@@ -80,6 +90,14 @@ def evaluate(
                 ):
                     run.commit(cell.name, records)
     return device
+
+
+def _check(found: Checkpoint, dtype: str, longest: Prompt, concepts: ConceptSet, console: Console) -> None:
+    """Say what a model needs; what ships with the package, a user's file and a server need nothing to be said."""
+    if not (found.name.startswith("mini/") or found.base_url or found.path.is_file()):
+        from lcl_lab.models.needs import needs
+
+        console.print(needs(found, dtype, longest, concepts.image), style="dim", highlight=False)
 
 
 def _cells(found: Checkpoint, conditions: Sequence[Condition], queries: int, size: int) -> Iterator[_Cell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,6 +27,8 @@ class StudyConfig(BaseModel):
     queries: int = Field(200, ge=1)
     queries_per_support: int = Field(1, ge=1)
     batch_size: int = Field(32, ge=1)
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    base_url: str | None = None
     results: Path = Path("results")
 
     @classmethod
@@ -60,7 +62,14 @@ def study_parser(module: str, description: str, presets: Sequence[str]) -> Parse
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--model", action="append", metavar="NAME", help="mini/base, mini/2-way or a checkpoint folder; repeatable")
+    add(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="mini/base, mini/2-way, a checkpoint folder, a hub id, openai:NAME or a Python file; repeatable",
+    )
+    add("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="of weights (default auto)")
+    add("--base-url", metavar="URL", help="the server of openai:NAME, such as http://127.0.0.1:8000/v1")
     add("--data", metavar="NAME", help="world-100 (default) or isekai-mini")
     add("--shots", type=int, metavar="K", help="support images in all, half of each concept (default 16)")
     add("--seed", type=int, help="of every draw (default 0)")

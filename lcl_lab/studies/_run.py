@@ -60,7 +60,8 @@ def run_study(
     started = time.perf_counter()
     concepts = load_concepts(config.data)
     check_shots(concepts, config.shots, config.queries_per_support)
-    checkpoints = [find_checkpoint(model) for model in dict.fromkeys((*config.model, PROTOTYPE))]
+    names = dict.fromkeys((*config.model, PROTOTYPE))
+    checkpoints = [find_checkpoint(name, base_url=config.base_url) for name in names]
     identity = {
         **design,
         "shots": config.shots,
@@ -68,6 +69,7 @@ def run_study(
         "queries": config.queries,
         "queries_per_support": config.queries_per_support,
         "data": {"name": concepts.name, "fingerprint": concepts.fingerprint},
+        "dtype": config.dtype,
         "models": [{"name": found.name, "fingerprint": found.fingerprint} for found in checkpoints],
     }
     console = Console()
@@ -86,6 +88,7 @@ def run_study(
             config.queries,
             config.queries_per_support,
             config.batch_size,
+            config.dtype,
         )
         findings = find(config, run.records())
         command = ["python", "-m", f"lcl_lab.studies.{name}", *arguments]

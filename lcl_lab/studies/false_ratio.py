@@ -117,9 +117,12 @@ def _sentences(config: FalseRatio, records: pd.DataFrame) -> list[str]:
     first, last = config.ratios[0], config.ratios[-1]
     said = []
     for model in dict.fromkeys(config.model):
+        own = records[records["model"] == model]
         for metric in ("candidate", "open-ended"):
+            if own[METRICS[metric]].isna().all():
+                continue  # a server tells no likelihoods
             change = paired_difference(
-                records[records["model"] == model],
+                own,
                 METRICS[metric],
                 {"false_ratio": first},
                 {"false_ratio": last},

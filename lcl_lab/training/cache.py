@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from hashlib import blake2b
-from pathlib import Path
 
-from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from lcl_lab.places import cache_folder
 
 __all__ = ["cached", "digest"]
 
@@ -25,11 +25,8 @@ def digest(*parts: object) -> str:
 
 
 def cached(kind: str, key: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What `make` gave for this key before, or what it gives now. A damaged file is made anew.
-
-    The folder is LCL_LAB_CACHE, else the user's cache folder; it can be deleted at any time.
-    """
-    root = Path(os.environ["LCL_LAB_CACHE"]) if "LCL_LAB_CACHE" in os.environ else user_cache_path("lcl_lab")
+    """What `make` gave for this key before, or what it gives now. A damaged file is made anew."""
+    root = cache_folder()
     path = root / f"{kind}-{key}.safetensors"
     try:
         return load_file(path)

@@ -34,7 +34,7 @@ class Exam:
     data: tuple[str, ...] = ("world-100", "isekai-mini")
     shots: tuple[int, ...] = (0, 2, 4, 8, 16)
     queries: int = 400  # under each condition
-    questions: int = 4000  # of mini-VQA, about `world-100`
+    questions: int = 8000  # of mini-VQA, about `world-100`
     seed: int = 0
     batch_size: int = 50
 

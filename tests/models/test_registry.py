@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from lcl_lab.concepts import load_concepts
+from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint, load_model, shipped
 from lcl_lab.models.registry import CARD, fingerprint
+from lcl_lab.prompts import chat
 
 
 @pytest.fixture
@@ -63,7 +66,9 @@ def test_weights_that_do_not_fit_the_config_are_told(copy: Path) -> None:
         load_model(find_checkpoint(str(copy)), 1)
 
 
-def test_a_processor_without_a_chat_template_is_told(copy: Path) -> None:
+def test_a_model_without_a_chat_template_is_asked_line_by_line(copy: Path) -> None:
     (copy / "chat_template.jinja").unlink()
-    with pytest.raises(UserError, match="no chat template"):
-        load_model(find_checkpoint(str(copy)), 1)
+    world = load_concepts("world-100")
+    (answer,) = load_model(find_checkpoint(str(copy)), 1).answer([chat(draw_episode(world, 0, 0, 2))], world.image)
+    assert len(answer.logliks) == 2
+    assert "\n" not in answer.text
