@@ -24,12 +24,17 @@ class ImageRef(NamedTuple):
 
 @dataclass(frozen=True)
 class Concept:
-    """A class of images with a name; `images` is how many there are, numbered from 0."""
+    """A class of images with a name; `images` is how many there are, numbered from 0.
+
+    Where the data says which images are for supports, these are the first `contexts` and queries are among the
+    others; where it does not, `contexts` is 0 and any image may be either.
+    """
 
     id: str
     name: str
     description: str
     images: int
+    contexts: int = 0
 
 
 class Pair(NamedTuple):

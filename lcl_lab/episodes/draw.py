@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lcl_lab.concepts import ConceptSet, ImageRef
+from lcl_lab.concepts import Concept, ConceptSet, ImageRef
 from lcl_lab.episodes.episode import Episode, Example
 from lcl_lab.errors import UserError
 
@@ -29,9 +30,14 @@ def check_shots(concepts: ConceptSet, shots: int, queries_per_support: int = 1) 
     """
     if shots < 0 or shots % 2:
         raise UserError(f"--shots {shots}: shots are shared by two concepts; give an even number, such as {shots + 1}")
-    fewest = min(concepts.concepts.values(), key=lambda concept: concept.images)
-    most = 2 * (fewest.images - (queries_per_support + 1) // 2)
-    if shots > most:
+    own = (queries_per_support + 1) // 2
+
+    def most_of(concept: Concept) -> int:
+        return 2 * (concept.contexts or concept.images - own)
+
+    fewest = min(concepts.concepts.values(), key=most_of)
+    most = most_of(fewest)
+    if shots > most or (fewest.contexts and fewest.images - fewest.contexts < own):
         beside = "a query" if queries_per_support == 1 else f"{queries_per_support} queries"
         raise UserError(
             f"--shots {shots}: concept {fewest.name!r} of {concepts.name} has {fewest.images} images, "
@@ -51,12 +57,13 @@ def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int, que
     asked, other = pair if (drawn // number + turn) % 2 == 0 else (pair.negative, pair.positive)
     rng = np.random.default_rng([seed, drawn, _SUPPORT])
 
-    order = {c: rng.permutation(concepts.concepts[c].images) for c in (pair.positive, pair.negative)}
-    query = ImageRef(concepts.name, asked, int(order[asked][turn // 2]))
-    first = (queries_per_support + 1) // 2  # images of each concept before it are queries
+    queries, supports = {}, {}
+    for concept in pair:
+        queries[concept], supports[concept] = _split(concepts.concepts[concept], rng, queries_per_support)
+    query = ImageRef(concepts.name, asked, int(queries[asked][turn // 2]))
     support = []
-    for shot in range(first, first + shots // 2):
-        two = [ImageRef(concepts.name, concept, int(order[concept][shot])) for concept in pair]
+    for shot in range(shots // 2):
+        two = [ImageRef(concepts.name, concept, int(supports[concept][shot])) for concept in pair]
         support += two if rng.random() < 0.5 else two[::-1]
     names = {concept: concepts.concepts[concept].name for concept in pair}
     return Episode(
@@ -70,6 +77,15 @@ def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int, que
         true_name=names[asked],
         other_name=names[other],
     )
+
+
+def _split(concept: Concept, rng: np.random.Generator, queries: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The images of a concept that queries take in turn, and those that shots take, both in random order."""
+    order = rng.permutation(concept.images)
+    if concept.contexts:
+        return order[order >= concept.contexts], order[order < concept.contexts]
+    own = (queries + 1) // 2
+    return order[:own], order[own:]
 
 
 def falsify(episode: Episode, ratio: float) -> Episode:

@@ -70,7 +70,11 @@ def study_parser(module: str, description: str, presets: Sequence[str]) -> Parse
     )
     add("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="of weights (default auto)")
     add("--base-url", metavar="URL", help="the server of openai:NAME, such as http://127.0.0.1:8000/v1")
-    add("--data", metavar="NAME", help="world-100 (default) or isekai-mini")
+    add(
+        "--data",
+        metavar="NAME",
+        help="world-100 (default), isekai-mini, isekai-10, isekai-pair, folder:PATH, isekai:FILE or imagenet:FILE",
+    )
     add("--shots", type=int, metavar="K", help="support images in all, half of each concept (default 16)")
     add("--seed", type=int, help="of every draw (default 0)")
     add("--queries", type=int, metavar="N", help="queries under each condition (default 200)")
