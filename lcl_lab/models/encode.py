@@ -49,13 +49,13 @@ class Encoder:
         image = getattr(processor, "image_token", "<image>")
         self._template = own or _TEMPLATE.replace("IMAGE", image)
         self._end = "" if own else "\n"  # that the template writes after an answer, beside the end of turn
-        self._answers: dict[str, list[int]] = {}
+        self._answers: dict[tuple[int, str], list[int]] = {}
         self.placeholder: int = processor.image_token_id
 
     def __call__(self, prompt: Prompt) -> Encoded:
         return Encoded(
             self._ids(self.render(prompt)),
-            tuple(self._answer(prompt.turns[-1], c) for c in prompt.candidates),
+            tuple(self._answer(prompt.turns, c) for c in prompt.candidates),
             prompt.images,
         )
 
@@ -68,14 +68,21 @@ class Encoder:
         said = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
         return said.split(self._end)[0] if self._end else said
 
-    def _answer(self, question: Turn, answer: str) -> list[int]:
-        if answer not in self._answers:
-            asked = self._render((question,), open_answer=True)
-            answered = self._render((question, Turn("assistant", (answer,))), open_answer=False)
+    def _answer(self, turns: Sequence[Turn], answer: str) -> list[int]:
+        """The tokens that an answer adds to a prompt; the last shot and the question tell how it is written."""
+        context = turns[-3:]
+        key = (len(context), answer)
+        if key not in self._answers:
+            asked = self._render(context, open_answer=True)
+            answered = self._render([*context, Turn("assistant", (answer,))], open_answer=False)
             if not answered.startswith(asked):
                 raise ValueError(f"the chat template does not continue {asked!r} by the answer: {answered!r}")
-            self._answers[answer] = self._ids(answered[len(asked) :].rstrip() + self._end)
-        return self._answers[answer]
+            before, after = self._ids(asked), self._ids(answered.rstrip() + self._end)
+            joined = after[: len(before)] == before
+            self._answers[key] = (
+                after[len(before) :] if joined else self._ids(answered[len(asked) :].rstrip() + self._end)
+            )
+        return self._answers[key]
 
     def _render(self, turns: Sequence[Turn], open_answer: bool) -> str:
         messages = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in turns]
