@@ -11,6 +11,7 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 from lcl_lab.models.clip import build_clip, vision_tower
 from lcl_lab.models.mini import IMAGE_TOKENS, build_mini
 from lcl_lab.models.mini_processor import build_processor
+from tests.models.shikra import write_released
 
 torch.set_num_threads(1)  # tiny models are fastest so
 
@@ -52,3 +53,9 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A tiny checkpoint as the authors release theirs: the folder of its shards, and that of its image tower."""
+    return write_released(tmp_path_factory.mktemp("released"))

@@ -23,6 +23,7 @@ class Hub(BaseHTTPRequestHandler):
     repo: str
     folder: Path
     sent: list[str]
+    address: str
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -69,10 +70,10 @@ def serve(repo: str, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch)
     Hub.repo, Hub.folder, Hub.sent = repo, folder, []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+    Hub.address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", Hub.address)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    template = address + "/{repo_id}/resolve/{revision}/{filename}"
+    template = Hub.address + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     yield Hub
     server.shutdown()

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from lcl_lab.concepts import ImageRef, load_concepts
+from tests.hub import serve
+from tests.served import answering
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.strip().splitlines()]
+REAL = re.compile("llava-hf/|openai:").search  # what tests stand in for
 FILES = {"colours.py": "class Colours", "parrot.py": "class Parrot", "odd.py": "Strategy("}
 
 
@@ -40,11 +45,54 @@ def test_the_first_two_commands_install_run_and_test() -> None:
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(COMMANDS[1])
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "lcl_lab.studies" in c])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "lcl_lab.studies" in c and not REAL(c)])
 def test_study_commands_run(command: str, folder: Path) -> None:
     words = shlex.split(command.split("uv run python ")[1])
     out = run([*words, "--preset", "tiny", "--queries", "4"], folder)
     assert Path(out.strip().splitlines()[-1], "report.md").is_file()
+
+
+def test_a_model_of_the_hub_is_asked_about_a_folder_of_images(
+    folder: Path, stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command,) = (c for c in COMMANDS if "llava-hf/" in c)
+    world = load_concepts("isekai-mini")
+    for pair in world.pairs[:2]:
+        for concept in pair:
+            (folder / "photos" / concept).mkdir(parents=True)
+            for number in range(5):
+                world.image(ImageRef(world.name, concept, number)).save(folder / "photos" / concept / f"{number}.png")
+    with serve("llava-hf/llava-1.5-7b-hf", stock, tmp_path / "hub", monkeypatch) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+        words = shlex.split(command.split("uv run python ")[1])
+        out = run([*words, "--preset", "tiny", "--queries", "4"], folder)
+    assert "llava-hf/llava-1.5-7b-hf" in Path(folder, out.strip().splitlines()[-1], "report.md").read_text()
+
+
+def test_a_model_behind_a_server_is_asked(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = (c for c in COMMANDS if "openai:" in c)
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
+    with answering("a cactus") as address:
+        words = shlex.split(command.split("uv run python ")[1].replace("http://127.0.0.1:8000", address))
+        out = run([*words, "--preset", "tiny", "--queries", "4"], folder)
+    assert "**openai:NAME**, open-ended" in Path(folder, out.strip().splitlines()[-1], "report.md").read_text()
+
+
+def test_the_released_weights_are_converted(released: tuple[Path, Path], tmp_path: Path) -> None:
+    (command,) = (c for c in COMMANDS if "convert_shikra" in c)
+    shards, tower = released
+    (tmp_path / "LCL_2WAY_WEIGHT").symlink_to(shards)
+    run([*shlex.split(command.removeprefix("uv run python ")), "--vision-tower", str(tower)], tmp_path)
+    assert (tmp_path / "lcl-2way-weight" / "config.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_evaluator_s_benchmark_runs(tmp_path: Path) -> None:
+    (command,) = (c for c in COMMANDS if "benchmarks.evaluator" in c)
+    out = run([*shlex.split(command.removeprefix("uv run python ")), "--queries", "1", "--threads", "1"], tmp_path)
+    assert out.count("floor") == 2
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +145,14 @@ def test_the_query_over_all_runs_works(folder: Path) -> None:
 
 
 def test_every_command_is_run_by_one_of_these_tests() -> None:
-    programs = ("lcl_lab.studies", "lcl_lab.train", "lcl_lab.neighbours", "lcl_lab.zoo")
+    programs = (
+        "lcl_lab.studies",
+        "lcl_lab.train",
+        "lcl_lab.neighbours",
+        "lcl_lab.zoo",
+        "lcl_lab.models.convert_shikra",
+        "lcl_lab.benchmarks.evaluator",
+    )
     run_above = [c for c in COMMANDS if any(program in c for program in programs)]
     assert set(COMMANDS) == {*run_above, "uv run pytest"}
 

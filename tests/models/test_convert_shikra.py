@@ -9,14 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sentencepiece
 import torch
 from PIL import Image, ImageOps
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
     CLIPImageProcessorPil,
-    CLIPVisionConfig,
     CLIPVisionModel,
     LlamaConfig,
     LlamaForCausalLM,
@@ -28,57 +26,9 @@ from lcl_lab.models import find_checkpoint, load_model
 from lcl_lab.models.encode import Encoder
 from lcl_lab.models.plain import read_whole
 from lcl_lab.prompts import chat
+from tests.models.shikra import WORDS
 
 WORLD = load_concepts("world-100")
-WORDS = 400  # of the tiny vocabulary; LLaMA has 32,000
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The folder of the shards and that of the image tower."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("released")
-    text = folder / "text.txt"
-    names = [concept.name for concept in WORLD.concepts.values()]
-    text.write_text(
-        "\n".join(["You should find the causal relationship", "Based on the previous examples", *names] * 5)
-    )
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(text), model_prefix=str(folder / "tokenizer"), vocab_size=WORDS, model_type="bpe", byte_fallback=True
-    )
-    text.unlink()
-    tower = CLIPVisionModel(
-        CLIPVisionConfig(
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=3,
-            num_attention_heads=2,
-            image_size=56,
-            patch_size=14,
-        )
-    )
-    tower.save_pretrained(folder / "tower")
-    config = {
-        "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "max_position_embeddings": 2048, "vocab_size": WORDS + 3, "rms_norm_eps": 1e-6,
-    }  # fmt: skip
-    llama = LlamaForCausalLM(LlamaConfig(**config))
-    projector = torch.nn.Linear(32, 48)
-    state = {key: 3 * tensor for key, tensor in llama.state_dict().items()}
-    state |= {f"model.mm_projector.{key}": tensor for key, tensor in projector.state_dict().items()}
-    state |= {f"model.layers.{k}.self_attn.rotary_emb.inv_freq": torch.ones(6) for k in range(2)}
-    keys = sorted(state)
-    shards = {f"pytorch_model-0000{k + 1}-of-00002.bin": keys[k::2] for k in range(2)}
-    for name, some in shards.items():
-        torch.save({key: state[key] for key in some}, folder / name)
-    weights = {key: name for name, some in shards.items() for key in some}
-    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weights}))
-    extra = {
-        "model_type": "llava", "architectures": ["ShikraLlamaForCausalLM"], "use_mm_proj": True,
-        "mm_vision_tower": "openai/clip-vit-large-patch14", "mm_hidden_size": 32, "mm_vision_select_layer": -2,
-    }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config | extra))
-    return folder, folder / "tower"
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.request import urlopen
 
 import pytest
@@ -26,6 +23,7 @@ from lcl_lab.models.hf import HFModel
 from lcl_lab.models.server import ServerModel
 from lcl_lab.prompts import Prompt, chat
 from tests.models.tiny import build
+from tests.served import answering
 
 WORLD = load_concepts("world-100")
 
@@ -125,33 +123,8 @@ def test_what_a_server_refuses_is_one_line(url: str, folder: Path) -> None:
         find_checkpoint("openai:any", base_url=url.replace("/v1", "/v0"))
 
 
-class _Flaky(BaseHTTPRequestHandler):
-    """A server that is overloaded twice before each answer."""
-
-    requests = 0
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).requests += 1
-        answers = {"id": "1", "object": "chat.completion", "created": 0, "model": "it", "choices": [_CHOICE]}
-        body = json.dumps(answers).encode()
-        self.send_response(503 if self.requests % 3 else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
-
-
-_CHOICE = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": " a cactus. "}}
-
-
 def test_a_server_that_fails_for_a_while_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flaky)
-    Thread(target=server.serve_forever, daemon=True).start()
-    model = ServerModel(Checkpoint("openai:it", Path(), "", f"http://127.0.0.1:{server.server_port}/v1"), 1)
-    assert [answer.text for answer in model.answer(prompts()[:1], WORLD.image)] == ["a cactus."]
-    assert _Flaky.requests == 3
-    server.shutdown()
+    with answering(" a cactus. ", failures=2) as address:
+        model = ServerModel(Checkpoint("openai:it", Path(), "", f"{address}/v1"), 1)
+        assert [answer.text for answer in model.answer(prompts()[:1], WORLD.image)] == ["a cactus."]
