@@ -23,9 +23,14 @@ _NAME = "lcl_shared"
 _SCORES = 1 << 26  # held at a time; more are computed in turns
 
 
-def use_shared_attention(model: Any) -> None:
-    """Let the language model of a model read prefixes from a `Slab`, where it is given one as `slab`."""
-    model.set_attn_implementation({key: _NAME for key in model.config.sub_configs if key == "text_config"})
+def use_shared_attention(model: Any) -> dict[str, str]:
+    """Let the language model of a model read prefixes from a `Slab`, where it is given one as `slab`.
+
+    What it used before is returned, in the form of `set_attn_implementation`.
+    """
+    before = {"text_config": str(model.config.get_text_config()._attn_implementation)}
+    model.set_attn_implementation({"text_config": _NAME})
+    return before
 
 
 def _attention(

@@ -20,7 +20,7 @@ from lcl_lab.models.mini import MiniForConditionalGeneration
 from lcl_lab.models.needs import choose_dtype
 from lcl_lab.models.plain import PlainReader
 from lcl_lab.models.registry import Checkpoint
-from lcl_lab.models.shared import SharedReader, can_share
+from lcl_lab.models.shared import CannotShareError, SharedReader, can_share
 from lcl_lab.models.types import Answer
 from lcl_lab.prompts import Prompt
 
@@ -52,6 +52,18 @@ def load_hf(checkpoint: Checkpoint, batch_size: int, dtype: str) -> HFModel:
     return HFModel(checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size, store)
 
 
+def _reader(
+    name: str, model: Any, processor: Any, encoder: Encoder, batch_size: int, store: FeatureStore | None
+) -> SharedReader | PlainReader:
+    if can_share(model):
+        try:
+            return SharedReader(model, processor, encoder, batch_size, store)
+        except CannotShareError:
+            pass
+    _log.warning("%s cannot share prefixes: every prompt is read in full", name)
+    return PlainReader(model, processor, encoder, batch_size)
+
+
 class HFModel:
     """A `Model` around a `transformers` model and its processor; `batch_size` prompts are read at a time.
 
@@ -70,12 +82,7 @@ class HFModel:
         self.name, self.fingerprint = name, fingerprint
         self._model = model.eval()
         self._encode = Encoder(processor)
-        self.shared = can_share(model)
-        if self.shared:
-            self.reader: SharedReader | PlainReader = SharedReader(model, processor, self._encode, batch_size, store)
-        else:
-            _log.warning("%s cannot share prefixes: every prompt is read in full", name)
-            self.reader = PlainReader(model, processor, self._encode, batch_size)
+        self.reader = _reader(name, model, processor, self._encode, batch_size, store)
 
     @property
     def device(self) -> str:

@@ -27,7 +27,11 @@ from lcl_lab.models.prefixes import Node, grow, together
 from lcl_lab.models.reading import NEW_TOKENS, Reading, ends
 from lcl_lab.models.types import Loglik
 
-__all__ = ["SharedReader", "can_share"]
+__all__ = ["CannotShareError", "SharedReader", "can_share"]
+
+_TRIAL = 12  # tokens of each half
+_TOLERANCES = {torch.float32: 1e-3}  # in standard deviations of the logits
+_TOLERANCE = 0.05  # of other dtypes, which round
 
 _Said = tuple[str, dict[tuple[int, ...], Loglik]]
 """The greedy answer at a node, and the log-likelihood of each candidate there."""
@@ -48,6 +52,15 @@ def _cache(model: Any) -> Any:
     token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
     with torch.inference_mode():
         return model(input_ids=token, use_cache=True).past_key_values
+
+
+@torch.inference_mode()
+def _whole(model: Any, ids: list[int]) -> Tensor:
+    return model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1].float()
+
+
+class CannotShareError(Exception):
+    """A model whose attention cannot be computed in pieces here."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +84,26 @@ class SharedReader:
     """Answers prompts with a model that can share. `computed` counts the tokens that it read in prompts.
 
     `batch_size` is halved whenever memory runs out.
+
+    Raises:
+        CannotShareError: reading in pieces does not give what the model itself gives: its attention is of another kind.
     """
 
     def __init__(
         self, model: Any, processor: Any, encoder: Encoder, batch_size: int, store: FeatureStore | None = None
     ) -> None:
-        use_shared_attention(model)
         self._model, self._encoder, self.batch_size = model, encoder, batch_size
+        trial = [token % encoder.placeholder for token in range(1, 2 * _TRIAL + 1)]
+        expected = _whole(model, trial)
+        own = use_shared_attention(model)
         self.eye = Eye(model, processor, store=store)
         self._layers = len(_cache(model).layers)
         self._ends = ends(model)
         self._rope_index = getattr(model.model, "get_rope_index", None)
+        allowed = _TOLERANCES.get(model.dtype, _TOLERANCE) * float(expected.std())
+        if not torch.allclose(self._in_pieces(trial), expected, rtol=0, atol=allowed):
+            model.set_attn_implementation(own)
+            raise CannotShareError
         self.computed = 0
 
     @property
@@ -159,6 +181,8 @@ class SharedReader:
             positions.append(pad(at, (most - length, 0)))
             following.append(then)
         groups = list(dict.fromkeys(before))
+        if len({before.count(place) for place in groups}) > 1:
+            groups = list(before)  # halved by memory; each row gets its prefix to itself
         slab = Slab(self._layers, [place.path for place in groups], [place.tokens for place in groups], most + room)
         images = [seen for segment in segments for seen in segment.images]
         output = self._model(
@@ -174,6 +198,15 @@ class SharedReader:
         self.computed += ids.numel()
         logits = output.logits[:, -1].float()
         return Reading(self._model, slab, mask.to(device), torch.tensor(following, device=device), logits)
+
+    @torch.inference_mode()
+    def _in_pieces(self, ids: list[int]) -> Tensor:
+        """The next token's logits after two halves, the second read by two rows that share the first."""
+        self.computed = 0
+        half = len(ids) // 2
+        first = self._read([_Segment(ids[:half], [])], [_Read([], 0, 0)], 0)
+        place = _Read([first.slab.kept(0, half)], half, int(first.following[0]))
+        return self._read([_Segment(ids[half:], [])] * 2, [place] * 2, 0).logits[1]
 
     def _positions(self, segment: _Segment, start: int) -> tuple[Tensor, int]:
         """Positions of a segment that begins at `start`, (T,) or (3, T), and the one after it."""

@@ -11,6 +11,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from lcl_lab.concepts import load_concepts
 from lcl_lab.episodes import draw_episode, falsify
 from lcl_lab.errors import UserError
+from lcl_lab.models import attention
 from lcl_lab.models.encode import Encoder
 from lcl_lab.models.features import FeatureStore
 from lcl_lab.models.hf import HFModel
@@ -86,6 +87,17 @@ def test_what_cannot_share_says_so_once(
     assert told == ["flamingo cannot share prefixes: every prompt is read in full"]
 
 
+def test_another_kind_of_attention_is_noticed(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = said(HFModel("it", *load(llava), "", 4), prompts())
+    capped = attention._attend
+    monkeypatch.setattr(attention, "_attend", lambda query, *rest: capped(torch.tanh(query), *rest))
+    model, processor = load(llava)
+    fallen_back = HFModel("it", model, processor, "", 4)
+    assert isinstance(fallen_back.reader, PlainReader)
+    assert model.config.text_config._attn_implementation == "sdpa"
+    assert alike(said(fallen_back, prompts()), expected)
+
+
 def test_each_image_is_looked_at_once_and_each_token_of_the_tree_computed_once(llava: Path) -> None:
     model, processor = load(llava)
     shared = HFModel("it", model, processor, "", 4)
@@ -105,6 +117,14 @@ def test_order_batch_and_company_move_nothing(llava: Path) -> None:
     assert alike(said(HFModel("it", *load(llava), "", 32), prompts()[::-1])[::-1], expected)
     alone = HFModel("it", *load(llava), "", 1)
     assert alike([answer for prompt in prompts() for answer in said(alone, [prompt])], expected)
+
+
+def test_groups_that_memory_cuts_unevenly_answer_alike(llava: Path) -> None:
+    asked = [chat(draw_episode(WORLD, 0, query, 2, 3)) for query in range(9)]  # three queries of each support
+    expected = said(HFModel("it", *load(llava), "", 1), asked)
+    model, processor = load(llava)
+    _limit(model, 5)
+    assert alike(said(HFModel("it", model, processor, "", 9), asked), expected)
 
 
 @pytest.mark.parametrize("name", ["llava", "idefics"])
