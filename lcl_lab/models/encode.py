@@ -39,6 +39,9 @@ _TEMPLATE = (
 )
 
 
+_ANSWER = "cactihog"  # stands for any
+
+
 class Encoder:
     """Encodes prompts with one processor and its chat template. An answer's ids include the end of its turn."""
 
@@ -49,7 +52,7 @@ class Encoder:
         image = getattr(processor, "image_token", "<image>")
         self._template = own or _TEMPLATE.replace("IMAGE", image)
         self._end = "" if own else "\n"  # that the template writes after an answer, beside the end of turn
-        self._answers: dict[tuple[int, str], list[int]] = {}
+        self._written: dict[int, tuple[str, str, str]] = {}
         self.placeholder: int = processor.image_token_id
 
     def __call__(self, prompt: Prompt) -> Encoded:
@@ -71,18 +74,21 @@ class Encoder:
     def _answer(self, turns: Sequence[Turn], answer: str) -> list[int]:
         """The tokens that an answer adds to a prompt; the last shot and the question tell how it is written."""
         context = turns[-3:]
-        key = (len(context), answer)
-        if key not in self._answers:
-            asked = self._render(context, open_answer=True)
-            answered = self._render([*context, Turn("assistant", (answer,))], open_answer=False)
-            if not answered.startswith(asked):
-                raise ValueError(f"the chat template does not continue {asked!r} by the answer: {answered!r}")
-            before, after = self._ids(asked), self._ids(answered.rstrip() + self._end)
-            joined = after[: len(before)] == before
-            self._answers[key] = (
-                after[len(before) :] if joined else self._ids(answered[len(asked) :].rstrip() + self._end)
-            )
-        return self._answers[key]
+        if len(context) not in self._written:
+            self._written[len(context)] = self._way(context)
+        asked, before, after = self._written[len(context)]
+        return self._ids(asked + before + answer + after)[len(self._ids(asked)) if asked else 0 :]
+
+    def _way(self, context: Sequence[Turn]) -> tuple[str, str, str]:
+        """What an answer follows if that moves its tokens, and what the template writes before and after it."""
+        asked = self._render(context, open_answer=True)
+        answered = self._render([*context, Turn("assistant", (_ANSWER,))], open_answer=False)
+        if not answered.startswith(asked) or _ANSWER not in answered[len(asked) :]:
+            raise ValueError(f"the chat template does not continue {asked!r} by the answer: {answered!r}")
+        before, after = answered[len(asked) :].split(_ANSWER)
+        written = before + _ANSWER + after.rstrip() + self._end
+        apart = self._ids(asked) + self._ids(written) == self._ids(asked + written)
+        return "" if apart else asked, before, after.rstrip() + self._end
 
     def _render(self, turns: Sequence[Turn], open_answer: bool) -> str:
         messages = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in turns]
