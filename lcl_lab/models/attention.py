@@ -1,7 +1,7 @@
 """Attention of a batch whose rows share prefixes: a prefix is kept once, and read by all its rows together.
 
-B rows in N groups of equal size, each group after a prefix of its own of up to P tokens; T tokens are
-read now, S of the rows' own are kept with them; Hq heads of queries, H of keys, of width d.
+B rows in R groups of equal size, each group after a prefix of its own of up to L tokens; T tokens are
+read now, U of the rows' own in all; A heads of queries, C of keys, of width E.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _attention(
     slab: Slab | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """`query` is (B, Hq, T, d), `key` and `value` (B, H, S, d), the mask (B, 1, T, S); gives (B, T, Hq, d)."""
+    """`query` is (B, A, T, E), `key` and `value` (B, C, U, E), the mask (B, 1, T, U); gives (B, T, A, E)."""
     prefix = slab.prefix(int(module.layer_idx)) if slab else None  # type: ignore[arg-type]
     if slab is None or prefix is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
@@ -76,11 +76,11 @@ def _attend(
     seen: Tensor | None,
     sizes: tuple[int, int, int],
 ) -> Tensor:
-    """Attention over the prefixes and the rows' own tokens as one softmax: (B, Hq, T, d)."""
+    """Attention over the prefixes and the rows' own tokens as one softmax: (B, A, T, E)."""
     groups, each, shared = sizes
     rows, heads, tokens, width = query.shape
     kept = heads // shared
-    # Scores are (N, H, rows of a group × query heads of a key head × T, P or S).
+    # Scores are (R, C, rows of a group × query heads of a key head × T, L or U).
     together = query.view(groups, each, kept, shared, tokens, width).transpose(1, 2).flatten(2, 4)
     before = together @ prefix[0].transpose(-1, -2)
     if seen is not None:

@@ -1,6 +1,6 @@
 """What a model sees of images: each looked at once, and remembered by its content.
 
-n tokens of one image in the language model, D their width.
+I tokens of one image in the language model, D their width.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Key = tuple[ImageRef, bool]
 class Seen:
     """One image in the language model.
 
-    `ids` are the tokens that stand for it, of which n are placeholders; `features` is (n, D), `deep` the same for
+    `ids` are the tokens that stand for it, of which I are placeholders; `features` is (I, D), `deep` the same for
     the layers that are given features of their own. `grid` is (1, 3), patches in time, height and width, where
     positions depend on it.
     """

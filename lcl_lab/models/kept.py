@@ -1,6 +1,6 @@
 """Keys and values of what was read: kept for each segment once, and laid out for a batch that reads on.
 
-B rows of a batch in N groups of equal size, H heads, T tokens of width d.
+B rows of a batch in R groups of equal size, C heads, T tokens of width E.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transformers.cache_utils import DynamicLayer
 __all__ = ["Kept", "Slab", "can_be_kept"]
 
 Kept = list[tuple[Tensor, Tensor]]
-"""Of each layer the keys and the values (H, T, d) of one segment."""
+"""Of each layer the keys and the values (C, T, E) of one segment."""
 
 
 def can_be_kept(cache: Any) -> bool:
@@ -52,8 +52,8 @@ class _Layer(DynamicLayer):
 class Slab(DynamicCache):
     """What the rows of a batch read, with room for `room` tokens each, after prefixes that are shared.
 
-    `paths` are the segments before each of the N groups, `lengths` their tokens. To the model the prefixes are not
-    there: its attention is given them apart (`lcl_lab.models.attention`). `seen` (N, P) tells which places of
+    `paths` are the segments before each of the R groups, `lengths` their tokens. To the model the prefixes are not
+    there: its attention is given them apart (`lcl_lab.models.attention`). `seen` (R, L) tells which places of
     the prefixes are tokens; None where all are.
     """
 
@@ -74,7 +74,7 @@ class Slab(DynamicCache):
                 self.seen = places < torch.tensor(lengths, device=device)[:, None]
 
     def prefix(self, layer: int) -> tuple[Tensor, Tensor] | None:
-        """The keys and values (N, H, P, d) of the prefixes in one layer."""
+        """The keys and values (R, C, L, E) of the prefixes in one layer."""
         return self._prefixes[layer] if self._prefixes else None
 
     def rewind(self, length: int) -> None:
@@ -110,7 +110,7 @@ class Slab(DynamicCache):
 def _lay(
     paths: Sequence[Sequence[Kept]], lengths: Sequence[int], layer: int, which: int, some: Sequence[Kept]
 ) -> Tensor:
-    """Prefixes of one layer side by side: (N, H, P, d)."""
+    """Prefixes of one layer side by side: (R, C, L, E)."""
     if len(paths) == 1:
         return torch.cat([segment[layer][which] for segment in paths[0]], dim=1)[None]
     heads, _, width = some[0][layer][which].shape

@@ -1,6 +1,6 @@
 """A batch of prompts that a model has read to some place, and goes on from there.
 
-B rows, T tokens read at a time, V words of the vocabulary.
+B rows, T tokens read at a time, U since their prefixes, V words of the vocabulary.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def ends(model: Any) -> Tensor:
 class Reading:
     """`logits` (B, V) are of the token that comes next, `following` (B,) are its positions.
 
-    `mask` (B, L) tells which of the L places that the rows have read since their prefixes hold a token.
+    `mask` (B, U) tells which of the places that the rows have read since their prefixes hold a token.
     """
 
     def __init__(self, model: Any, slab: Slab, mask: Tensor, following: Tensor, logits: Tensor) -> None:
