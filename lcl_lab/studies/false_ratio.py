@@ -14,6 +14,7 @@ Expect     the link-trained model falls from near 1 to near 0, through 0.5 where
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -133,7 +134,29 @@ def _sentences(config: FalseRatio, records: pd.DataFrame) -> list[str]:
                 f"at {last:.0%}; change {change.estimate:+.3f} [{change.low:+.3f}, {change.high:+.3f}] over "
                 f"{change.n} queries of {change.clusters} concept pairs: {_verdict(change.low, change.high)}."
             )
+        said += _follows(config, model, own)
     return said
+
+
+def _follows(config: FalseRatio, model: str, own: pd.DataFrame) -> list[str]:
+    """How far a model's choices follow the labels, and where half the labels' being false turns them."""
+    import numpy as np
+
+    from lcl_lab.analysis import METRICS, dose_response, link_score
+
+    column = METRICS["candidate"]
+    if own[column].isna().all() or not {0.0, 1.0} <= set(config.ratios):
+        return []
+    score = link_score(own, np.random.default_rng([config.seed, 8]), column)
+    told = f"**{model}**, link score {score.estimate:.2f} [{score.low:.2f}, {score.high:.2f}]"
+    with suppress(UserError):  # all or nearly all queries turn at once: there is no curve to fit
+        curve = dose_response(own, "false_ratio", column)
+        if curve.half_low > 0 and curve.half_high < 1:
+            told += (
+                f"; its accuracy crosses one half at {curve.half:.0%} false labels "
+                f"[{curve.half_low:.0%}, {curve.half_high:.0%}]"
+            )
+    return [f"{told}."]
 
 
 def _verdict(low: float, high: float) -> str:

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lcl_lab.analysis import link_score
+from lcl_lab.errors import UserError
+
+
+def answers(follows: np.ndarray, knows: np.ndarray) -> pd.DataFrame:
+    """400 queries of 50 pairs: one that follows is right as the labels are, others are right where they know."""
+    queries = np.arange(len(follows))
+    sides = [
+        pd.DataFrame(
+            {
+                "query_id": queries,
+                "pair": queries % 50,
+                "false_ratio": ratio,
+                "correct_candidate": np.where(follows, ratio == 0.0, knows),
+            }
+        )
+        for ratio in (0.0, 1.0)
+    ]
+    return pd.concat(sides)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_it_is_the_share_of_queries_that_follow(share: float) -> None:
+    rng = np.random.default_rng(0)
+    follows, knows = rng.random(400) < share, rng.random(400) < 0.7
+    found = link_score(answers(follows, knows), rng)
+    assert found.estimate == pytest.approx(follows.mean())
+    assert 0 <= found.low <= found.estimate <= found.high <= 1
+    assert (found.n, found.clusters) == (400, 50)
+
+
+def test_its_interval_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    inside = []
+    for _ in range(400):
+        tilt = rng.normal(0, 0.15, 50)[np.arange(400) % 50]
+        found = link_score(answers(rng.random(400) < 0.6 + tilt, rng.random(400) < 0.7), rng)
+        inside.append(found.low <= 0.6 <= found.high)
+    assert 0.92 <= np.mean(inside) <= 0.98
+
+
+def test_a_model_that_labels_push_away_has_0() -> None:
+    frame = answers(np.ones(400, bool), np.ones(400, bool))
+    frame["correct_candidate"] = ~frame["correct_candidate"]
+    assert link_score(frame, np.random.default_rng(0)).estimate == 0
+
+
+def test_both_ends_are_needed() -> None:
+    frame = answers(np.ones(400, bool), np.ones(400, bool))
+    with pytest.raises(UserError):
+        link_score(frame[frame["false_ratio"] == 0], np.random.default_rng(0))
