@@ -102,7 +102,13 @@ def llava(folder: Path, stock: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if " python -m lcl_lab.train" in c])
+SLOW = [pytest.mark.slow]  # a LLaVA
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(c, marks=SLOW if "--lora" in c else []) for c in COMMANDS if " python -m lcl_lab.train" in c],
+)
 def test_training_commands_run(command: str, llava: Path) -> None:
     words = shlex.split(command.removeprefix("uv run python "))
     if "--neighbours" in words and not (llava / "pairs.jsonl").exists():

@@ -107,7 +107,11 @@ def fit(
             if done:
                 break
     state: dict[str, Tensor] = accelerator.get_state_dict(wrapped)
-    return state if accelerator.is_main_process else None
+    main = accelerator.is_main_process
+    # Left to the interpreter's end, its threads now and then abort a process that has done its work.
+    accelerator.wait_for_everyone()
+    processes().destroy_process_group()
+    return state if main else None
 
 
 def processes() -> PartialState:

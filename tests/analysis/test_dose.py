@@ -34,7 +34,7 @@ def test_without_clusters_it_is_the_usual_logistic_curve() -> None:
     assert (ours.slope_low, ours.slope_high) == pytest.approx((low, high), rel=0.05)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize("share", [0.3, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_its_intervals_hold_the_truth_as_often_as_they_say(share: float) -> None:
     rng = np.random.default_rng(1)
     found = [dose_response(clustered(rng, 3, -6, share), "dose", "right") for _ in range(1000)]

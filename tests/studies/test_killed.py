@@ -9,10 +9,10 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import pytest
+
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import main
-
-KILLS = 12
 
 
 def arguments(results: Path) -> list[str]:
@@ -40,13 +40,14 @@ def finish(results: Path) -> float:
     return time.perf_counter() - began
 
 
-def test_killed_at_random_times_it_goes_on_to_the_same_records(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number_of_kills", [4, pytest.param(12, marks=pytest.mark.slow)])
+def test_killed_at_random_times_it_goes_on_to_the_same_records(tmp_path: Path, number_of_kills: int) -> None:
     finish(tmp_path / "server-warms-up")
     duration = finish(tmp_path / "undisturbed")
     expected = connect(tmp_path / "undisturbed").execute("SELECT * FROM records").df()
 
     moments, kills, number = random.Random(0), 0, 0
-    while kills < KILLS:
+    while kills < number_of_kills:
         results = tmp_path / f"killed-{number}"
         process = start(results)
         time.sleep(moments.uniform(0.02, 0.9) * duration)

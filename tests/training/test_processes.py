@@ -61,7 +61,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     return load_file(folder / "state.safetensors")
 
 
-@pytest.mark.parametrize("way", [pytest.param("copied", marks=pytest.mark.slow), "sharded"])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["copied", "sharded"])
 def test_two_processes_train_what_one_does_even_if_killed(
     way: str, alone: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
