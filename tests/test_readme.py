@@ -22,6 +22,13 @@ REAL = re.compile("llava-hf/|openai:").search  # what tests stand in for
 FILES = {"colours.py": "class Colours", "parrot.py": "class Parrot", "odd.py": "Strategy("}
 
 
+def commands(program: str, slow: str) -> list[object]:
+    """Those of a program that need no stand-in; some that take long or differ little are for `pytest -m slow`."""
+    found = [command for command in COMMANDS if program in command and not REAL(command)]
+    marks = {command: [pytest.mark.slow] if re.search(slow, command) else [] for command in found}
+    return [pytest.param(command, marks=marks[command]) for command in found]
+
+
 def run(arguments: list[str], folder: Path) -> str:
     done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -45,7 +52,7 @@ def test_the_first_two_commands_install_run_and_test() -> None:
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(COMMANDS[1])
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "lcl_lab.studies" in c and not REAL(c)])
+@pytest.mark.parametrize("command", commands("lcl_lab.studies", slow="--ratios"))
 def test_study_commands_run(command: str, folder: Path) -> None:
     words = shlex.split(command.split("uv run python ")[1])
     out = run([*words, "--preset", "tiny", "--queries", "4"], folder)
@@ -102,13 +109,7 @@ def llava(folder: Path, stock: Path) -> Path:
     return folder
 
 
-SLOW = [pytest.mark.slow]  # a LLaVA
-
-
-@pytest.mark.parametrize(
-    "command",
-    [pytest.param(c, marks=SLOW if "--lora" in c else []) for c in COMMANDS if " python -m lcl_lab.train" in c],
-)
+@pytest.mark.parametrize("command", commands(" python -m lcl_lab.train", slow="--lora|odd.py"))
 def test_training_commands_run(command: str, llava: Path) -> None:
     words = shlex.split(command.removeprefix("uv run python "))
     if "--neighbours" in words and not (llava / "pairs.jsonl").exists():

@@ -102,6 +102,7 @@ def test_two_processes_with_sharded_weights_train_to_what_one_does(stock: Path, 
     assert apart < 0.02 * furthest
 
 
+@pytest.mark.slow
 def test_killed_and_given_again_the_command_ends_in_the_same_weights(untrained: Path, tmp_path: Path) -> None:
     words = ["--strategy", "mix", "--start", str(untrained), "--steps", "40", "--checkpoint-every", "5", *TINY]
     main([*words, "--out", str(tmp_path / "whole")])

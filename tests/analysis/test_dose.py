@@ -37,7 +37,7 @@ def test_without_clusters_it_is_the_usual_logistic_curve() -> None:
 @pytest.mark.parametrize("share", [0.3, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_its_intervals_hold_the_truth_as_often_as_they_say(share: float) -> None:
     rng = np.random.default_rng(1)
-    found = [dose_response(clustered(rng, 3, -6, share), "dose", "right") for _ in range(1000)]
+    found = [dose_response(clustered(rng, 3, -6, share), "dose", "right") for _ in range(700)]
     slopes = np.mean([one.slope_low < -6 < one.slope_high for one in found])
     halves = np.mean([one.half_low < 0.5 < one.half_high for one in found])
     assert 0.93 <= slopes <= 0.97
@@ -46,7 +46,7 @@ def test_its_intervals_hold_the_truth_as_often_as_they_say(share: float) -> None
 
 def test_a_dose_that_does_nothing_is_rarely_found_to_do_something() -> None:
     rng = np.random.default_rng(2)
-    found = [dose_response(clustered(rng, 0.5, 0, 0.3), "dose", "right") for _ in range(1000)]
+    found = [dose_response(clustered(rng, 0.5, 0, 0.3), "dose", "right") for _ in range(700)]
     assert 0.03 <= np.mean([one.p_value < 0.05 for one in found]) <= 0.06
 
 
