@@ -7,7 +7,7 @@ Against  one     a whole prompt at a time, all its images looked at again, once 
 Floor    what the tree of prefixes asks for at the least, at this machine's speed of matrix products
 Model    a LLaVA of 20 M parameters with 64 tokens an image, its weights drawn at random
 Command  python -m lcl_lab.benchmarks.evaluator
-Time     about ten minutes on two cores
+Time     a quarter of an hour on two cores
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _measure(way: str, study: str, supports: int, options: Any) -> dict[str, Any
 
 
 def _prompts(study: str, supports: int, queries: int, candidates: bool) -> list[Prompt]:
-    """The shot study asks every query of a support at 0, 2 … 16 shots; the position study an eighth of them at 16
+    """The shot study asks every query of a support at 0, 2 … 16 shots; the position study a quarter of them at 16
     shots with one label false, at each place, and with none."""
     from dataclasses import replace
 

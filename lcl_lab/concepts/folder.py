@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from lcl_lab.concepts.files import ImageFiles
@@ -45,7 +46,11 @@ def _neighbours(path: Path, names: list[str]) -> list[Pair]:
 
 def _read_pairs(table: Path, names: list[str]) -> list[Pair]:
     pairs = []
-    with table.open(encoding="utf-8", newline="") as lines:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{table}: {getattr(error, 'strerror', None) or error}") from error
+    with io.StringIO(text, newline="") as lines:
         rows = csv.DictReader(lines)
         if not {"positive", "negative"} <= set(rows.fieldnames or ()):
             raise UserError(f"{table}, line 1: its columns must be positive,negative")
@@ -54,6 +59,8 @@ def _read_pairs(table: Path, names: list[str]) -> list[Pair]:
                 if name not in names:
                     hint = nearest(str(name), names)
                     raise UserError(f"{table}, line {rows.line_num}: no folder {name!r} here; {hint}")
+            if row["positive"] == row["negative"]:
+                raise UserError(f"{table}, line {rows.line_num}: {row['positive']!r} is paired with itself")
             pairs.append(Pair(row["positive"], row["negative"]))
     if not pairs:
         raise UserError(f"{table}: holds no pairs")

@@ -33,6 +33,8 @@ def read_isekai(path: Path) -> ImageFiles:
         fields = _fields(
             path, number, line, "image_name positive_list negative_list positive_promt negative_promt label_name"
         )
+        for key in ("positive_list", "negative_list"):
+            _check_list(path, number, key, fields[key])
         positive, negative, label = (str(fields[key]) for key in ("positive_promt", "negative_promt", "label_name"))
         if label not in (positive, negative):
             raise UserError(f"{path}, line {number}: label_name {label!r} is neither {positive!r} nor {negative!r}")
@@ -91,15 +93,19 @@ def read_imagenet(path: Path) -> ImageFiles:
             line,
             "class_id class_name " + ("context_samples test_samples" if test else "samples neighbors"),
         )
+        for key in ("context_samples", "test_samples") if test else ("samples", "neighbors"):
+            _check_list(path, number, key, fields[key])
         id, name = str(fields["class_id"]), str(fields["class_name"])
         context = _existing(path, number, fields["context_samples"]) if test else []
         found = context + _existing(path, number, fields["test_samples" if test else "samples"])
         concepts[id], files[id] = Concept(id, name, "", len(found), len(context)), found
         if not test:
-            near[id] = str(fields["neighbors"][0][0]) if fields["neighbors"] else ""
+            near[id] = str([*fields["neighbors"], [""]][0][0])
     ids = list(concepts)
     if near:
         pairs = [Pair(id, other) for id, other in near.items() if other in concepts]
+        if not pairs:
+            raise UserError(f"{path}: no class has its nearest neighbour in the file")
     elif len(ids) % 2:
         raise UserError(f"{path}, line {len(ids)}: class {ids[-1]!r} has no other to pair with")
     else:
@@ -128,6 +134,13 @@ def _fields(path: Path, number: int, line: str, names: str) -> Mapping[str, Any]
         if not isinstance(fields, dict) or name not in fields:
             raise UserError(f"{path}, line {number}: has no field {name!r}")
     return fields
+
+
+def _check_list(path: Path, number: int, name: str, value: object) -> None:
+    kind = list if name == "neighbors" else str
+    if not isinstance(value, list) or not all(isinstance(one, kind) and one for one in value):
+        what = "[class, name, image]" if kind is list else "image paths"
+        raise UserError(f"{path}, line {number}: {name} must be a list of {what}")
 
 
 def _existing(path: Path, number: int, names: Sequence[str]) -> list[Path]:

@@ -58,7 +58,10 @@ def convert(source: Path, target: Path, vision_tower: str) -> None:
     import torch
     from transformers import CLIPVisionModel, GenerationConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-    given: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    try:
+        given: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{source / 'config.json'}: not JSON: {error}") from None
     try:
         tower = CLIPVisionModel.from_pretrained(vision_tower)
     except (OSError, ValueError) as error:
@@ -83,7 +86,11 @@ def convert(source: Path, target: Path, vision_tower: str) -> None:
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
     renamed = _rename(state, tower)
-    model.load_state_dict(renamed, strict=True, assign=True)
+    try:
+        model.load_state_dict(renamed, strict=True, assign=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{source}: its shards do not fit its config.json: {reason}") from error
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )

@@ -9,6 +9,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.features import FeatureStore
+from lcl_lab.models.memory import in_parts
 
 __all__ = ["Eye", "Key", "Seen"]
 
@@ -52,8 +54,9 @@ class Seen:
 class Eye:
     """Looks at images with a model of `transformers` and its processor."""
 
-    def __init__(self, model: Any, processor: Any, batch: int = 64, store: FeatureStore | None = None) -> None:
-        self._model, self._processor, self._batch, self._store = model, processor, batch, store
+    def __init__(self, model: Any, processor: Any, store: FeatureStore | None = None) -> None:
+        self._model, self._processor, self._store = model, processor, store
+        self.batch_size = 64  # images; halved whenever memory runs out
         self._kept: LRUCache[Key, Seen] = LRUCache(_BYTES, getsizeof=lambda seen: seen.nbytes)
         accepted = inspect.signature(model.model.get_image_features).parameters
         self._accepted = set(accepted) - {"self", "kwargs"}
@@ -71,8 +74,8 @@ class Eye:
         """All of these images, from what is kept or anew."""
         found = {key: self._kept[key] for key in keys if key in self._kept}
         new = [key for key in dict.fromkeys(keys) if key not in found]
-        for start in range(0, len(new), self._batch):
-            some = new[start : start + self._batch]
+        while new:
+            some, new = new[: self.batch_size], new[self.batch_size :]
             for key, seen in zip(some, self._look(some, [image(ref) for ref, _ in some]), strict=True):
                 found[key] = seen
                 if seen.nbytes <= _BYTES:
@@ -96,10 +99,11 @@ class Eye:
             some = [number for number in range(len(keys)) if number not in found and keys[number][1] == alone]
             read = [self._read(images[number], alone) for number in some]
             for group in _of_one_shape(read):
-                members = [some[place] for place in group]
-                found |= dict(zip(members, self._encode([read[place] for place in group], alone), strict=True))
-                if self._store:
-                    self._store.put({digests[number]: vars(found[number]) for number in members})
+                encode = partial(self._encode, alone=alone)
+                for part, seen in in_parts([(place, read[place]) for place in group], encode, self, "images"):
+                    found |= {some[place]: one for (place, _), one in zip(part, seen, strict=True)}
+        if self._store:
+            self._store.put({digests[n]: vars(one) for n, one in found.items() if digests[n] not in stored})
         return [found[number] for number in range(len(keys))]
 
     def _read(self, image: Image, alone: bool) -> Mapping[str, Tensor]:
@@ -117,7 +121,8 @@ class Eye:
             key: value[:1] for key, value in read.items() if key in self._accepted - _NOT_OF_THE_IMAGE
         }
 
-    def _encode(self, read: Sequence[Mapping[str, Tensor]], alone: bool) -> list[Seen]:
+    def _encode(self, numbered: Sequence[tuple[int, Mapping[str, Tensor]]], alone: bool) -> list[Seen]:
+        read = [one for _, one in numbered]
         output = self._output(read, alone)
         self.looked += len(read)
         ids = [tuple(one["input_ids"][0].tolist()) for one in read]

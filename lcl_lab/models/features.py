@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
 from diskcache import Cache
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -33,8 +35,12 @@ class FeatureStore:
 
     def get(self, digests: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The stored ones, by digest."""
-        found = {digest: self._cache.get(f"{self._model}:{digest}") for digest in digests}
-        return {digest: _unpack(content, self._device) for digest, content in found.items() if content is not None}
+        found = {}
+        for digest in digests:
+            content = self._cache.get(f"{self._model}:{digest}")
+            with suppress(SafetensorError, KeyError, TypeError):  # damaged, or not there
+                found[digest] = _unpack(content, self._device)
+        return found
 
     def put(self, seen: Mapping[str, Mapping[str, Any]]) -> None:
         for digest, one in seen.items():

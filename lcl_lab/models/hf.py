@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from PIL.Image import Image
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText
 from transformers.utils.logging import disable_progress_bar
 
 from lcl_lab.concepts import ImageRef
@@ -17,7 +17,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.models.encode import Encoder
 from lcl_lab.models.features import FeatureStore
 from lcl_lab.models.mini import MiniForConditionalGeneration
-from lcl_lab.models.needs import choose_dtype
+from lcl_lab.models.needs import choose_dtype, config_and_processor
 from lcl_lab.models.plain import PlainReader
 from lcl_lab.models.registry import Checkpoint
 from lcl_lab.models.shared import CannotShareError, SharedReader, can_share
@@ -37,15 +37,13 @@ def load_hf(checkpoint: Checkpoint, batch_size: int, dtype: str) -> HFModel:
         UserError: `transformers` cannot load it.
     """
     disable_progress_bar()
+    config, processor = config_and_processor(checkpoint)
+    chosen = choose_dtype(dtype, config)
     try:
-        chosen = choose_dtype(dtype, AutoConfig.from_pretrained(checkpoint.path))
         model = AutoModelForImageTextToText.from_pretrained(checkpoint.path, dtype=chosen)
-        processor = AutoProcessor.from_pretrained(checkpoint.path)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"--model {checkpoint.name}: cannot load {checkpoint.path}: {reason}") from error
-    if not hasattr(processor, "image_token_id"):
-        raise UserError(f"--model {checkpoint.name}: its processor has no image token")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     small = isinstance(model, MiniForConditionalGeneration)
     store = None if small else FeatureStore(f"{checkpoint.fingerprint}-{chosen}", device)

@@ -22,7 +22,7 @@ class _Batched(Protocol):
 
 
 def in_parts(
-    items: Sequence[Item], step: Callable[[Sequence[Item]], Result], reader: _Batched
+    items: Sequence[Item], step: Callable[[Sequence[Item]], Result], reader: _Batched, what: str = "prompts"
 ) -> Iterator[tuple[Sequence[Item], Result]]:
     """The items with what `step` makes of them, in as many parts as memory asks for.
 
@@ -36,7 +36,7 @@ def in_parts(
             raise
         if len(items) == 1:
             raise UserError(
-                "out of memory with one prompt at a time; take fewer shots, a smaller --dtype or a larger machine"
+                f"out of memory with {what} one at a time; take fewer shots, a smaller --dtype or a larger machine"
             ) from error
     else:
         yield items, result
@@ -44,9 +44,9 @@ def in_parts(
     torch.cuda.empty_cache()
     half = (len(items) + 1) // 2
     reader.batch_size = min(reader.batch_size, half)
-    _log.warning("out of memory with %d prompts at once; going on with %d", len(items), half)
-    yield from in_parts(items[:half], step, reader)
-    yield from in_parts(items[half:], step, reader)
+    _log.warning("out of memory with %d %s at once; going on with %d", len(items), what, half)
+    yield from in_parts(items[:half], step, reader, what)
+    yield from in_parts(items[half:], step, reader, what)
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -13,15 +13,16 @@ from PIL.Image import Image
 from safetensors import safe_open
 from transformers import AutoConfig, AutoProcessor
 
+import lcl_lab.models.mini  # noqa: F401 - registers the embedded model's class
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.encode import Encoder
 from lcl_lab.models.plain import read_whole
-from lcl_lab.models.reading import NEW_TOKENS
 from lcl_lab.models.registry import Checkpoint
+from lcl_lab.models.types import NEW_TOKENS
 from lcl_lab.prompts import Prompt
 
-__all__ = ["Needs", "choose_dtype", "needs"]
+__all__ = ["Needs", "choose_dtype", "config_and_processor", "needs"]
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,16 @@ class Needs:
     name: str
     dtype: torch.dtype
     tokens: int
-    context: int
+    context: int | None  # None where the config does not say
     weights: int
     prompt: int  # bytes of the keys and values of one whole prompt
     free: int
 
     def __str__(self) -> str:
+        fit = f" ({self.context:,} fit)" if self.context else ""
         return (
             f"{self.name}: {_size(self.weights)} of weights in {str(self.dtype).removeprefix('torch.')}, "
-            f"prompts of up to {self.tokens:,} tokens ({self.context:,} fit) with {_size(self.prompt)} each; "
+            f"prompts of up to {self.tokens:,} tokens{fit} with {_size(self.prompt)} each; "
             f"{_size(self.free)} are free"
         )
 
@@ -51,8 +53,7 @@ def needs(checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[
         UserError: it reads fewer images or tokens, the dtype does not work here, or there is not enough memory.
     """
     what = f"--model {checkpoint.name}"
-    config: Any = AutoConfig.from_pretrained(checkpoint.path)
-    processor = AutoProcessor.from_pretrained(checkpoint.path)
+    config, processor = config_and_processor(checkpoint)
     text: Any = config.get_text_config()
     shots = len(longest.images) - 1
     try:
@@ -60,8 +61,8 @@ def needs(checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{what}: its processor cannot read {shots + 1} images in one prompt: {reason}") from error
-    tokens, context = int(read["input_ids"].shape[1]) + NEW_TOKENS, int(text.max_position_embeddings)
-    if tokens > context:
+    tokens, context = int(read["input_ids"].shape[1]) + NEW_TOKENS, getattr(text, "max_position_embeddings", None)
+    if context is not None and tokens > context:
         fits = max(0, (shots + 1) * context // tokens - 1) // 2 * 2
         raise UserError(
             f"{what}: {shots} shots are {tokens:,} tokens and its context is {context:,}; --shots {fits} would fit"
@@ -80,6 +81,22 @@ def needs(checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[
     )
     if found.weights + found.prompt > found.free:
         raise UserError(f"{found}: not enough memory; take a smaller --dtype, fewer --shots or a larger machine")
+    return found
+
+
+def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
+    """What can be known of a checkpoint without its weights.
+
+    Raises:
+        UserError: `transformers` does not know such a model, or it has no processor for images.
+    """
+    try:
+        found = AutoConfig.from_pretrained(checkpoint.path), AutoProcessor.from_pretrained(checkpoint.path)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"--model {checkpoint.name}: cannot load {checkpoint.path}: {reason}") from error
+    if not hasattr(found[1], "image_token_id"):
+        raise UserError(f"--model {checkpoint.name}: its processor has no image token")
     return found
 
 

@@ -18,8 +18,7 @@ from transformers import BatchFeature, IdeficsProcessor
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.encode import Encoder
 from lcl_lab.models.memory import in_parts
-from lcl_lab.models.reading import NEW_TOKENS
-from lcl_lab.models.types import Loglik
+from lcl_lab.models.types import NEW_TOKENS, Loglik
 from lcl_lab.prompts import Prompt
 
 __all__ = ["PlainReader", "read_whole"]
@@ -84,11 +83,21 @@ class PlainReader:
         length = inputs["input_ids"].shape[1]
         said = self._model.generate(**inputs, do_sample=False, max_new_tokens=NEW_TOKENS)[:, length:]
         texts = [self._encoder.text(row) for row in said.tolist()]
+        logliks = self._score_all(prompts, inputs)
+        asked = 1 + len(prompts[0].candidates)
+        self.computed += inputs["input_ids"].numel() * asked
+        self.looked += sum(len(prompt.images) for prompt in prompts) * asked
+        return list(zip(texts, logliks, strict=True))
+
+    @torch.inference_mode()
+    def logliks(self, prompt: Prompt, image: Callable[[ImageRef], Image]) -> tuple[Loglik, ...]:
+        """The log-likelihoods of one prompt's candidates."""
+        return self._score_all([prompt], self._inputs([prompt], image))[0]
+
+    def _score_all(self, prompts: Sequence[Prompt], inputs: Mapping[str, Tensor]) -> list[tuple[Loglik, ...]]:
         candidates = list(zip(*(self._encoder(prompt).candidates for prompt in prompts), strict=True))
         scores = [self._score(inputs, answers) for answers in candidates]
-        self.computed += inputs["input_ids"].numel() * (1 + len(candidates))
-        self.looked += sum(len(prompt.images) for prompt in prompts) * (1 + len(candidates))
-        return [(text, tuple(score[row] for score in scores)) for row, text in enumerate(texts)]
+        return [tuple(score[row] for score in scores) for row in range(len(prompts))]
 
     def _inputs(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> dict[str, Tensor]:
         read = read_whole(self._processor, self._encoder, prompts, image).to(self._model.device)

@@ -14,9 +14,7 @@ from torch import Tensor
 from lcl_lab.models.kept import Slab
 from lcl_lab.models.types import Loglik
 
-__all__ = ["NEW_TOKENS", "Reading", "ends"]
-
-NEW_TOKENS = 16  # of a name; longer greedy answers are cut
+__all__ = ["Reading", "ends"]
 
 
 def ends(model: Any) -> Tensor:

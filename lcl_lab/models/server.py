@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +22,12 @@ from PIL.Image import Image
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.registry import Checkpoint
-from lcl_lab.models.types import Answer
+from lcl_lab.models.types import NEW_TOKENS, Answer
 from lcl_lab.places import cache_folder
 from lcl_lab.prompts import Prompt, Turn
 
 __all__ = ["ServerModel", "check_server"]
 
-_NEW_TOKENS = 16
 _RETRIES = 6  # of a request that failed for a while: the waits double, half a second first
 _SECONDS = 600.0  # for one answer
 _CACHE_BYTES = 1 << 30
@@ -89,7 +89,7 @@ class ServerModel:
         request = {
             "model": self._model,
             "messages": [_message(turn, image) for turn in prompt.turns],
-            "max_tokens": _NEW_TOKENS,
+            "max_tokens": NEW_TOKENS,
             "temperature": 0,
         }
         key = sha256(json.dumps([self._base_url, request], sort_keys=True).encode()).hexdigest()
@@ -122,8 +122,6 @@ def _message(turn: Turn, image: Callable[[ImageRef], Image]) -> dict[str, Any]:
 
 
 def _key() -> str:
-    import os
-
     return os.environ.get("OPENAI_API_KEY", "none")
 
 

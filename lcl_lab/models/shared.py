@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from PIL.Image import Image
+from PIL.Image import Image, fromarray
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -23,15 +24,16 @@ from lcl_lab.models.eye import Eye, Key, Seen
 from lcl_lab.models.features import FeatureStore
 from lcl_lab.models.kept import Kept, Slab, can_be_kept
 from lcl_lab.models.memory import in_parts
+from lcl_lab.models.plain import PlainReader
 from lcl_lab.models.prefixes import Node, grow, together
-from lcl_lab.models.reading import NEW_TOKENS, Reading, ends
-from lcl_lab.models.types import Loglik
+from lcl_lab.models.reading import Reading, ends
+from lcl_lab.models.types import NEW_TOKENS, Loglik
+from lcl_lab.prompts import Prompt, Turn
 
 __all__ = ["CannotShareError", "SharedReader", "can_share"]
 
-_TRIAL = 12  # tokens of each half
-_TOLERANCES = {torch.float32: 1e-3}  # in standard deviations of the logits
-_TOLERANCE = 0.05  # of other dtypes, which round
+_ALLOWED = {torch.float32: 1e-4}  # nats a token between the two ways
+_ROUNDED = 0.1  # of other dtypes
 
 _Said = tuple[str, dict[tuple[int, ...], Loglik]]
 """The greedy answer at a node, and the log-likelihood of each candidate there."""
@@ -52,11 +54,6 @@ def _cache(model: Any) -> Any:
     token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
     with torch.inference_mode():
         return model(input_ids=token, use_cache=True).past_key_values
-
-
-@torch.inference_mode()
-def _whole(model: Any, ids: list[int]) -> Tensor:
-    return model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1].float()
 
 
 class CannotShareError(Exception):
@@ -80,6 +77,20 @@ class _Read:
     following: int
 
 
+def _trial() -> list[Prompt]:
+    """Prompts with an image alone, and with two queries after the same shots."""
+    images = [ImageRef("trial", "noise", number) for number in range(4)]
+    named = zip(images, ("wug", "dax"), strict=False)
+    shots = [turn for ref, name in named for turn in (Turn("user", (ref,)), Turn("assistant", (name,)))]
+    asked: list[list[Turn]] = [[], shots, shots]
+    return [Prompt((*some, Turn("user", (images[k + 1],))), ("dax", "wug")) for k, some in enumerate(asked)]
+
+
+def _noise(ref: ImageRef) -> Image:
+    generator = np.random.default_rng(ref.number)
+    return fromarray(generator.integers(0, 256, (64, 64, 3), np.uint8))
+
+
 class SharedReader:
     """Answers prompts with a model that can share. `computed` counts the tokens that it read in prompts.
 
@@ -93,18 +104,21 @@ class SharedReader:
         self, model: Any, processor: Any, encoder: Encoder, batch_size: int, store: FeatureStore | None = None
     ) -> None:
         self._model, self._encoder, self.batch_size = model, encoder, batch_size
-        trial = [token % encoder.placeholder for token in range(1, 2 * _TRIAL + 1)]
-        expected = _whole(model, trial)
+        trial = _trial()
+        plain = PlainReader(model, processor, encoder, 1)
+        expected = [plain.logliks(prompt, _noise) for prompt in trial]
         own = use_shared_attention(model)
         self.eye = Eye(model, processor, store=store)
         self._layers = len(_cache(model).layers)
         self._ends = ends(model)
         self._rope_index = getattr(model.model, "get_rope_index", None)
-        allowed = _TOLERANCES.get(model.dtype, _TOLERANCE) * float(expected.std())
-        if not torch.allclose(self._in_pieces(trial), expected, rtol=0, atol=allowed):
+        self.computed = 0
+        found = {number: logliks for number, _, logliks in self.answer([encoder(one) for one in trial], _noise)}
+        pairs = [pair for number, one in enumerate(expected) for pair in zip(one, found[number], strict=True)]
+        if max(abs(a.per_token - b.per_token) for a, b in pairs) > _ALLOWED.get(model.dtype, _ROUNDED):
             model.set_attn_implementation(own)
             raise CannotShareError
-        self.computed = 0
+        self.computed = self.eye.looked = 0
 
     @property
     def looked(self) -> int:
@@ -198,15 +212,6 @@ class SharedReader:
         self.computed += ids.numel()
         logits = output.logits[:, -1].float()
         return Reading(self._model, slab, mask.to(device), torch.tensor(following, device=device), logits)
-
-    @torch.inference_mode()
-    def _in_pieces(self, ids: list[int]) -> Tensor:
-        """The next token's logits after two halves, the second read by two rows that share the first."""
-        self.computed = 0
-        half = len(ids) // 2
-        first = self._read([_Segment(ids[:half], [])], [_Read([], 0, 0)], 0)
-        place = _Read([first.slab.kept(0, half)], half, int(first.following[0]))
-        return self._read([_Segment(ids[half:], [])] * 2, [place] * 2, 0).logits[1]
 
     def _positions(self, segment: _Segment, start: int) -> tuple[Tensor, int]:
         """Positions of a segment that begins at `start`, (T,) or (3, T), and the one after it."""

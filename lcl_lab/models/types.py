@@ -11,7 +11,9 @@ from PIL.Image import Image
 from lcl_lab.concepts import ImageRef
 from lcl_lab.prompts import Prompt
 
-__all__ = ["Answer", "Loglik", "Model"]
+__all__ = ["NEW_TOKENS", "Answer", "Loglik", "Model"]
+
+NEW_TOKENS = 16  # of a name; longer greedy answers are cut
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lcl_lab.concepts import ConceptSet
 from lcl_lab.episodes import Episode, right_candidate, right_open
-from lcl_lab.models import Answer, Checkpoint, Model, load_model
+from lcl_lab.models import Answer, Checkpoint, Model, is_prototype, load_model
 from lcl_lab.prompts import Prompt, chat
 from lcl_lab.store import Record, Run, Shown
 
@@ -94,7 +94,7 @@ def evaluate(
 
 def _check(found: Checkpoint, dtype: str, longest: Prompt, concepts: ConceptSet, console: Console) -> None:
     """Say what a model needs; what ships with the package, a user's file and a server need nothing to be said."""
-    if not (found.name.startswith("mini/") or found.base_url or found.path.is_file()):
+    if not (found.name.startswith("mini/") or found.base_url or found.path.is_file() or is_prototype(found)):
         from lcl_lab.models.needs import needs
 
         console.print(needs(found, dtype, longest, concepts.image), style="dim", highlight=False)

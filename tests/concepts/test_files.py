@@ -62,6 +62,8 @@ def test_another_image_is_another_fingerprint(folder: Path) -> None:
     ("spoil", "reason"),
     [
         (lambda f: (f / "pairs.csv").write_text("positive,negative\ncacti,cactus\n"), "line 2: no folder 'cacti' here"),
+        (lambda f: (f / "pairs.csv").write_text("positive,negative\ncar,car\n"), "line 2: 'car' is paired with itself"),
+        (lambda f: (f / "pairs.csv").write_bytes(b"positive,negative\n\xff\n"), "pairs.csv: .*can't decode"),
         (lambda f: (f / "pairs.csv").write_text("a,b\n"), r"line 1: its columns must be positive,negative"),
         (lambda f: (f / "pairs.csv").write_text("positive,negative\n"), "holds no pairs"),
         (lambda f: (f / "empty").mkdir(), "empty holds no images"),
@@ -139,6 +141,11 @@ def test_isekai_comes_from_the_hub_once(
         ("{", "line 3: not JSON"),
         ("[]", "line 3: has no field 'image_name'"),
         ('{"image_name": "x"}', "line 3: has no field 'positive_list'"),
+        (
+            '{"image_name": "x", "positive_list": null, "negative_list": [], "positive_promt": "a", '
+            '"negative_promt": "b", "label_name": "a"}',
+            "line 3: positive_list must be a list of image paths",
+        ),
     ],
 )
 def test_a_bad_line_is_told_with_its_number(isekai: Path, line: str, reason: str) -> None:

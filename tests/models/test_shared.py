@@ -140,11 +140,38 @@ def test_where_memory_runs_out_batches_halve_and_answers_stay(
     assert any("out of memory with 8 prompts at once; going on with 4" in r.message for r in caplog.records)
 
 
+def test_where_memory_runs_out_for_images_they_are_looked_at_in_parts(
+    llava: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = said(HFModel("it", *load(llava), "", 8), prompts())
+    model, processor = load(llava)
+    tight = HFModel("it", model, processor, "", 8)
+
+    def refuse(module: torch.nn.Module, args: tuple[torch.Tensor, ...], kwargs: dict[str, torch.Tensor]) -> None:
+        if len(args[0] if args else kwargs["pixel_values"]) > 3:
+            raise torch.OutOfMemoryError
+
+    model.model.vision_tower.register_forward_pre_hook(refuse, with_kwargs=True)
+    assert alike(said(tight, prompts()), expected)
+    assert tight.reader.looked == len({ref for prompt in prompts() for ref in prompt.images})
+    assert "images at once" in caplog.text
+
+
+def test_a_damaged_entry_on_disk_is_looked_at_again(llava: Path, tmp_path: Path) -> None:
+    store = FeatureStore("it", "cpu", str(tmp_path))
+    expected = said(HFModel("it", *load(llava), "", 4, store), prompts())
+    for key in list(store._cache):
+        store._cache.set(key, b"damaged")
+    again = HFModel("it", *load(llava), "", 4, store)
+    assert alike(said(again, prompts()), expected)
+    assert again.reader.looked > 0
+
+
 def test_too_little_memory_for_one_prompt_is_one_line(llava: Path) -> None:
     model, processor = load(llava)
     shared = HFModel("it", model, processor, "", 8)
     _limit(model, 0)
-    with pytest.raises(UserError, match="out of memory with one prompt at a time"):
+    with pytest.raises(UserError, match="out of memory with prompts one at a time"):
         said(shared, prompts())
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lcl_lab.errors import UserError
+from lcl_lab.models.registry import shipped_folder
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import main
 
@@ -160,3 +163,13 @@ except SystemExit:
     assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_models_in_folders_are_asked_and_what_is_no_model_is_one_line(untrained: Path, tmp_path: Path) -> None:
+    """A trained embedded model and a prototype lie in folders like any other checkpoint."""
+    for model in (untrained, shipped_folder() / "prototype"):
+        main(["--preset", "tiny", "--queries", "2", "--model", str(model), "--results", str(tmp_path / "results")])
+    wrong = Path(shutil.copytree(untrained, tmp_path / "wrong"))
+    (wrong / "config.json").write_text('{"model_type": "no-such"}')
+    with pytest.raises(UserError, match=r"cannot load .*wrong"):
+        main(["--preset", "tiny", "--model", str(wrong), "--results", str(tmp_path / "results")])
