@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = Parser(prog="python -m lcl_lab.benchmarks.evaluator", description=__doc__ or "")
     parser.add_argument("--queries", type=at_least(1), default=32, help="of a support in the shot study (default 32)")
     parser.add_argument("--threads", type=at_least(1), default=2, help="of torch (default 2)")
-    parser.add_argument("--measure", nargs=3, help="internal: way, study and supports of one measurement")
+    parser.add_argument("--measure", nargs=3, metavar=("WAY", "STUDY", "SUPPORTS"), help="one of them")
     options = parser.parse_args(arguments)
     if options.measure:
         way, study, supports = options.measure
@@ -46,11 +46,14 @@ def main(arguments: Sequence[str]) -> None:
 
     from rich.console import Console
 
+    from lcl_lab.progress import track
+
+    plan = [(way, study, 1) for study in ("shots", "position") for way in _WAYS] + [("ours", "shots", 10)]
+    found = {one: _apart(*one, options) for one in track(plan, "measuring")}
     console = Console()
     for study in ("shots", "position"):
-        rows = {way: _apart(way, study, 1, options) for way in _WAYS}
-        console.print(_table(study, rows))
-    small, large = (_apart("ours", "shots", supports, options) for supports in (1, 10))
+        console.print(_table(study, {way: found[way, study, 1] for way in _WAYS}))
+    small, large = (found["ours", "shots", supports] for supports in (1, 10))
     ratio = (large["prompts"] / large["seconds"]) / (small["prompts"] / small["seconds"])
     console.print(f"ours, {large['prompts']} prompts instead of {small['prompts']}: {ratio:.2f}× the prompts/s")
 

@@ -139,33 +139,31 @@ _IDEFICS_MARKS = [
 ]
 
 
-def _idefics3() -> tuple[Any, Any]:
-    words = tokenizer(_IDEFICS_MARKS)
-    config = hf.Idefics3Config(
+def _tiled(kind: Any, words: Any) -> Any:
+    """The config of a model that cuts images into tiles."""
+    return kind(
         vision_config=_VISION | {"image_size": 32, "patch_size": 8},
         text_config=hf.LlamaConfig(**_TEXT, vocab_size=len(words), pad_token_id=words.pad_token_id),
         image_token_id=words.convert_tokens_to_ids("<image>"),
         scale_factor=2,
     )
+
+
+def _idefics3() -> tuple[Any, Any]:
+    words = tokenizer(_IDEFICS_MARKS)
     images = hf.Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
     template = _TEMPLATE.format(image="<image>")
     processor = hf.Idefics3Processor(images, words, image_seq_len=4, chat_template=template)
-    return hf.Idefics3ForConditionalGeneration(config), processor
+    return hf.Idefics3ForConditionalGeneration(_tiled(hf.Idefics3Config, words)), processor
 
 
 def _smolvlm() -> tuple[Any, Any]:
     words = tokenizer(_IDEFICS_MARKS)
-    config = hf.SmolVLMConfig(
-        vision_config=_VISION | {"image_size": 32, "patch_size": 8},
-        text_config=hf.LlamaConfig(**_TEXT, vocab_size=len(words), pad_token_id=words.pad_token_id),
-        image_token_id=words.convert_tokens_to_ids("<image>"),
-        scale_factor=2,
-    )
     images = hf.SmolVLMImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
     template = _TEMPLATE.format(image="<image>")
     video = hf.SmolVLMVideoProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
     processor = hf.SmolVLMProcessor(images, words, video, image_seq_len=4, chat_template=template)
-    return hf.SmolVLMForConditionalGeneration(config), processor
+    return hf.SmolVLMForConditionalGeneration(_tiled(hf.SmolVLMConfig, words)), processor
 
 
 def _internvl() -> tuple[Any, Any]:
