@@ -28,23 +28,26 @@ def accuracy(
     by: Sequence[str],
     seed: int,
     metrics: Mapping[str, str] = METRICS,
-    cluster: str = "pair",
+    cluster: Sequence[str] = ("pair",),
 ) -> pd.DataFrame:
     """One row for each cell of the columns `by` and each metric: *by, metric, n, clusters, estimate, and two intervals.
 
-    (wilson_low, wilson_high) takes the queries as independent; (low, high) resamples the `cluster`s and is the one to
-    report. A cell's interval is drawn from (seed, the cell's key, metric) alone: other rows do not move it. A record
-    without a value of a metric is left out of that metric's n; a cell where none has one gives no row.
+    (wilson_low, wilson_high) takes the queries as independent; (low, high) resamples whole clusters and is the one to
+    report. `cluster` names their levels, the outermost first: whole pairs are resampled with the support draws in
+    them, since resampling these once more would count their spread twice (Davison and Hinkley 1997, section 3.8); a
+    cell with fewer than `_FEW_CLUSTERS` of one level, such as a single pair, goes by the next. A cell's interval is
+    drawn from (seed, the cell's key, metric) alone: other rows do not move it. A record without a value of a metric
+    is left out of that metric's n; a cell where none has one gives no row.
 
     Raises UserError when a column is not there.
     """
-    require_columns(frame, [*by, *metrics.values(), cluster])
+    require_columns(frame, [*by, *metrics.values(), *cluster])
     rows = []
     # With no `by` there is one cell, all of the frame; pandas has no groupby for it.
     cells = frame.groupby(list(by), dropna=False, sort=True, observed=True) if by else [((), frame)]
     for key, cell in cells:
         for metric, column in metrics.items():
-            answered = cell.loc[cell[column].notna(), [column, cluster]]
+            answered = cell.loc[cell[column].notna(), [column, _level(cell, cluster)]]
             if answered.empty:
                 continue
             rows.append(
@@ -53,7 +56,13 @@ def accuracy(
     return pd.DataFrame(rows, columns=[*by, "metric", *_COLUMNS])
 
 
+_FEW_CLUSTERS = 5
 _COLUMNS = ("n", "clusters", "estimate", "wilson_low", "wilson_high", "low", "high")
+
+
+def _level(cell: pd.DataFrame, levels: Sequence[str]) -> str:
+    """The outermost level with enough clusters to resample, or the innermost."""
+    return next((level for level in levels if cell[level].nunique() >= _FEW_CLUSTERS), levels[-1])
 
 
 def _estimate(answered: pd.DataFrame, seed: int, key: tuple[object, ...]) -> dict[str, float]:

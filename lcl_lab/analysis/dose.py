@@ -45,7 +45,7 @@ def dose_response(
 
     Raises:
         UserError: a column is missing, fewer than three clusters, or fewer than two doses with both right and wrong
-            answers: then the slope has no end.
+            answers, since then the slope has no end; or clusters that are all alike.
     """
     require_columns(frame, [dose, column, cluster])
     known = frame.loc[frame[column].notna(), [dose, column, cluster]]
@@ -63,6 +63,8 @@ def dose_response(
     fit = model.fit(cov_type="bias_reduced", maxiter=200)
     (intercept, slope), covariance = fit.params, np.asarray(fit.cov_params())
     quantile = float(stats.t.ppf((1 + level) / 2, clusters - 2))
+    if not (np.isfinite(covariance).all() and covariance[1, 1] > 0):
+        raise UserError(f"answers do not vary enough between clusters for a curve over {dose}")
     error = float(np.sqrt(covariance[1, 1]))
     low, high = _fieller(float(intercept), float(slope), covariance, quantile)
     return DoseResponse(

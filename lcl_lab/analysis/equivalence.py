@@ -27,7 +27,8 @@ class Equivalence:
 def equivalence(difference: ArrayLike, clusters: ArrayLike, margin: float) -> Equivalence:
     """TOST of the mean of N paired differences against ±`margin`, with standard errors robust to clusters.
 
-    t distribution on (clusters − 1) degrees of freedom.
+    t distribution on (clusters − 1) degrees of freedom. Differences that are all 0 have no spread to go by: then p is
+    the chance of that in as many clusters if the share of clusters that differ were as large as the margin.
 
     Raises:
         UserError: fewer than two clusters, or a margin that is not above 0.
@@ -39,7 +40,7 @@ def equivalence(difference: ArrayLike, clusters: ArrayLike, margin: float) -> Eq
         raise UserError(f"margin {margin}: must be above 0")
     estimate = float(values.mean())
     if np.ptp(values) == 0:
-        return Equivalence(estimate, estimate, estimate, margin, 0.0 if abs(estimate) < margin else 1.0)
+        return _all_alike(estimate, int(groups.max()) + 1, margin)
     fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
     low, high = fit.conf_int(alpha=0.1)[0]
     p_values = []
@@ -49,3 +50,9 @@ def equivalence(difference: ArrayLike, clusters: ArrayLike, margin: float) -> Eq
         two_sided = float(np.squeeze(test.pvalue))
         p_values.append(two_sided / 2 if side * statistic > 0 else 1 - two_sided / 2)
     return Equivalence(estimate, float(low), float(high), margin, max(p_values))
+
+
+def _all_alike(estimate: float, clusters: int, margin: float) -> Equivalence:
+    reach = 1 - 0.05 ** (1 / clusters)  # the largest share that leaves none of the clusters different in 5 %
+    p_value = (1 - margin) ** clusters if estimate == 0 else float(abs(estimate) >= margin)
+    return Equivalence(estimate, estimate - reach, estimate + reach, margin, p_value)

@@ -1,4 +1,6 @@
-"""What a condition changes, measured on the same queries: the paired difference and McNemar's exact test."""
+"""What a condition changes, measured on the same queries: the paired difference and McNemar's exact test, for
+independent queries and for clusters of them.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.contingency_tables import mcnemar
 
 from lcl_lab.analysis.accuracy import require_columns
 from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
 from lcl_lab.errors import UserError
 
-__all__ = ["PairedDifference", "paired_difference"]
+__all__ = ["PairedDifference", "cluster_mcnemar", "difference_interval", "paired_difference"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class PairedDifference:
     clusters: int
     gains: int  # wrong under a, right under b
     losses: int  # right under a, wrong under b
-    p_value: float  # McNemar's exact test, which takes the queries as independent
+    p_independent: float  # McNemar's exact test, which takes the queries as independent
+    p_value: float  # the same for clusters of queries, see `cluster_mcnemar`
 
 
 def paired_difference(
@@ -67,7 +70,7 @@ def paired_difference(
             f"{_show(on, left.index[moved][0])} has another {cluster!r} under {dict(a)} than under {dict(b)}"
         )
     before, after = (side[column].to_numpy(dtype=np.float64) for side in (left, right))
-    low, high = _interval(after - before, clusters, rng, level)
+    low, high = difference_interval(after - before, clusters, rng, level)
     gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
     both = int((before * after).sum())
     table = [[both, losses], [gains, len(before) - both - losses - gains]]
@@ -81,8 +84,27 @@ def paired_difference(
         clusters=left[cluster].nunique(),
         gains=gains,
         losses=losses,
-        p_value=float(mcnemar(table, exact=True).pvalue),
+        p_independent=float(mcnemar(table, exact=True).pvalue),
+        p_value=cluster_mcnemar(after - before, clusters),
     )
+
+
+def cluster_mcnemar(difference: ArrayLike, clusters: ArrayLike) -> float:
+    """McNemar's exact test where queries come in clusters: the two-sided p-value of (N,) differences in {−1, 0, 1}.
+
+    The statistic is that of the cluster-adjusted tests, the sum of each cluster's gains minus losses (Durkalski et
+    al. 2003). Its distribution is exact: if the conditions do the same, each cluster's sum is as likely with the
+    other sign. With every query a cluster of its own it is McNemar's exact test.
+    """
+    names = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    sums = np.abs(np.rint(np.bincount(names, np.asarray(difference, float)))).astype(int)
+    observed = abs(round(float(np.sum(difference))))
+    chances = np.ones(1)  # of the sum of signed cluster sums, from −total to +total
+    for size in sums[sums > 0]:
+        gap = np.zeros(2 * size)
+        chances = (np.concatenate([chances, gap]) + np.concatenate([gap, chances])) / 2
+    total = len(chances) // 2
+    return min(1.0, float(chances[np.abs(np.arange(-total, total + 1)) >= observed].sum()))
 
 
 def _side(
@@ -112,9 +134,10 @@ def _show(on: Sequence[str], key: object) -> str:
     return ", ".join(f"{name} {value!r}" for name, value in zip(on, values, strict=True))
 
 
-def _interval(
-    difference: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator, level: float
+def difference_interval(
+    difference: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator, level: float = 0.95
 ) -> tuple[float, float]:
+    """The interval of the mean of (N,) differences in {−1, 0, 1} in (N,) clusters, see `paired_difference`."""
     estimate = float(difference.mean())
     _, counts = np.unique(difference, return_counts=True)
     usual = float(counts.max()) / len(difference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class VQA:
     questions: Sequence[VisualQuestion]
     images: Path
     subtype: str  # of the images, such as `val2014`
+    fingerprint: str  # of both files
 
     def image(self, ref: ImageRef) -> Image.Image:
         """The image in RGB.
@@ -76,7 +78,8 @@ def read_vqa(questions: Path, annotations: Path, images: Path) -> VQA:
         ]
     except KeyError as error:
         raise UserError(f"{questions}, {annotations}: no {error} in one of them") from None
-    found = VQA(read, images, subtype)
+    digest = blake2b(questions.read_bytes() + annotations.read_bytes(), digest_size=8).hexdigest()
+    found = VQA(read, images, subtype, digest)
     for number in sorted({question.image.number for question in read}):
         if not found._file(number).is_file():
             raise UserError(f"{questions}: no image {found._file(number)}")

@@ -1,8 +1,9 @@
 """Episodes: supports, queries, shots, orders and false labels, drawn from (study seed, query id) alone."""
 
-from lcl_lab.episodes.draw import check_shots, draw_episode, falsify, falsify_at
+from lcl_lab.episodes.change import falsify, falsify_at, falsify_some, rename, reorder
+from lcl_lab.episodes.draw import check_shots, draw_episode
 from lcl_lab.episodes.episode import Episode, Example
-from lcl_lab.episodes.strip import picture_strip, save_strip
+from lcl_lab.episodes.strip import picture_strip, save_strip, stacked
 from lcl_lab.episodes.verdict import right_candidate, right_open
 
 __all__ = [
@@ -12,8 +13,12 @@ __all__ = [
     "draw_episode",
     "falsify",
     "falsify_at",
+    "falsify_some",
     "picture_strip",
+    "rename",
+    "reorder",
     "right_candidate",
     "right_open",
     "save_strip",
+    "stacked",
 ]

@@ -1,14 +1,11 @@
-"""Draws episodes from (study seed, query id) alone, and falsifies their labels.
+"""Draws episodes from (study seed, query id) alone.
 
 Supports are nested: every two consecutive shots are one of each concept in random order, so the
 first k shots of a support are its k-shot support, and conditions of different k differ only in the
-shots that were added. False labels are nested in the same way: what is false at ratio 0.25 is
-false at 0.5 too. Both make comparisons between conditions paired to the last image.
+shots that were added: comparisons between conditions are paired to the last image.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +14,9 @@ from lcl_lab.concepts import Concept, ConceptSet, ImageRef
 from lcl_lab.episodes.episode import Episode, Example
 from lcl_lab.errors import UserError
 
-__all__ = ["check_shots", "draw_episode", "falsify", "falsify_at"]
+__all__ = ["check_shots", "draw_episode"]
 
-_SUPPORT, _FALSE = 0, 1  # separate streams, so that one draw never shifts another
+_SUPPORT = 0  # the stream of supports; changes to them have their own, so that one draw never shifts another
 
 
 def check_shots(concepts: ConceptSet, shots: int, queries_per_support: int = 1) -> None:
@@ -86,31 +83,3 @@ def _split(concept: Concept, rng: np.random.Generator, queries: int) -> tuple[ND
         return order[order >= concept.contexts], order[order < concept.contexts]
     own = (queries + 1) // 2
     return order[:own], order[own:]
-
-
-def falsify(episode: Episode, ratio: float) -> Episode:
-    """Exactly round(ratio · K) of the labels replaced by the other concept's name (paper Figure 7)."""
-    rng = np.random.default_rng([episode.seed, episode.support_id, _FALSE])
-    ranks = rng.permutation(len(episode.support))
-    count = round(ratio * len(episode.support))
-    return _flip(episode, {int(position) for position in ranks[:count]})
-
-
-def falsify_at(episode: Episode, position: int) -> Episode:
-    """The label of the shot at `position` (1 = first) replaced by the other concept's name (Figure 8).
-
-    Raises:
-        IndexError: there is no such shot.
-    """
-    if not 1 <= position <= len(episode.support):
-        raise IndexError(f"no shot {position} in a support of {len(episode.support)}")
-    return _flip(episode, {position - 1})
-
-
-def _flip(episode: Episode, positions: set[int]) -> Episode:
-    swap = {episode.true_name: episode.other_name, episode.other_name: episode.true_name}
-    support = tuple(
-        replace(example, label=swap[example.label]) if k in positions else example
-        for k, example in enumerate(episode.support)
-    )
-    return replace(episode, support=support)

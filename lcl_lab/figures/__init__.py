@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from lcl_lab.figures.curves import curves_chart
+from lcl_lab.figures.dots import dots_chart
 from lcl_lab.figures.false_ratio import false_ratio_chart
+from lcl_lab.figures.position import position_chart
+from lcl_lab.figures.radar import radar_chart
 from lcl_lab.figures.theme import save
 from lcl_lab.figures.training import training_chart
 
-__all__ = ["false_ratio_chart", "save", "training_chart"]
+__all__ = [
+    "curves_chart",
+    "dots_chart",
+    "false_ratio_chart",
+    "position_chart",
+    "radar_chart",
+    "save",
+    "training_chart",
+]

@@ -9,15 +9,20 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from lcl_lab.errors import UserError
-from lcl_lab.figures.theme import GREY, INK, PALETTE
+from lcl_lab.figures.parts import PUBLISHED, dodge, estimates_of, looks, models_in
+from lcl_lab.figures.theme import GREY, INK
 
 __all__ = ["false_ratio_chart"]
 
-PUBLISHED = "published, other data"
-_SHAPES = ("circle", "square", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left", "wedge")
 _GUIDES = {"chance": [2, 3], "follows one shot at random": [7, 4], "nearest prototype": [12, 3, 2, 3]}
 _SPREAD = 0.012  # of the x axis between the bars of neighbouring models, so that none hides another
+_TOOLTIP = (
+    alt.Tooltip("model:N"),
+    alt.Tooltip("metric:N"),
+    alt.Tooltip("false_ratio:Q", title="false labels", format=".0%"),
+    alt.Tooltip("n:Q", title="queries"),
+    alt.Tooltip("clusters:Q", title="concept pairs"),
+)
 _X = alt.Scale(domain=[0, 1], nice=False, padding=14)
 _Y = alt.Scale(domain=[0, 1], nice=False, padding=8)
 
@@ -34,17 +39,13 @@ def false_ratio_chart(
 
     Raises UserError when there are no estimates, or more models than can be told apart.
     """
-    models = estimates["model"].drop_duplicates().tolist()
-    if not models:
-        raise UserError("there are no estimates to draw")
-    if len(models) > len(PALETTE):
-        raise UserError(f"{len(models)} models in one chart cannot be told apart: choose {len(PALETTE)} at most")
-    place = estimates["model"].map({model: index - (len(models) - 1) / 2 for index, model in enumerate(models)})
-    drawn = estimates.assign(x=estimates["false_ratio"] + _SPREAD * place.astype(float))
+    models = models_in(estimates)
+    drawn = estimates.assign(x=estimates["false_ratio"] + dodge(estimates, models, _SPREAD))
     guides = _guides(reference)
     panels = []
     for metric in drawn["metric"].drop_duplicates().tolist():
-        layers = [_guide_lines(guides), *_models(drawn[drawn["metric"] == metric], models)]
+        rows = drawn[drawn["metric"] == metric]
+        layers = [_guide_lines(guides), *estimates_of(rows, _x(), _y("estimate"), looks(models), _TOOLTIP)]
         if metric == "open-ended" and len(published):
             layers += _published(published)
         panels.append(alt.layer(*layers).properties(title=alt.Title(metric, fontSize=16), width=400, height=340))
@@ -75,32 +76,6 @@ def _guide_lines(guides: pd.DataFrame) -> alt.Chart:
     )
     line = alt.Chart(guides).mark_line(strokeWidth=1.5, color=GREY)
     return line.encode(x=_x(), y=_y(), strokeDash=dash, tooltip=["guide:N", alt.Tooltip("y:Q", format=".3f")])
-
-
-def _models(rows: pd.DataFrame, models: list[str]) -> list[alt.Chart]:
-    legend = alt.Legend(title="Model, with 95 % interval", orient="bottom", direction="vertical")
-    color = alt.Color(
-        "model:N", sort=models, scale=alt.Scale(domain=models, range=list(PALETTE[: len(models)])), legend=legend
-    )
-    shape = alt.Shape(
-        "model:N", sort=models, scale=alt.Scale(domain=models, range=list(_SHAPES[: len(models)])), legend=legend
-    )
-    tooltip = [
-        alt.Tooltip("model:N"),
-        alt.Tooltip("metric:N"),
-        alt.Tooltip("false_ratio:Q", title="false labels", format=".0%"),
-        alt.Tooltip("estimate:Q", title="accuracy", format=".3f"),
-        alt.Tooltip("low:Q", title="interval from", format=".3f"),
-        alt.Tooltip("high:Q", title="interval to", format=".3f"),
-        alt.Tooltip("n:Q", title="queries"),
-        alt.Tooltip("clusters:Q", title="concept pairs"),
-    ]
-    base = alt.Chart(rows).encode(x=_x(), color=color, tooltip=tooltip)
-    return [
-        base.mark_rule(strokeWidth=1.8, opacity=0.75).encode(y=_y("low"), y2="high:Q"),
-        base.mark_line(strokeWidth=2.5).encode(y=_y("estimate")),
-        base.mark_point(size=80, filled=True, opacity=1).encode(y=_y("estimate"), shape=shape),
-    ]
 
 
 def _published(published: pd.DataFrame) -> list[alt.Chart]:

@@ -31,7 +31,7 @@ def lab_theme() -> alt.theme.ThemeConfig:
     axis: Any = text | {"gridColor": "#E6E6E6", "domainColor": GREY, "tickColor": GREY, "titlePadding": 10}
     legend: Any = text | {
         "labelLimit": 320,
-        "titleLimit": 320,
+        "titleLimit": 620,
         "symbolSize": 110,
         "symbolStrokeWidth": 2,
         "columnPadding": 20,

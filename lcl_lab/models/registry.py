@@ -33,6 +33,7 @@ __all__ = [
     "load_model",
     "shipped",
     "shipped_folder",
+    "training_of",
 ]
 
 CARD = "card.json"
@@ -109,6 +110,12 @@ def fingerprint(path: Path) -> str:
         if file.name not in (CARD, TRAINING):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def training_of(name: str) -> str | None:
+    """The strategy that a checkpoint's card says it was trained with; None where there is no card."""
+    card = (_SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)) / CARD
+    return str(json.loads(card.read_text(encoding="utf-8"))["strategy"]) if card.is_file() else None
 
 
 def load_model(checkpoint: Checkpoint, batch_size: int, dtype: str = "auto") -> Model:

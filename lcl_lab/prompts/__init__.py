@@ -1,11 +1,12 @@
 """Prompts: how an episode reads to a model, as turns of a chat. Never imports torch."""
 
 from lcl_lab.prompts.chat import QUESTION, Prompt, Turn, chat
-from lcl_lab.prompts.questions import ASK, CAPTION, WHERE, Question, ask, draw_questions, write_box
+from lcl_lab.prompts.questions import ASK, CAPTION, KINDS, WHERE, Question, ask, draw_question, write_box
 
 __all__ = [
     "ASK",
     "CAPTION",
+    "KINDS",
     "QUESTION",
     "WHERE",
     "Prompt",
@@ -13,6 +14,6 @@ __all__ = [
     "Turn",
     "ask",
     "chat",
-    "draw_questions",
+    "draw_question",
     "write_box",
 ]

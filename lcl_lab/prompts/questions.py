@@ -7,7 +7,6 @@ written as Shikra writes them, in tenths of the image's side.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +15,7 @@ import numpy as np
 from lcl_lab.concepts import Box, ImageRef, Look
 from lcl_lab.prompts.chat import Prompt, Turn
 
-__all__ = ["ASK", "CAPTION", "WHERE", "Question", "ask", "draw_questions", "read_box", "write_box"]
+__all__ = ["ASK", "CAPTION", "KINDS", "WHERE", "Question", "ask", "draw_question", "read_box", "write_box"]
 
 CAPTION = "Describe the image."
 WHERE = "Where is it?"
@@ -29,6 +28,8 @@ ASK = {
     "count": "How many parts does it have?",
     "placement": "Where are its parts?",
 }
+KINDS = (*ASK, "box")
+"""Of questions, in the order in which they come by turns."""
 _HIT = 0.5  # overlap from which a box is right, as in referring expression comprehension
 
 
@@ -78,18 +79,15 @@ class Question:
         return said is not None and _overlap(said, self.box) >= _HIT
 
 
-def draw_questions(world: Rendered, concepts: list[str], images: int, seed: int, count: int) -> Iterator[Question]:
-    """`count` questions, each about one of the first `images` images of a concept, its kind in turn."""
-    kinds = [*ASK, "box"]
-    for number in range(count):
-        rng = np.random.default_rng([seed, number])
-        kind = kinds[number % len(kinds)]
-        image = ImageRef(world.name, str(rng.choice(concepts)), int(rng.integers(images)))
-        if kind == "box":
-            box = world.box(image)
-            yield Question(kind, ask(WHERE, image, write_box(box)), box)
-        else:
-            yield Question(kind, ask(ASK[kind], image, getattr(world.look(image.concept), kind)))
+def draw_question(world: Rendered, concepts: list[str], images: int, seed: int, number: int) -> Question:
+    """A question about one of the first `images` images of a concept; its kind goes by turns with its number."""
+    rng = np.random.default_rng([seed, number])
+    kind = KINDS[number % len(KINDS)]
+    image = ImageRef(world.name, str(rng.choice(concepts)), int(rng.integers(images)))
+    if kind == "box":
+        box = world.box(image)
+        return Question(kind, ask(WHERE, image, write_box(box)), box)
+    return Question(kind, ask(ASK[kind], image, getattr(world.look(image.concept), kind)))
 
 
 def _overlap(a: Box, b: Box) -> float:

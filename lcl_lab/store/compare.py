@@ -16,8 +16,16 @@ __all__ = ["records_digest", "same_records"]
 
 _MEASURED = ("loglik_true", "loglik_other")
 _IGNORED = ("seconds", *RESERVED)
-_ANSWERED = ("answer", "tokens_true", "tokens_other", "correct_open", "correct_candidate", "correct_candidate_raw")
-_GIVEN = ("episode_id", "support", "query_image", "true_name", "other_name", "pair")
+_ANSWERED = (
+    "answer",
+    "tokens_true",
+    "tokens_other",
+    "score",
+    "correct_open",
+    "correct_candidate",
+    "correct_candidate_raw",
+)
+_GIVEN = ("episode_id", "support", "support_id", "query_image", "question", "true_name", "other_name", "pair")
 
 
 def records_digest(frame: pd.DataFrame) -> str:

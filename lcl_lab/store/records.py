@@ -38,11 +38,13 @@ class Record:
     data: str
     seed: int  # of the study
     query_id: int
+    support_id: int  # queries of the same support share it
     pair: str  # the two concepts: the cluster of the analysis
     condition: Mapping[str, int | float | str | None]
     episode_id: str
     support: tuple[Shown, ...]  # (K,), in the order shown
     query_image: str
+    question: str  # the text of the last turn
     true_name: str
     other_name: str
     answer: str
@@ -50,7 +52,8 @@ class Record:
     loglik_other: float | None
     tokens_true: int | None
     tokens_other: int | None
-    correct_open: bool  # the answer text names the true concept
+    score: float  # of the answer text, from 0 to 1; 0 or 1 but where a study grades, as VQAv2 does
+    correct_open: bool  # the answer text names the true concept: its score is at least one half
     correct_candidate: bool | None  # argmax of log-likelihood per token
     correct_candidate_raw: bool | None  # argmax of the sums
     seconds: float  # of the model, on this record

@@ -1,18 +1,21 @@
-"""The options that every study has, and where their values come from: preset, then YAML, then command line."""
+"""The options of studies, and where their values come from: preset, then YAML, then command line.
+
+A study declares its options once, as the fields of its configuration; the command line is made of them.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lcl_lab.cli import Parser
 from lcl_lab.errors import UserError, nearest
 
-__all__ = ["StudyConfig", "read_options", "study_parser"]
+__all__ = ["EpisodeConfig", "StudyConfig", "no_repeats", "read_options", "study_parser"]
 
 
 class StudyConfig(BaseModel):
@@ -20,23 +23,30 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: tuple[str, ...] = Field(("mini/base", "mini/2-way"), min_length=1, max_length=8)
-    data: str = "world-100"
-    shots: int = 16
-    seed: int = Field(0, ge=0)
-    queries: int = Field(200, ge=1)
-    queries_per_support: int = Field(1, ge=1)
-    batch_size: int = Field(32, ge=1)
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    base_url: str | None = None
-    results: Path = Path("results")
+    model: tuple[str, ...] = Field(
+        ("mini/base", "mini/2-way"),
+        min_length=1,
+        max_length=8,
+        description="mini/base, mini/2-way, a checkpoint folder, a hub id, openai:NAME or a Python file",
+    )
+    seed: int = Field(0, ge=0, description="of every draw")
+    queries: int = Field(200, ge=1, description="queries under each condition")
+    batch_size: int = Field(32, ge=1, description="prompts read at a time; moves no result")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="of weights")
+    base_url: str | None = Field(None, description="the server of openai:NAME, such as http://127.0.0.1:8000/v1")
+    results: Path = Field(Path("results"), description="folder of all runs")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that are asked; a study may have others beside `model`."""
+        return self.model
 
     @classmethod
-    def checked(cls, values: Mapping[str, Any], source: str) -> Self:
-        """The configuration of these values.
+    def checked(cls, values: Mapping[str, Any], source: str = "") -> Self:
+        """The configuration of these values, from the file `source`, or from the command line.
 
         Raises:
-            UserError: an unknown key or a wrong value, with `source` and the nearest right one.
+            UserError: an unknown key or a wrong value, where it stands, and the nearest right one.
         """
         unknown = [key for key in values if key not in cls.model_fields]
         if unknown:
@@ -45,44 +55,54 @@ class StudyConfig(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            place = first["loc"][0] if first["loc"] else "configuration"
+            key = str(first["loc"][0]) if first["loc"] else "configuration"
             reason = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{source}: {place} {first['input']}: {reason[0].lower()}{reason[1:]}") from None
+            place = f"{source}: {key}" if source else _option(key)
+            raise UserError(f"{place} {first['input']}: {reason[0].lower()}{reason[1:]}") from None
+
+
+class EpisodeConfig(StudyConfig):
+    """What a study of episodes is run on."""
+
+    data: str = Field(
+        "world-100",
+        description="world-100, isekai-mini, isekai-10, isekai-pair, folder:PATH, isekai:FILE or imagenet:FILE",
+    )
+    queries_per_support: int = Field(1, ge=1, description="queries that share a support; cheaper")
 
 
 Config = TypeVar("Config", bound=StudyConfig)
 
 
-def study_parser(module: str, description: str, presets: Sequence[str]) -> Parser:
-    """A parser with the options of every study. An option that is not given leaves no trace."""
+def no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values in order; a `ValueError`, which a configuration tells, where one comes twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("each once")
+    return tuple(sorted(values))
+
+
+def study_parser(module: str, description: str, config: type[StudyConfig], presets: Sequence[str]) -> Parser:
+    """A parser with an option for each field of a configuration. One that is not given leaves no trace."""
     parser = Parser(
         prog=f"python -m {module}",
         description=description,
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for name, field in config.model_fields.items():
+        several = get_origin(field.annotation) is tuple
+        default = " ".join(map(str, field.default)) if several else field.default
+        told = "" if default is None else f" (default {default})"
+        parser.add_argument(
+            _option(name),
+            help=f"{field.description}{told}".replace("%", "%%"),
+            metavar=name.upper(),
+            nargs="+" if several else None,
+            action="extend" if several else "store",
+        )
     add = parser.add_argument
-    add(
-        "--model",
-        action="append",
-        metavar="NAME",
-        help="mini/base, mini/2-way, a checkpoint folder, a hub id, openai:NAME or a Python file; repeatable",
-    )
-    add("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="of weights (default auto)")
-    add("--base-url", metavar="URL", help="the server of openai:NAME, such as http://127.0.0.1:8000/v1")
-    add(
-        "--data",
-        metavar="NAME",
-        help="world-100 (default), isekai-mini, isekai-10, isekai-pair, folder:PATH, isekai:FILE or imagenet:FILE",
-    )
-    add("--shots", type=int, metavar="K", help="support images in all, half of each concept (default 16)")
-    add("--seed", type=int, help="of every draw (default 0)")
-    add("--queries", type=int, metavar="N", help="queries under each condition (default 200)")
-    add("--queries-per-support", type=int, metavar="N", help="queries that share a support; cheaper (default 1)")
-    add("--batch-size", type=int, metavar="N", help="prompts read at a time; moves no result (default 32)")
     add("--preset", choices=list(presets), default="default", help="tiny takes seconds, paper is the paper's design")
     add("--config", type=Path, metavar="FILE", help="YAML with any of these options; the command line wins")
-    add("--results", type=Path, metavar="DIR", help="folder of all runs (default results)")
     add("--fresh", action="store_true", default=False, help="start anew; earlier runs stay")
     return parser
 
@@ -96,7 +116,11 @@ def read_options(config: type[Config], presets: Mapping[str, Mapping[str, Any]],
         raise UserError(f"{options.config}: unknown preset {preset!r}; {nearest(str(preset), presets)}")
     if named:
         config.checked(named, str(options.config))
-    return config.checked({**presets[preset], **named, **given}, "options")
+    return config.checked({**presets[preset], **named, **given})
+
+
+def _option(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -13,90 +13,91 @@ Expect     the link-trained model falls from near 1 to near 0, through 0.5 where
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
 from lcl_lab.cli import run_program
 from lcl_lab.errors import UserError
-from lcl_lab.studies._options import StudyConfig, read_options, study_parser
+from lcl_lab.studies._options import EpisodeConfig, no_repeats
+from lcl_lab.studies._study import Presets, Study
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-    from lcl_lab.concepts import ConceptSet
-    from lcl_lab.studies._evaluate import Condition
-    from lcl_lab.studies._run import Findings
+    from lcl_lab.studies._findings import Claim, Findings
+    from lcl_lab.studies._plan import Plan
 
-__all__ = ["FalseRatio", "main"]
+__all__ = ["STUDY", "FalseRatio"]
 
-NAME = "false_ratio"
 _HARMLESS = 0.10  # a change smaller than this, with its interval, is none
 
 
-def _different(ratios: tuple[float, ...]) -> tuple[float, ...]:
-    if len(set(ratios)) < len(ratios):
-        raise ValueError("each ratio once")
-    return tuple(sorted(ratios))
+class FalseRatio(EpisodeConfig):
+    """The shares of labels that are false, and the support that they are shares of."""
 
-
-class FalseRatio(StudyConfig):
-    """The study's configuration: every study's, and the shares of labels that are false."""
-
+    shots: int = Field(16, ge=2, description="support images in all, half of each concept")
     ratios: Annotated[
-        tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1), AfterValidator(_different)
-    ] = (0.0, 0.25, 0.5, 0.75, 1.0)
+        tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1), AfterValidator(no_repeats)
+    ] = Field((0.0, 0.25, 0.5, 0.75, 1.0), description="shares of false labels, from 0 to 1")
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+PRESETS: Presets = {
     "default": {},
     "tiny": {"queries": 12, "shots": 4, "ratios": (0.0, 0.5, 1.0)},
     "paper": {"queries": 5000},  # 100 classes, 50 test images each
 }
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the study to its report, or go on with it, and print where that is."""
-    parser = study_parser(f"lcl_lab.studies.{NAME}", __doc__ or "", list(PRESETS))
-    parser.add_argument("--ratios", type=float, nargs="+", metavar="R", help="shares of false labels, from 0 to 1")
-    options = parser.parse_args(arguments)
-    config = read_options(FalseRatio, PRESETS, options)
-    if config.shots < 2:
-        raise UserError(f"--shots {config.shots}: without a support there is no label to falsify; the least is 2")
+def _plan(config: FalseRatio) -> Plan:
+    from lcl_lab.concepts import load_concepts
+    from lcl_lab.episodes import Episode, check_shots, draw_episode, falsify
+    from lcl_lab.studies._plan import of_episodes
 
-    from lcl_lab.studies._run import run_study
+    concepts = load_concepts(config.data)
+    check_shots(concepts, config.shots, config.queries_per_support)
 
-    run_study(NAME, config, {"ratios": config.ratios}, _conditions, _findings, arguments, fresh=options.fresh)
+    def under(ratio: float, query: int) -> Episode:
+        return falsify(draw_episode(concepts, config.seed, query, config.shots, config.queries_per_support), ratio)
 
-
-def _conditions(config: FalseRatio, concepts: ConceptSet) -> list[Condition]:
-    from lcl_lab.episodes import draw_episode, falsify
-    from lcl_lab.studies._evaluate import Condition
-
-    def under(ratio: float) -> Condition:
-        return Condition(
-            {"shots": config.shots, "false_ratio": ratio},
-            lambda query: falsify(
-                draw_episode(concepts, config.seed, query, config.shots, config.queries_per_support), ratio
-            ),
-        )
-
-    return [under(ratio) for ratio in config.ratios]
+    conditions = [({"shots": config.shots, "false_ratio": ratio}, partial(under, ratio)) for ratio in config.ratios]
+    return of_episodes(
+        concepts, config.queries, conditions, config.queries_per_support, shots=config.shots, ratios=config.ratios
+    )
 
 
-def _findings(config: FalseRatio, records: pd.DataFrame) -> Findings:
+def _find(config: FalseRatio, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy
-    from lcl_lab.studies._run import Findings
+    from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     estimates = accuracy(records, ["model", "false_ratio"], config.seed)
     title = f"False labels at {config.shots} shots on {config.data}"
-    return Findings(title, estimates, "false_ratio", _chart(config, estimates, title), _sentences(config, records))
+    tables = [
+        accuracy_table(estimates, "false_ratio", "Accuracy, and its 95 % interval over concept pairs"),
+        accuracy_table(
+            estimates,
+            "false_ratio",
+            "The same with Wilson's interval, which takes the queries as independent",
+            "wilson_low",
+            "wilson_high",
+        ),
+    ]
+    return Findings(
+        title,
+        [
+            Section(
+                "Accuracy as labels turn false", _changes(config, records), _chart(config, estimates), tables=tables
+            ),
+            Section("How far each model follows the labels", _followed(config, records)),
+        ],
+        _claims(config, records),
+    )
 
 
-def _chart(config: FalseRatio, estimates: pd.DataFrame, title: str) -> alt.HConcatChart:
+def _chart(config: FalseRatio, estimates: pd.DataFrame) -> alt.HConcatChart:
     from lcl_lab.analysis import published_false_ratio
     from lcl_lab.figures import false_ratio_chart
     from lcl_lab.models import PROTOTYPE
@@ -106,57 +107,28 @@ def _chart(config: FalseRatio, estimates: pd.DataFrame, title: str) -> alt.HConc
     line = reference[["false_ratio", "estimate"]].rename(columns={"estimate": "accuracy"})
     asked = estimates["model"].isin(config.model)
     models = estimates[asked & (estimates["metric"] != "candidate-raw")]
+    title = f"False labels at {config.shots} shots on {config.data}"
     return false_ratio_chart(models, published_false_ratio(), title, line)
 
 
-def _sentences(config: FalseRatio, records: pd.DataFrame) -> list[str]:
+def _changes(config: FalseRatio, records: pd.DataFrame) -> list[str]:
     """What the first and the last ratio say about each model."""
-    import numpy as np
-
-    from lcl_lab.analysis import METRICS, paired_difference
+    from lcl_lab.studies._compare import asked_models, change, told_metrics
+    from lcl_lab.studies._findings import interval
 
     first, last = config.ratios[0], config.ratios[-1]
     said = []
-    for model in dict.fromkeys(config.model):
+    for model in asked_models(records, config.model):
         own = records[records["model"] == model]
-        for metric in ("candidate", "open-ended"):
-            if own[METRICS[metric]].isna().all():
-                continue  # a server tells no likelihoods
-            change = paired_difference(
-                own,
-                METRICS[metric],
-                {"false_ratio": first},
-                {"false_ratio": last},
-                np.random.default_rng([config.seed, 7]),
-            )
+        for metric in told_metrics(own):
+            found = change(own, metric, {"false_ratio": first}, {"false_ratio": last}, config.seed)
+            told = interval(found.estimate, found.low, found.high, sign=True)
             said.append(
-                f"**{model}**, {metric}: {change.accuracy_a:.3f} at {first:.0%} false labels, {change.accuracy_b:.3f} "
-                f"at {last:.0%}; change {change.estimate:+.3f} [{change.low:+.3f}, {change.high:+.3f}] over "
-                f"{change.n} queries of {change.clusters} concept pairs: {_verdict(change.low, change.high)}."
+                f"**{model}**, {metric}: {found.accuracy_a:.3f} at {first:.0%} false labels, {found.accuracy_b:.3f} "
+                f"at {last:.0%}; change {told} over {found.n} queries of {found.clusters} concept pairs: "
+                f"{_verdict(found.low, found.high)}."
             )
-        said += _follows(config, model, own)
     return said
-
-
-def _follows(config: FalseRatio, model: str, own: pd.DataFrame) -> list[str]:
-    """How far a model's choices follow the labels, and where half the labels' being false turns them."""
-    import numpy as np
-
-    from lcl_lab.analysis import METRICS, dose_response, link_score
-
-    column = METRICS["candidate"]
-    if own[column].isna().all() or not {0.0, 1.0} <= set(config.ratios):
-        return []
-    score = link_score(own, np.random.default_rng([config.seed, 8]), column)
-    told = f"**{model}**, link score {score.estimate:.2f} [{score.low:.2f}, {score.high:.2f}]"
-    with suppress(UserError):  # all or nearly all queries turn at once: there is no curve to fit
-        curve = dose_response(own, "false_ratio", column)
-        if curve.half_low > 0 and curve.half_high < 1:
-            told += (
-                f"; its accuracy crosses one half at {curve.half:.0%} false labels "
-                f"[{curve.half_low:.0%}, {curve.half_high:.0%}]"
-            )
-    return [f"{told}."]
 
 
 def _verdict(low: float, high: float) -> str:
@@ -167,5 +139,71 @@ def _verdict(low: float, high: float) -> str:
     return "these queries cannot tell whether it reads the labels"
 
 
+def _followed(config: FalseRatio, records: pd.DataFrame) -> list[str]:
+    """How far each model's choices follow the labels, and where half the labels' being false turns them."""
+    from lcl_lab.analysis import METRICS, cell_rng, dose_response, link_score
+    from lcl_lab.studies._compare import asked_models
+    from lcl_lab.studies._findings import interval
+
+    if not {0.0, 1.0} <= set(config.ratios):
+        return ["The link score needs the ratios 0 and 1."]
+    column = METRICS["candidate"]
+    said = []
+    for model in asked_models(records, config.model):
+        own = records[records["model"] == model]
+        if own[column].isna().any():
+            continue  # a server tells no likelihoods
+        score = link_score(own, cell_rng(config.seed, (model, "link")), column)
+        told = f"**{model}**, link score {interval(score.estimate, score.low, score.high, places=2)}"
+        with suppress(UserError):  # all or nearly all queries turn at once: there is no curve to fit
+            curve = dose_response(own, "false_ratio", column)
+            if curve.half_low > 0 and curve.half_high < 1:
+                told += (
+                    f"; its accuracy crosses one half at {curve.half:.0%} false labels "
+                    f"[{curve.half_low:.0%}, {curve.half_high:.0%}]"
+                )
+        said.append(f"{told}.")
+    return said
+
+
+def _claims(config: FalseRatio, records: pd.DataFrame) -> list[Claim]:
+    from lcl_lab.analysis import accuracy
+    from lcl_lab.studies._compare import change
+    from lcl_lab.studies._findings import claim
+
+    models = set(records["model"])
+    if not {0.0, 1.0} <= set(config.ratios):
+        return []
+    claims = []
+    if "mini/2-way" in models:
+        own = records[(records["model"] == "mini/2-way") & (records["false_ratio"] == 1.0)]
+        rows = accuracy(own, [], config.seed, {"candidate": "correct_candidate"}).iloc[0]
+        claims.append(
+            claim(
+                "Figure 7",
+                "LCL is at 0.00 when every label is false (below chance: it follows the link)",
+                "mini/2-way",
+                (rows["estimate"], rows["low"], rows["high"]),
+                below=_HARMLESS,
+            )
+        )
+    if "mini/in-context" in models:
+        own = records[records["model"] == "mini/in-context"]
+        found = change(own, "candidate", {"false_ratio": 0.0}, {"false_ratio": 1.0}, config.seed)
+        claims.append(
+            claim(
+                "Figure 7",
+                "an in-context model (OpenFlamingo, 0.38) hardly loses accuracy when every label is false",
+                "mini/in-context, change",
+                (found.estimate, found.low, found.high),
+                above=-_HARMLESS,
+                sign=True,
+            )
+        )
+    return claims
+
+
+STUDY = Study("false_ratio", __doc__ or "", FalseRatio, PRESETS, _plan, _find)
+
 if __name__ == "__main__":
-    run_program(main)
+    run_program(STUDY.main)

@@ -14,7 +14,7 @@ from lcl_lab.concepts import load_concepts
 from lcl_lab.concepts.world import World
 from lcl_lab.episodes import draw_episode, falsify, right_candidate, right_open
 from lcl_lab.models import Checkpoint, Model, load_model
-from lcl_lab.prompts import chat, draw_questions
+from lcl_lab.prompts import chat, draw_question
 
 __all__ = ["Exam", "measure"]
 
@@ -93,7 +93,7 @@ def _questions(model: Model, exam: Exam) -> Iterator[dict[str, Any]]:
     world = load_concepts("world-100")
     assert isinstance(world, World)
     pairs = {concept: str(pair) for pair in world.pairs for concept in pair}
-    drawn = list(draw_questions(world, list(world.concepts), 64, exam.seed, exam.questions))
+    drawn = [draw_question(world, list(world.concepts), 64, exam.seed, n) for n in range(exam.questions)]
     answers = model.answer([question.prompt for question in drawn], world.image)
     for number, (question, answer) in enumerate(zip(drawn, answers, strict=True)):
         (image,) = question.prompt.images

@@ -6,12 +6,16 @@ import pytest
 
 from lcl_lab.concepts import FACTORS, ImageRef, load_concepts
 from lcl_lab.concepts.world import World
-from lcl_lab.prompts import ASK, WHERE, Question, ask, draw_questions, write_box
+from lcl_lab.prompts import ASK, WHERE, Question, ask, draw_question, write_box
 from lcl_lab.prompts.questions import read_box
 
 WORLD = load_concepts("world-100")
 assert isinstance(WORLD, World)
 IMAGE = ImageRef("world-100", "000", 0)
+
+
+def drawn(seed: int, count: int) -> list[Question]:
+    return [draw_question(WORLD, list(WORLD.concepts), 40, seed, number) for number in range(count)]
 
 
 def test_a_box_is_written_in_tenths_and_read_back() -> None:
@@ -37,7 +41,7 @@ def test_words_must_be_the_same() -> None:
 
 
 def test_questions_are_of_every_kind_and_true() -> None:
-    questions = list(draw_questions(WORLD, list(WORLD.concepts), 40, 0, 160))
+    questions = drawn(0, 160)
     assert Counter(q.kind for q in questions) == dict.fromkeys([*FACTORS, "box"], 20)
     for question in questions:
         (ref,) = question.prompt.images
@@ -49,7 +53,7 @@ def test_questions_are_of_every_kind_and_true() -> None:
 
 
 def test_a_question_depends_on_seed_and_number_alone() -> None:
-    few = list(draw_questions(WORLD, list(WORLD.concepts), 40, 3, 5))
-    many = list(draw_questions(WORLD, list(WORLD.concepts), 40, 3, 50))
+    few = drawn(3, 5)
+    many = drawn(3, 50)
     assert many[:5] == few
-    assert list(draw_questions(WORLD, list(WORLD.concepts), 40, 4, 5)) != few
+    assert drawn(4, 5) != few
