@@ -12,7 +12,13 @@ from lcl_lab.analysis.equivalence import Equivalence, equivalence
 from lcl_lab.analysis.families import adjust
 from lcl_lab.analysis.intervals import cluster_bootstrap, effective_size, wilson
 from lcl_lab.analysis.link import LinkScore, link_score
-from lcl_lab.analysis.paired import PairedDifference, cluster_mcnemar, difference_interval, paired_difference
+from lcl_lab.analysis.paired import (
+    PairedDifference,
+    cluster_mcnemar,
+    difference_interval,
+    paired_difference,
+    paired_values,
+)
 from lcl_lab.analysis.position import Places, factorial_drops, places_differ, position_drops
 from lcl_lab.analysis.variance import Components, OrderAndDraw, Seeds, components, order_and_draw, seeds
 from lcl_lab.analysis.vqa import vqa_accuracy
@@ -41,6 +47,7 @@ __all__ = [
     "link_score",
     "order_and_draw",
     "paired_difference",
+    "paired_values",
     "places_differ",
     "position_drops",
     "published",

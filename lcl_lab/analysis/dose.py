@@ -40,8 +40,8 @@ def dose_response(
 ) -> DoseResponse:
     """The curve of `column` (truths) over `dose` (numbers), by generalised estimating equations.
 
-    Queries of a cluster are exchangeable; standard errors are robust to that being wrong and corrected for few
-    clusters (Mancl and DeRouen 2001), with t on clusters − 2 degrees of freedom.
+    Standard errors are robust to queries of a cluster being alike and corrected for few clusters (Mancl and DeRouen
+    2001), with t on clusters − 2 degrees of freedom.
 
     Raises:
         UserError: a column is missing, fewer than three clusters, or fewer than two doses with both right and wrong
@@ -58,7 +58,7 @@ def dose_response(
         sm.add_constant(doses),
         groups=pd.factorize(known[cluster])[0],
         family=sm.families.Binomial(),
-        cov_struct=sm.cov_struct.Exchangeable(),
+        cov_struct=sm.cov_struct.Independence(),
     )
     fit = model.fit(cov_type="bias_reduced", maxiter=200)
     (intercept, slope), covariance = fit.params, np.asarray(fit.cov_params())

@@ -18,8 +18,9 @@ def adjust(p_values: Sequence[float]) -> pd.DataFrame:
     """
     given = np.asarray(p_values, float)
     made = ~np.isnan(given)
-    adjusted = pd.DataFrame({"p": given, "holm": np.nan, "bh": np.nan})
-    if made.any():
-        for name, method in (("holm", "holm"), ("bh", "fdr_bh")):
-            adjusted.loc[made, name] = multipletests(given[made], method=method)[1]
-    return adjusted
+    columns = {"p": given}
+    for name, method in (("holm", "holm"), ("bh", "fdr_bh")):
+        columns[name] = np.full(len(given), np.nan)
+        if made.any():
+            columns[name][made] = multipletests(given[made], method=method)[1]
+    return pd.DataFrame(columns)

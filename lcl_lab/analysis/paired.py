@@ -10,13 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from lcl_lab.analysis.accuracy import require_columns
 from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
 from lcl_lab.errors import UserError
 
-__all__ = ["PairedDifference", "cluster_mcnemar", "difference_interval", "paired_difference"]
+__all__ = ["PairedDifference", "cluster_mcnemar", "difference_interval", "paired_difference", "paired_values"]
+
+_MANY = 200  # clusters that changed, from which the exact distribution is normal for all that matters
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,38 @@ def paired_difference(
 
     Raises UserError when a column is missing, a condition has no records, or the pairing is not one to one.
     """
+    before, after, clusters = paired_values(frame, column, a, b, on, cluster)
+    low, high = difference_interval(after - before, clusters, rng, level)
+    gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
+    both = int((before * after).sum())
+    table = [[both, losses], [gains, len(before) - both - losses - gains]]
+    return PairedDifference(
+        estimate=float((after - before).mean()),
+        low=low,
+        high=high,
+        accuracy_a=float(before.mean()),
+        accuracy_b=float(after.mean()),
+        n=len(before),
+        clusters=len(np.unique(clusters)),
+        gains=gains,
+        losses=losses,
+        p_independent=float(mcnemar(table, exact=True).pvalue),
+        p_value=cluster_mcnemar(after - before, clusters),
+    )
+
+
+def paired_values(
+    frame: pd.DataFrame,
+    column: str,
+    a: Mapping[str, object],
+    b: Mapping[str, object],
+    on: Sequence[str] = ("query_id",),
+    cluster: str = "pair",
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.object_]]:
+    """The (N,) values under a and under b of the same queries, and the clusters of these.
+
+    Raises UserError as `paired_difference` does.
+    """
     require_columns(frame, [column, cluster, *on, *a, *b])
     left, right = (_side(frame, column, condition, on, cluster) for condition in (a, b))
     alone = left.index.symmetric_difference(right.index)
@@ -70,23 +105,7 @@ def paired_difference(
             f"{_show(on, left.index[moved][0])} has another {cluster!r} under {dict(a)} than under {dict(b)}"
         )
     before, after = (side[column].to_numpy(dtype=np.float64) for side in (left, right))
-    low, high = difference_interval(after - before, clusters, rng, level)
-    gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
-    both = int((before * after).sum())
-    table = [[both, losses], [gains, len(before) - both - losses - gains]]
-    return PairedDifference(
-        estimate=float((after - before).mean()),
-        low=low,
-        high=high,
-        accuracy_a=float(before.mean()),
-        accuracy_b=float(after.mean()),
-        n=len(before),
-        clusters=left[cluster].nunique(),
-        gains=gains,
-        losses=losses,
-        p_independent=float(mcnemar(table, exact=True).pvalue),
-        p_value=cluster_mcnemar(after - before, clusters),
-    )
+    return before, after, clusters
 
 
 def cluster_mcnemar(difference: ArrayLike, clusters: ArrayLike) -> float:
@@ -94,11 +113,15 @@ def cluster_mcnemar(difference: ArrayLike, clusters: ArrayLike) -> float:
 
     The statistic is that of the cluster-adjusted tests, the sum of each cluster's gains minus losses (Durkalski et
     al. 2003). Its distribution is exact: if the conditions do the same, each cluster's sum is as likely with the
-    other sign. With every query a cluster of its own it is McNemar's exact test.
+    other sign; above 200 clusters that changed it is their normal limit. With every query a cluster of its own it is
+    McNemar's exact test.
     """
     names = np.unique(np.asarray(clusters), return_inverse=True)[1]
     sums = np.abs(np.rint(np.bincount(names, np.asarray(difference, float)))).astype(int)
     observed = abs(round(float(np.sum(difference))))
+    if (sums > 0).sum() > _MANY:
+        # Sums go in steps of 2, so half a step is taken off.
+        return min(1.0, float(2 * stats.norm.sf((observed - 1) / np.sqrt((sums**2).sum()))))
     chances = np.ones(1)  # of the sum of signed cluster sums, from −total to +total
     for size in sums[sums > 0]:
         gap = np.zeros(2 * size)

@@ -1,6 +1,6 @@
-"""Where variance comes from: seeds or orders on one side, queries on the other.
+"""Where variance comes from: seeds and queries; the order of a support, and which support was drawn.
 
-Letters: G groups (such as support draws), R repetitions (seeds, or orders of one support), Q queries.
+Letters: R repetitions (seeds, or orders of one support), S draws of a support, Q queries, C clusters.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def components(values: ArrayLike) -> Components:
     table = np.asarray(values, float)
     if table.ndim != 2 or min(table.shape) < 2:
         raise UserError(f"variance needs two repetitions of two queries at least, not {table.shape}")
-    repetition, query, rest = _mean_squares(table[None])
+    repetition, query, rest = _mean_squares(table).tolist()
     return Components(
-        repetition=max(0.0, float(repetition[0] - rest[0]) / table.shape[1]),
-        query=max(0.0, float(query[0] - rest[0]) / table.shape[0]),
-        rest=float(rest[0]),
+        repetition=max(0.0, (repetition - rest) / table.shape[1]),
+        query=max(0.0, (query - rest) / table.shape[0]),
+        rest=rest,
     )
 
 
@@ -65,7 +65,7 @@ def seeds(values: ArrayLike, level: float = 0.95) -> Seeds:
     table = np.asarray(values, float)
     found = components(table)
     rows, columns = table.shape
-    squares = np.array([float(square[0]) for square in _mean_squares(table[None])])
+    squares = _mean_squares(table)
     signed = squares * (1, 1, -1)
     freedoms = np.array([rows - 1, columns - 1, (rows - 1) * (columns - 1)])
     variance = max(float(signed.sum()), float(squares[:2].max()), 1e-12)
@@ -78,75 +78,74 @@ def seeds(values: ArrayLike, level: float = 0.95) -> Seeds:
 
 @dataclass(frozen=True)
 class OrderAndDraw:
-    """Standard deviations of the mean of a support's queries, with 95 % intervals over clusters."""
+    """Standard deviations of a query's outcome, with 95 % intervals over clusters, and their variances' ratio."""
 
-    order: float
+    order: float  # over orders of one support
     order_low: float
     order_high: float
-    draw: float
+    draw: float  # over draws of a support, each in its own order
     draw_low: float
     draw_high: float
-    groups: int
+    share: float  # of the variance over draws that the order alone makes; it may be above 1 by chance
+    share_low: float
+    share_high: float
+    queries: int
     clusters: int
 
 
-def order_and_draw(
-    values: ArrayLike, clusters: ArrayLike, rng: np.random.Generator, draws: int = 2000, level: float = 0.95
-) -> OrderAndDraw:
-    """How much a mean over queries changes with the order of one support, and with the support that is drawn.
+def order_and_draw(orders: ArrayLike, draws: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> OrderAndDraw:
+    """How much the outcome of a query changes with the order of its support, and with the support that is drawn.
 
-    `values` are (G, R, Q): groups are supports, each in R orders with its own Q queries; `clusters` (G,) are the
-    concept pairs. The model is group + order in group + query in group + rest, all random; draws of a cluster are
-    compared with one another alone. Intervals resample clusters (percentiles).
+    `orders` (Q, R) are outcomes of Q queries under R orders of one support, `draws` (Q, S) under S supports of the
+    same pair; `clusters` (Q,) are the concept pairs. Variances are within queries. Intervals are Student's on the
+    jackknife over clusters (Arvesen 1969), that of the ratio on its logarithm; nan where nothing ever changed.
 
     Raises:
-        UserError: a cluster has fewer than two supports, or there are fewer than two orders, queries or clusters.
+        UserError: fewer than two orders, draws or clusters.
     """
-    table = np.asarray(values, float)
+    table = [np.asarray(values, float) for values in (orders, draws)]
     names, own = np.unique(np.asarray(clusters), return_inverse=True)
-    sizes = np.bincount(own)
-    if table.ndim != 3 or min(table.shape[1:]) < 2 or sizes.min(initial=9) < 2 or len(names) < 2:
-        raise UserError("order against draw needs two orders, queries and clusters, and two supports a cluster")
-    order, query, rest = _mean_squares(table)
-    _, orders, queries = table.shape
-    means = table.mean(axis=(1, 2))
-    spread = (means - (np.bincount(own, means) / sizes)[own]) ** 2
-    # What each cluster adds to the sums; a resampled set of clusters is a weighting of these.
-    parts = np.stack([np.bincount(own, part) for part in (order, query, rest, spread)] + [sizes, sizes - 1.0])
+    if min(values.shape[1] for values in table) < 2 or len(names) < 2:
+        raise UserError("order against draw needs two orders, two draws and two clusters at least")
+    sums = np.stack([np.bincount(own, values.var(axis=1, ddof=1)) for values in table])
+    sizes, count = np.bincount(own), len(names)
+    quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
 
-    def deviations(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(…, C) weights of clusters → (…, 2) standard deviations."""
-        total = np.moveaxis(weights @ parts.T, -1, 0)
-        by_order, by_query, left = (total[k] / total[4] for k in range(3))
-        of_order = (by_order - left) / queries
-        # Of means over orders and queries; what these two add to them is taken off.
-        of_draw = total[3] / total[5] - (by_order + by_query - left) / (orders * queries)
-        return np.sqrt(np.maximum(np.stack([of_order, of_draw], axis=-1), 0))
+    def reach(without: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(…, C) values each without one cluster → half the width of the interval."""
+        spread = ((without - without.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+        return quantile * np.sqrt((count - 1) / count * spread)
 
-    count = len(names)
-    found = deviations(np.ones(count))
-    drawn = deviations(rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(float))
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    found = sums.sum(axis=1) / sizes.sum()
+    without = (sums.sum(axis=1, keepdims=True) - sums) / (sizes.sum() - sizes)
+    low, high = np.sqrt(np.maximum(found - reach(without), 0)), np.sqrt(found + reach(without))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(found[0]) - np.log(found[1])
+        around = reach(np.log(without[0]) - np.log(without[1]))
+        share, share_low, share_high = np.exp([ratio, ratio - around, ratio + around]).tolist()
     return OrderAndDraw(
-        order=float(found[0]),
+        order=float(found[0] ** 0.5),
         order_low=float(low[0]),
         order_high=float(high[0]),
-        draw=float(found[1]),
+        draw=float(found[1] ** 0.5),
         draw_low=float(low[1]),
         draw_high=float(high[1]),
-        groups=len(table),
+        share=share,
+        share_low=share_low,
+        share_high=share_high,
+        queries=len(own),
         clusters=count,
     )
 
 
-def _mean_squares(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """(G, R, Q) → mean squares of repetitions, of queries and of the rest, each (G,)."""
-    _, rows, columns = table.shape
-    mean = table.mean(axis=(1, 2), keepdims=True)
-    by_row, by_column = table.mean(axis=2, keepdims=True), table.mean(axis=1, keepdims=True)
-    rest = ((table - by_row - by_column + mean) ** 2).sum(axis=(1, 2)) / ((rows - 1) * (columns - 1))
-    return (
-        columns * ((by_row - mean) ** 2).sum(axis=(1, 2)) / (rows - 1),
-        rows * ((by_column - mean) ** 2).sum(axis=(1, 2)) / (columns - 1),
-        rest,
+def _mean_squares(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(R, Q) → mean squares of repetitions, of queries and of the rest."""
+    rows, columns = table.shape
+    mean, by_row, by_column = table.mean(), table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
+    return np.array(
+        [
+            columns * ((by_row - mean) ** 2).sum() / (rows - 1),
+            rows * ((by_column - mean) ** 2).sum() / (columns - 1),
+            ((table - by_row - by_column + mean) ** 2).sum() / ((rows - 1) * (columns - 1)),
+        ]
     )

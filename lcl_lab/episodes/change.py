@@ -44,12 +44,21 @@ def falsify_some(episode: Episode, chance: float) -> Episode:
     return _flip(episode, {int(position) for position in np.flatnonzero(flips)})
 
 
-def reorder(episode: Episode, order: int) -> Episode:
-    """The same shots in another order: number 0 is the one that was drawn, the others are random."""
+def reorder(episode: Episode, order: int, balanced: bool = True) -> Episode:
+    """The same shots in another order: number 0 is the one that was drawn, the others are random.
+
+    A balanced order is one that could have been drawn: every two consecutive shots are one of each concept.
+    """
     if order == 0:
         return episode
-    rng = np.random.default_rng([episode.seed, episode.support_id, _ORDER, order])
-    return replace(episode, support=tuple(episode.support[k] for k in rng.permutation(len(episode.support))))
+    rng = np.random.default_rng([episode.seed, episode.support_id, _ORDER, order, int(balanced)])
+    mixed = [episode.support[k] for k in rng.permutation(len(episode.support))]
+    if balanced:
+        concepts = sorted({example.image.concept for example in mixed})
+        apart = ([e for e in mixed if e.image.concept == concept] for concept in concepts)
+        twos = [two if rng.random() < 0.5 else two[::-1] for two in zip(*apart, strict=True)]
+        mixed = [example for two in twos for example in two]
+    return replace(episode, support=tuple(mixed))
 
 
 def rename(episode: Episode, names: Mapping[str, str]) -> Episode:

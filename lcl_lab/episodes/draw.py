@@ -7,16 +7,19 @@ shots that were added: comparisons between conditions are paired to the last ima
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lcl_lab.concepts import Concept, ConceptSet, ImageRef
+from lcl_lab.concepts import Concept, ConceptSet, ImageRef, Pair
 from lcl_lab.episodes.episode import Episode, Example
 from lcl_lab.errors import UserError
 
-__all__ = ["check_shots", "draw_episode"]
+__all__ = ["check_shots", "draw_episode", "redraw"]
 
-_SUPPORT = 0  # the stream of supports; changes to them have their own, so that one draw never shifts another
+_SUPPORT, _REDRAW = 0, 4  # streams of draws; those between are of changes, so that one draw never shifts another
 
 
 def check_shots(concepts: ConceptSet, shots: int, queries_per_support: int = 1) -> None:
@@ -58,22 +61,50 @@ def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int, que
     for concept in pair:
         queries[concept], supports[concept] = _split(concepts.concepts[concept], rng, queries_per_support)
     query = ImageRef(concepts.name, asked, int(queries[asked][turn // 2]))
-    support = []
-    for shot in range(shots // 2):
-        two = [ImageRef(concepts.name, concept, int(supports[concept][shot])) for concept in pair]
-        support += two if rng.random() < 0.5 else two[::-1]
-    names = {concept: concepts.concepts[concept].name for concept in pair}
     return Episode(
         data=concepts.name,
         seed=seed,
         query_id=query_id,
         support_id=drawn,
         pair=str(pair),
-        support=tuple(Example(ref, names[ref.concept], names[ref.concept]) for ref in support),
+        support=_arrange(concepts, pair, supports, shots, rng),
         query=query,
-        true_name=names[asked],
-        other_name=names[other],
+        true_name=concepts.concepts[asked].name,
+        other_name=concepts.concepts[other].name,
     )
+
+
+def redraw(concepts: ConceptSet, episode: Episode, draw: int) -> Episode:
+    """The same query after another support of the same pair: number 0 is the one that was drawn.
+
+    An image of the other support may be in this one too, but never the query.
+    """
+    if draw == 0:
+        return episode
+    rng = np.random.default_rng([episode.seed, episode.query_id, _REDRAW, draw])
+    pair = next(pair for pair in concepts.pairs if str(pair) == episode.pair)
+    images = {}
+    for concept in pair:
+        own = concepts.concepts[concept]
+        order = rng.permutation(own.contexts or own.images).tolist()
+        images[concept] = [number for number in order if (concept, number) != episode.query[1:]]
+    return replace(episode, support=_arrange(concepts, pair, images, len(episode.support), rng))
+
+
+def _arrange(
+    concepts: ConceptSet,
+    pair: Pair,
+    images: Mapping[str, Sequence[int] | NDArray[np.int64]],
+    shots: int,
+    rng: np.random.Generator,
+) -> tuple[Example, ...]:
+    """Every two shots one of each concept, in random order."""
+    support = []
+    for shot in range(shots // 2):
+        two = [ImageRef(concepts.name, concept, int(images[concept][shot])) for concept in pair]
+        support += two if rng.random() < 0.5 else two[::-1]
+    names = {concept: concepts.concepts[concept].name for concept in pair}
+    return tuple(Example(ref, names[ref.concept], names[ref.concept]) for ref in support)
 
 
 def _split(concept: Concept, rng: np.random.Generator, queries: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -12,6 +12,8 @@ from lcl_lab.figures.theme import GREY
 
 __all__ = ["dots_chart"]
 
+_LETTER = 9  # pixels of a label's letter, and its share of the gap to the next
+
 
 def dots_chart(
     rows: pd.DataFrame,
@@ -24,18 +26,18 @@ def dots_chart(
     guide: float | None = None,
     panel: str | None = None,
     width: int = 420,
-    x_title: str = "",
 ) -> alt.HConcatChart:
     """`rows` have the columns `kind`, `group`, estimate, low, high, and `panel` where there are several.
 
-    `guide` is drawn as a dashed line: chance, or no change.
+    `guide` is drawn as a dashed line: chance, or no change. Without a `domain` the axis begins at 0.
 
     Raises:
         UserError: nothing to draw, or more groups than can be told apart.
     """
     groups, kinds = models_in(rows, group), rows[kind].drop_duplicates().tolist()
-    x = alt.X(f"{kind}:N", sort=kinds, title=x_title or None, axis=alt.Axis(labelAngle=0 if len(kinds) < 6 else -40))
-    scale = alt.Scale(domain=list(domain), nice=False, padding=8) if domain else alt.Scale(zero=False)
+    tight = len(kinds) * max(len(str(name)) for name in kinds) * _LETTER > width
+    x = alt.X(f"{kind}:N", sort=kinds, title=None, axis=alt.Axis(labelAngle=-40 if tight else 0))
+    scale = alt.Scale(domain=list(domain), nice=False, padding=8) if domain else alt.Scale(zero=True)
     y = alt.Y("estimate:Q", title=y_title, scale=scale)
     tooltip = [alt.Tooltip(f"{kind}:N"), alt.Tooltip(f"{group}:N")]
     offset = alt.XOffset(f"{group}:N", sort=groups, scale=alt.Scale(paddingOuter=1))

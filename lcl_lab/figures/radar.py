@@ -32,7 +32,7 @@ def radar_chart(rows: pd.DataFrame, category: str, title: str) -> Chart:
     web = alt.Chart(rings).mark_line(color="#DDDDDD", strokeWidth=1).encode(x=x, y=y, order=order, detail="ring:N")
     marks = pd.DataFrame({"x": 0.02, "y": _RINGS, "text": [f"{ring:.2f}" for ring in _RINGS]})
     scales = alt.Chart(marks).mark_text(color="#777777", align="left", fontSize=11).encode(x=x, y=y, text="text:N")
-    labels = pd.DataFrame([(1.14 * np.sin(a), 1.08 * np.cos(a), n) for n, a in angles.items()], columns=["x", "y", "n"])
+    labels = pd.DataFrame([(1.2 * np.sin(a), 1.13 * np.cos(a), n) for n, a in angles.items()], columns=["x", "y", "n"])
     around = alt.Chart(labels).mark_text(color=INK, fontSize=12).encode(x=x, y=y, text="n:N")
 
     lines = pd.concat(

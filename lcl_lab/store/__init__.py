@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lcl_lab.store.compare import records_digest, same_records
 from lcl_lab.store.provenance import Provenance, collect
-from lcl_lab.store.query import BrokenRun, RunInfo, broken_runs, connect, runs
+from lcl_lab.store.query import BrokenRun, RunInfo, broken_runs, connect, read_run, runs
 from lcl_lab.store.records import Record, Shown, record_schema, to_table
 from lcl_lab.store.run import Run
 
@@ -22,6 +22,7 @@ __all__ = [
     "broken_runs",
     "collect",
     "connect",
+    "read_run",
     "record_schema",
     "records_digest",
     "runs",

@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lcl_lab.errors import UserError
 from lcl_lab.store.files import read_json
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.run import CONFIG, DIRECTORY, MANIFEST, RECORDS, STAMP
-from lcl_lab.store.shards import SUFFIX, is_whole, relation, shard_files
+from lcl_lab.store.shards import SUFFIX, is_whole, read_shards, relation, shard_files
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
-__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "runs"]
+__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "read_run", "runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,19 @@ def connect(results: Path, study: str | None = None) -> duckdb.DuckDBPyConnectio
     if rows:
         connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
     return connection
+
+
+def read_run(path: Path) -> pd.DataFrame:
+    """The records of one run directory, finished or not.
+
+    Raises:
+        UserError: it is none, or damaged.
+    """
+    named = DIRECTORY.fullmatch(path.absolute().name) and path.is_dir()
+    found = _inspect(path.absolute()) if named else BrokenRun(path, "give results/STUDY/TIME-HASH")
+    if isinstance(found, BrokenRun):
+        raise UserError(f"{path} is not a run: {found.reason}")
+    return read_shards(shard_files(path / RECORDS))
 
 
 def _inspect_all(results: Path) -> list[RunInfo | BrokenRun]:

@@ -55,8 +55,10 @@ class StudyConfig(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            key = str(first["loc"][0]) if first["loc"] else "configuration"
             reason = first["msg"].removeprefix("Value error, ")
+            if not first["loc"]:
+                raise UserError(f"{source}: {reason}" if source else reason) from None
+            key = str(first["loc"][0])
             place = f"{source}: {key}" if source else _option(key)
             raise UserError(f"{place} {first['input']}: {reason[0].lower()}{reason[1:]}") from None
 

@@ -42,7 +42,7 @@ RULES: Mapping[str, Callable[[int, int], int]] = {
     "sum and one": lambda a, b: a + b + 1,
 }
 _PAIRS = tuple(combinations(RULES, 2))
-_STREAM = 5
+_STREAM = 6
 _MOST = 9  # operands are 1 to 9
 _CLUSTERS = 8  # of operands, for each pair of rules
 

@@ -36,7 +36,7 @@ __all__ = ["STUDY", "LabelWords"]
 
 REAL, SWAPPED, INVENTED, RANDOM, SYMBOL = "real", "swapped-real", "invented", "random-string", "symbol"
 _WORDS = (REAL, SWAPPED, INVENTED, RANDOM, SYMBOL)
-_STREAM = 4  # of draws of names
+_STREAM = 5  # of draws of names
 _MARKS = "?.,[]"  # that every tokenizer has
 
 

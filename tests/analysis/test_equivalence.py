@@ -37,8 +37,15 @@ def test_its_interval_lies_within_the_margin_where_it_says_so() -> None:
         assert (found.p_value < 0.05) == (found.low > -0.02 and found.high < 0.02)
 
 
-def test_no_difference_at_all_is_equivalence() -> None:
-    assert equivalence(np.zeros(10), np.arange(10), 0.02).p_value == 0
+@pytest.mark.parametrize(("clusters", "same"), [(10, False), (200, True)])
+def test_no_difference_at_all_is_equivalence_where_enough_was_asked(clusters: int, same: bool) -> None:
+    found = equivalence(np.zeros(clusters), np.arange(clusters), 0.02)
+    assert (found.p_value < 0.05) is same
+    assert (found.low > -0.02) is same
+
+
+def test_the_same_difference_everywhere_is_none_that_is_equivalent() -> None:
+    assert equivalence(np.full(200, -1.0), np.arange(200), 0.02).p_value == 1
 
 
 def test_one_cluster_and_a_margin_of_nothing_are_refused() -> None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, chi2
 
-from lcl_lab.analysis import paired_difference
+from lcl_lab.analysis import cluster_mcnemar, paired_difference
 from lcl_lab.errors import UserError
 
 from .simulated import PAIRS, clustered, records
@@ -34,7 +34,7 @@ def test_the_difference_is_that_of_the_accuracies() -> None:
 
 def test_mcnemar_is_the_exact_test_on_the_queries_that_changed() -> None:
     found = paired_difference(records(), COLUMN, {"model": "b", "false_ratio": 0.0}, NO, np.random.default_rng(0))
-    assert found.p_value == pytest.approx(binomtest(found.gains, found.gains + found.losses).pvalue)
+    assert found.p_independent == pytest.approx(binomtest(found.gains, found.gains + found.losses).pvalue)
 
 
 def test_the_interval_covers_and_the_test_errs_as_often_as_they_say() -> None:
@@ -44,7 +44,7 @@ def test_the_interval_covers_and_the_test_errs_as_often_as_they_say() -> None:
         frame = two(clustered(rng, 0.6, 0.01), clustered(rng, 0.6, 0.01))
         found = paired_difference(frame, "right", {"c": 0}, {"c": 1}, rng)
         covered += found.low <= 0 <= found.high
-        rejected += found.p_value <= 0.05
+        rejected += found.p_independent <= 0.05
     assert 0.93 <= covered / 600 <= 0.97
     assert rejected / 600 <= 0.06
 
@@ -55,6 +55,42 @@ def test_two_conditions_that_agree_everywhere_still_have_an_interval() -> None:
     assert found.estimate == 0
     assert -0.1 < found.low < 0 < found.high < 0.1
     assert found.p_value == 1
+
+
+def changes(rng: np.random.Generator, clusters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Differences that favour neither condition, but within a cluster mostly one of them."""
+    tilt = rng.normal(0, 0.3, clusters).clip(-0.5, 0.5)[:, None]
+    draws = rng.random((clusters, 6))
+    return ((draws < 0.25 + tilt / 2).astype(int) - (draws > 0.75 + tilt / 2)).ravel(), np.repeat(
+        np.arange(clusters), 6
+    )
+
+
+@pytest.mark.parametrize("clusters", [8, 40])
+def test_for_clusters_mcnemar_errs_no_more_than_it_says_where_the_usual_one_does(clusters: int) -> None:
+    rng = np.random.default_rng(3)
+    robust, usual = [], []
+    for _ in range(1500):
+        difference, names = changes(rng, clusters)
+        robust.append(cluster_mcnemar(difference, names) <= 0.05)
+        usual.append(cluster_mcnemar(difference, np.arange(len(names))) <= 0.05)
+    assert np.mean(robust) <= 0.06
+    assert np.mean(usual) > 0.08
+
+
+def test_with_every_query_a_cluster_it_is_mcnemars_exact_test() -> None:
+    for gains, losses in ((0, 0), (5, 0), (12, 4), (30, 31), (150, 190)):
+        difference = np.repeat([1, -1, 0], [gains, losses, 20])
+        expected = binomtest(gains, gains + losses).pvalue if gains + losses else 1.0
+        assert cluster_mcnemar(difference, np.arange(len(difference))) == pytest.approx(expected, abs=4e-3)
+
+
+def test_it_is_the_chi_square_of_durkalski_where_many_clusters_changed() -> None:
+    rng = np.random.default_rng(4)
+    difference, names = changes(rng, 150)
+    sums = np.bincount(names, difference)
+    expected = chi2.sf((abs(sums.sum()) - 1) ** 2 / (sums**2).sum(), 1)  # with the correction for continuity
+    assert cluster_mcnemar(difference, names) == pytest.approx(expected, abs=0.005)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from lcl_lab.concepts import load_concepts
-from lcl_lab.episodes import check_shots, draw_episode, falsify, falsify_at
+from lcl_lab.episodes import check_shots, draw_episode, falsify, redraw
 from lcl_lab.errors import UserError
 
 WORLD = load_concepts("world-100")
@@ -42,45 +42,6 @@ def test_a_support_begins_with_that_of_fewer_shots() -> None:
         for fewer, more in pairwise(episodes):
             assert more.support[: len(fewer.support)] == fewer.support
             assert more.query == fewer.query
-
-
-@pytest.mark.parametrize("shots", [2, 6, 16])
-def test_exactly_the_share_asked_for_is_false_and_shares_are_nested(shots: int) -> None:
-    for query in range(20):
-        false_before: set[int] = set()
-        for step in range(21):
-            support = falsify(draw_episode(WORLD, 0, query, shots), step / 20).support
-            false = {k for k, example in enumerate(support) if example.false}
-            assert len(false) == round(step / 20 * shots)
-            assert false_before <= false
-            false_before = false
-
-
-def test_a_false_label_is_the_other_concepts_name() -> None:
-    episode = falsify(draw_episode(WORLD, 0, 0, 16), 1.0)
-    for example in episode.support:
-        assert {example.label, example.true_label} == {episode.true_name, episode.other_name}
-        assert WORLD.concepts[example.image.concept].name == example.true_label
-
-
-def test_one_position_can_be_falsified() -> None:
-    episode = draw_episode(WORLD, 0, 0, 16)
-    for position in range(1, 17):
-        false = [k for k, example in enumerate(falsify_at(episode, position).support, start=1) if example.false]
-        assert false == [position]
-    for position in (0, 17):
-        with pytest.raises(IndexError):
-            falsify_at(episode, position)
-
-
-def test_labels_become_false_at_every_position_equally_often() -> None:
-    counts = Counter(
-        k
-        for query in range(2000)
-        for k, example in enumerate(falsify(draw_episode(WORLD, 0, query, 4), 0.25).support)
-        if example.false
-    )
-    assert all(400 < counts[k] < 600 for k in range(4))
 
 
 def test_every_concept_is_asked_for_once_in_as_many_queries_as_there_are_concepts() -> None:
@@ -117,3 +78,15 @@ def test_impossible_shot_counts_are_told(shots: int, message: str) -> None:
 def test_possible_shot_counts_pass(shots: int) -> None:
     check_shots(WORLD, shots)
     assert len(draw_episode(WORLD, 0, 0, shots).support) == shots
+
+
+def test_another_support_of_the_same_query() -> None:
+    drawn = draw_episode(WORLD, 0, 7, 8)
+    assert redraw(WORLD, drawn, 0) == drawn
+    others = [redraw(WORLD, drawn, number) for number in (1, 2, 2)]
+    assert others[1] == others[2] != others[0]
+    for other in others:
+        assert (other.query, other.true_name, other.pair) == (drawn.query, drawn.true_name, drawn.pair)
+        images = [example.image for example in other.support]
+        assert len({*images, drawn.query}) == 9
+        assert Counter(image.concept for image in images) == Counter(e.image.concept for e in drawn.support)

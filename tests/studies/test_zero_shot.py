@@ -1,0 +1,62 @@
+"""VQAv2 in its own files through a study, and what is wrong with them told in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lcl_lab.errors import UserError
+from lcl_lab.store import read_run, runs
+from lcl_lab.studies.zero_shot import STUDY
+
+TINY = ["--preset", "tiny", "--queries", "4", "--questions", "0"]
+
+
+@pytest.fixture
+def vqa(tmp_path: Path) -> list[str]:
+    """Twelve questions about three images, four annotators of ten for the usual answer."""
+    for number in range(3):
+        Image.new("RGB", (64, 64), (80 * number, 0, 0)).save(tmp_path / f"COCO_val2014_{number:012}.jpg")
+    asked = [{"image_id": k % 3, "question": "What is it?", "question_id": k} for k in range(12)]
+    answers = [{"answer": "red" if k < 4 else f"other {k}", "answer_id": k} for k in range(10)]
+    answered = [{"question_id": k, "image_id": k % 3, "answers": answers} for k in range(12)]
+    (tmp_path / "q.json").write_text(json.dumps({"data_subtype": "val2014", "questions": asked}))
+    (tmp_path / "a.json").write_text(json.dumps({"annotations": answered}))
+    files = ["--vqa-questions", "q.json", "--vqa-annotations", "a.json", "--vqa-images", "."]
+    return [str(tmp_path / word) if not word.startswith("--") else word for word in files]
+
+
+def test_vqav2_is_asked_and_graded_as_its_organisers_do(vqa: list[str], tmp_path: Path) -> None:
+    (tmp_path / "reddish.py").write_text(
+        "from lcl_lab.models import Answer\n"
+        "class Reddish:\n"
+        "    name, fingerprint, device = 'reddish.py', '1', 'cpu'\n"
+        "    def answer(self, prompts, image):\n"
+        "        for p in prompts:\n"
+        "            assert image(p.images[0]).size == (64, 64)\n"
+        "            yield Answer('Red.' if 'single word' in str(p.turns) else 'x', (), 0.0)\n"
+        "def load():\n"
+        "    return Reddish()\n"
+    )
+    models = ["--model", "mini/base", str(tmp_path / "reddish.py")]
+    outcome = STUDY.run([*TINY, *models, *vqa, "--results", str(tmp_path / "results")])
+    records = read_run(outcome.path)
+    asked = records[(records["task"] == "VQAv2") & (records["model"] != "mini/base")]
+    assert len(asked) == 12
+    assert asked["pair"].nunique() == 3
+    assert asked["score"].tolist() == [1.0] * 12
+    assert (records.loc[records["model"] == "mini/base", "score"] <= 1).all()
+    assert "VQAv2" in (outcome.path / "report.md").read_text()
+
+
+def test_what_is_missing_is_told_before_anything_is_loaded(vqa: list[str], tmp_path: Path) -> None:
+    results = ["--results", str(tmp_path / "results")]
+    with pytest.raises(UserError, match="VQAv2 needs --vqa-questions, --vqa-annotations"):
+        STUDY.run([*TINY, *vqa[:2], *results])
+    (tmp_path / "COCO_val2014_000000000001.jpg").unlink()
+    with pytest.raises(UserError, match=r"no image .*000000000001\.jpg"):
+        STUDY.run([*TINY, *vqa, *results])
+    assert not runs(tmp_path / "results")
