@@ -19,12 +19,17 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.strip().splitlines()]
 REAL = re.compile("llava-hf/|openai:").search  # what tests stand in for
-FILES = {"colours.py": "class Colours", "parrot.py": "class Parrot", "odd.py": "Strategy("}
+FILES = {
+    "colours.py": "class Colours",
+    "parrot.py": "class Parrot",
+    "odd.py": "Strategy(",
+    "one_sided.py": 'Study("one_sided"',
+}
 
 
 def commands(program: str, slow: str) -> list[object]:
     """Those of a program that need no stand-in; some that take long or differ little are for `pytest -m slow`."""
-    found = [command for command in COMMANDS if program in command and not REAL(command)]
+    found = [command for command in COMMANDS if re.search(program, command) and not REAL(command)]
     marks = {command: [pytest.mark.slow] if re.search(slow, command) else [] for command in found}
     return [pytest.param(command, marks=marks[command]) for command in found]
 
@@ -52,11 +57,32 @@ def test_the_first_two_commands_install_run_and_test() -> None:
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(COMMANDS[1])
 
 
-@pytest.mark.parametrize("command", commands("lcl_lab.studies", slow="--ratios"))
+@pytest.mark.parametrize("command", commands(r"lcl_lab\.studies\.(?!all)", slow="--ratios|strategies"))
 def test_study_commands_run(command: str, folder: Path) -> None:
     words = shlex.split(command.split("uv run python ")[1])
     out = run([*words, "--preset", "tiny", "--queries", "4"], folder)
     assert Path(out.strip().splitlines()[-1], "report.md").is_file()
+
+
+@pytest.mark.slow
+def test_all_studies_run_by_one_command(folder: Path) -> None:
+    (command,) = (c for c in COMMANDS if c.endswith("studies.all"))
+    out = run([*shlex.split(command.removeprefix("uv run python ")), "--preset", "tiny"], folder)
+    assert Path(out.strip().splitlines()[-1], "report.html").is_file()
+
+
+def test_a_study_of_one_s_own_runs(folder: Path) -> None:
+    (command,) = (c for c in COMMANDS if "one_sided.py" in c)
+    out = run([*shlex.split(command.removeprefix("uv run python ")), "--queries", "4"], folder)
+    report = Path(out.strip().splitlines()[-1], "report.md").read_text(encoding="utf-8")
+    assert "python one_sided.py --preset tiny" in report
+    assert "| mini/2-way | candidate |" in report
+
+
+def test_the_size_of_a_study_is_told(folder: Path) -> None:
+    (command,) = (c for c in COMMANDS if "lcl_lab.power" in c)
+    out = run(shlex.split(command.removeprefix("uv run python ")), folder)
+    assert re.search(r"1 +\d+ +\d+ +\d+", out)
 
 
 def test_a_model_of_the_hub_is_asked_about_a_folder_of_images(
@@ -154,6 +180,8 @@ def test_the_query_over_all_runs_works(folder: Path) -> None:
 def test_every_command_is_run_by_one_of_these_tests() -> None:
     programs = (
         "lcl_lab.studies",
+        "one_sided.py",
+        "lcl_lab.power",
         "lcl_lab.train",
         "lcl_lab.neighbours",
         "lcl_lab.zoo",

@@ -30,18 +30,16 @@ class Places:
     """How far accuracy falls where one label is false, by its place, and whether the places differ.
 
     `drops` has a row a place: position (1 = first), drop, low, high; the 95 % intervals hold all at once.
+    `error` is the root mean square of the places' standard errors: designs are compared by it, since intervals near 0
+    are wider than errors say, and not in all designs alike.
     """
 
     drops: pd.DataFrame
     intact: float  # accuracy with all labels true
     p_value: float  # of the joint test that the places do not differ
+    error: float
     prompts: int
     clusters: int
-
-    @property
-    def width(self) -> float:
-        """Root mean square of the intervals' widths."""
-        return float(np.sqrt(((self.drops["high"] - self.drops["low"]) ** 2).mean()))
 
 
 def position_drops(
@@ -60,12 +58,14 @@ def position_drops(
         raise UserError("a study of places needs two places and two clusters at least")
     drop = right[:, None] - wrong
     sums = _sums(drop - drop.mean(axis=0), names)
-    own = _level(sums.T @ sums, len(sums) - 1, rng, level)
+    spread = sums.T @ sums * len(sums) / (len(sums) - 1) / len(drop) ** 2
+    own = _level(spread, len(sums) - 1, rng, level)
     intervals = [difference_interval(column, names, rng, own) for column in drop.T]
     return Places(
         drops=_rows(drop.mean(axis=0), *np.transpose(intervals)),
         intact=float(right.mean()),
         p_value=places_differ(drop, names, rng),
+        error=float(np.sqrt(np.diag(spread).mean())),
         prompts=right.size + wrong.size,
         clusters=len(sums),
     )
@@ -119,10 +119,14 @@ def factorial_drops(
     covariance = np.asarray(fit.cov_params())
     drawn = fit.params + _correlated_t(covariance, count - 1, rng)
     low, high = _simultaneous(_alone(drawn), level)
+    slope = _logistic(fit.params[0] + fit.params[1:]) * (1 - _logistic(fit.params[0] + fit.params[1:]))
+    intact = float(_logistic(fit.params[0]))
+    gradient = np.column_stack([intact * (1 - intact) - slope, -np.diag(slope)])
     return Places(
         drops=_rows(_alone(fit.params), low, high),
-        intact=float(_logistic(fit.params[0])),
+        intact=intact,
         p_value=_wald(fit.params[1:], covariance[1:, 1:], count),
+        error=float(np.sqrt(np.diag(gradient @ covariance @ gradient.T).mean())),
         prompts=len(answers),
         clusters=count,
     )

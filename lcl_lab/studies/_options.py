@@ -83,10 +83,10 @@ def no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(sorted(values))
 
 
-def study_parser(module: str, description: str, config: type[StudyConfig], presets: Sequence[str]) -> Parser:
+def study_parser(program: str, description: str, config: type[StudyConfig], presets: Sequence[str]) -> Parser:
     """A parser with an option for each field of a configuration. One that is not given leaves no trace."""
     parser = Parser(
-        prog=f"python -m {module}",
+        prog=program,
         description=description,
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,

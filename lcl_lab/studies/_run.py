@@ -56,8 +56,8 @@ def run_study(study: Study[Config], config: Config, arguments: Sequence[str], fr
         else:
             device = evaluate(run, checkpoints, plan, config.batch_size, config.dtype)
             findings = study.find(config, run.records())
-            command = ["python", "-m", f"lcl_lab.studies.{study.name}", *arguments]
-            provenance = collect(identity, [config.seed], device, time.perf_counter() - started, command)
+            seconds = time.perf_counter() - started
+            provenance = collect(identity, [config.seed], device, seconds, [*study.program, *arguments])
             write_report(run.path, _with_an_episode(findings, plan), study.doc, provenance)
             run.finish(provenance)
         print_findings(console, findings)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lcl_lab.studies._options import StudyConfig, read_options, study_parser
@@ -52,12 +55,19 @@ class Study(Generic[Config]):
 
         return run_study(self, config, arguments, fresh)
 
+    @property
+    def program(self) -> tuple[str, ...]:
+        """What one types to run it: a module of the package, or a user's file."""
+        if find_spec(f"lcl_lab.studies.{self.name}"):
+            return "python", "-m", f"lcl_lab.studies.{self.name}"
+        return "python", sys.argv[0]
+
     def configured(self, arguments: Sequence[str]) -> tuple[Config, bool]:
         """The configuration of some arguments, and whether a new run is to be started.
 
         Raises:
             UserError: they are wrong.
         """
-        parser = study_parser(f"lcl_lab.studies.{self.name}", self.doc, self.config, list(self.presets))
+        parser = study_parser(shlex.join(self.program), self.doc, self.config, list(self.presets))
         options = parser.parse_args(arguments)
         return read_options(self.config, self.presets, options), options.fresh

@@ -62,7 +62,7 @@ def studies() -> list[Study[Any]]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run all studies to one report, or go on with them, and print where it is."""
-    parser = study_parser(f"lcl_lab.studies.{NAME}", __doc__ or "", All, list(_PRESETS))
+    parser = study_parser(f"python -m lcl_lab.studies.{NAME}", __doc__ or "", All, list(_PRESETS))
     options = parser.parse_args(arguments)
     config = read_options(All, _PRESETS, options)
     planned = [(study, list(_passed_on(study, config, options.preset, options.fresh))) for study in studies()]
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     for number, (study, given) in enumerate(planned, start=1):
         console.rule(f"{study.name}, {number} of {len(planned)}")
         outcome = study.run(given)
-        parts.append(Part(study.name, ["python", "-m", f"lcl_lab.studies.{study.name}", *given], outcome))
+        parts.append(Part(study.name, [*study.program, *given], outcome))
     print(_report(config, arguments, parts, time.perf_counter() - started))
 
 

@@ -152,12 +152,12 @@ def _sentences(model: str, found: dict[str, Places]) -> list[str]:
     if FACTORIAL not in found:
         return [*said, f"**{model}**: too few answers or errors in the factorial design for an effect of each place."]
     one, several = found[ONE], found[FACTORIAL]
-    saving = (one.prompts * one.width**2) / (several.prompts * several.width**2)
+    saving = (one.prompts * one.error**2) / (several.prompts * several.error**2)
     half = [(places.drops["high"] - places.drops["low"]) / 2 for places in (one, several)]
     agree = (one.drops["drop"] - several.drops["drop"]).abs().le((half[0] ** 2 + half[1] ** 2) ** 0.5)
     said.append(
-        f"**{model}**: intervals {one.width:.3f} wide cost {one.prompts} prompts one at a time and intervals "
-        f"{several.width:.3f} wide {several.prompts} in the factorial design: at equal width it needs "
+        f"**{model}**: {one.prompts} prompts one at a time give drops a standard error of {one.error:.4f}, "
+        f"{several.prompts} of the factorial design {several.error:.4f}: for intervals of equal width it needs "
         f"**1/{saving:.1f} of the prompts**. The designs agree, within both intervals, at {agree.sum()} of "
         f"{len(agree)} places."
     )

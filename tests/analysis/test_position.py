@@ -51,7 +51,7 @@ def test_all_intervals_together_hold_the_truth_as_often_as_they_say(design: str,
     draw, estimate = DESIGNS[design]
     truth = chance(INTERCEPT) - chance(INTERCEPT + effects)
     inside = []
-    for _ in range(300):
+    for _ in range(160):
         drops = estimate(*draw(rng, effects), rng).drops
         inside.append(bool((drops["low"].le(truth) & drops["high"].ge(truth)).all()))
     assert 0.93 <= np.mean(inside) <= 0.98
@@ -85,7 +85,16 @@ def test_places_that_differ_are_found(design: str) -> None:
 def test_the_factorial_design_has_intervals_as_wide_from_fewer_prompts() -> None:
     rng = np.random.default_rng(4)
     one, several = (estimate(*draw(rng, UNEQUAL), rng) for draw, estimate in DESIGNS.values())
-    assert several.prompts * several.width**2 < 0.5 * one.prompts * one.width**2
+    assert several.prompts * several.error**2 < 0.5 * one.prompts * one.error**2
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_the_standard_error_is_the_spread_of_estimates(design: str) -> None:
+    rng = np.random.default_rng(8)
+    draw, estimate = DESIGNS[design]
+    found = [estimate(*draw(rng, UNEQUAL), rng) for _ in range(80)]
+    spread = np.stack([one.drops["drop"] for one in found]).var(axis=0, ddof=1).mean() ** 0.5
+    assert np.mean([one.error**2 for one in found]) ** 0.5 == pytest.approx(spread, rel=0.15)
 
 
 def test_without_clusters_the_effects_are_those_of_the_usual_logistic_model() -> None:

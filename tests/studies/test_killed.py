@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.store import connect, runs, same_records
-from lcl_lab.studies.false_ratio import main
+from lcl_lab.studies.false_ratio import STUDY
 
 
 def arguments(results: Path) -> list[str]:
@@ -26,7 +26,7 @@ SERVER.set_forkserver_preload(["lcl_lab.studies._run", "lcl_lab.models.hf", "lcl
 
 
 def start(results: Path) -> BaseProcess:
-    process = SERVER.Process(target=main, args=(arguments(results),))
+    process = SERVER.Process(target=STUDY.main, args=(arguments(results),))
     process.start()
     return process
 

@@ -40,7 +40,7 @@ GOOD = {
 
 
 def test_a_zoo_that_reaches_every_bar() -> None:
-    verdicts = judge(answers(GOOD), questions(0.9, 0.9), ZOO)
+    verdicts = judge(answers(GOOD), questions(0.9, 0.905), ZOO)
     assert len(verdicts) == 15
     assert sum(verdict.bar for verdict in verdicts) == 11
     assert all(verdict.holds for verdict in verdicts)
@@ -48,7 +48,7 @@ def test_a_zoo_that_reaches_every_bar() -> None:
 
 @pytest.mark.parametrize("condition", GOOD, ids=str)
 def test_each_bar_can_be_missed(condition: tuple[str, str, int, float]) -> None:
-    verdicts = judge(answers({**GOOD, condition: 0.11}), questions(0.9, 0.9), ZOO)
+    verdicts = judge(answers({**GOOD, condition: 0.11}), questions(0.9, 0.905), ZOO)
     missed = [verdict for verdict in verdicts if not verdict.holds]
     assert {verdict.model for verdict in missed} == {condition[0]}
     assert all(verdict.measured == "0.110" for verdict in missed)
@@ -56,7 +56,7 @@ def test_each_bar_can_be_missed(condition: tuple[str, str, int, float]) -> None:
 
 def test_a_missed_target_is_told_and_is_no_bar() -> None:
     almost = {**GOOD, ("2-way", "isekai-mini", 16, 0.0): 0.88, ("2-way", "world-100", 16, 1.0): 0.05}
-    missed = [verdict for verdict in judge(answers(almost), questions(0.9, 0.9), ZOO) if not verdict.holds]
+    missed = [verdict for verdict in judge(answers(almost), questions(0.9, 0.905), ZOO) if not verdict.holds]
     assert len(missed) == 2
     assert not any(verdict.bar for verdict in missed)
 
