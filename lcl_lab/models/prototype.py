@@ -54,6 +54,8 @@ class PrototypeModel:
 
     def _scores(self, prompt: Prompt) -> NDArray[np.float64]:
         """Negative squared distance of the query to each candidate's prototype; a name that was not shown is far."""
+        if not prompt.images:
+            return np.zeros(len(prompt.candidates))  # of text it knows nothing
         *shown, query = prompt.images
         names = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
         scores = []

@@ -35,7 +35,7 @@ def change(
 def compared(
     records: pd.DataFrame, models: Sequence[str], conditions: Sequence[Mapping[str, Any]], metric: str, seed: int
 ) -> tuple[Table, pd.DataFrame]:
-    """Every pair of models under every condition, a family of tests: as a table, and their p-values (`adjust`)."""
+    """Every pair of two models or more under every condition, a family of tests: as a table, and their p-values."""
     tested = [
         (a, b, condition, change(records, metric, {"model": a, **condition}, {"model": b, **condition}, seed))
         for condition in conditions

@@ -26,7 +26,7 @@ from lcl_lab.store import Provenance
 from lcl_lab.studies._findings import Claim, Findings, Table
 
 if TYPE_CHECKING:
-    from lcl_lab.studies.all import Part
+    from lcl_lab.studies._run import Part
 
 __all__ = ["body", "print_claims", "print_findings", "write_collection", "write_report"]
 

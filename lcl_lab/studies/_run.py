@@ -18,7 +18,7 @@ from lcl_lab.studies._plan import Plan
 from lcl_lab.studies._report import print_findings, write_report
 from lcl_lab.studies._study import Config, Study
 
-__all__ = ["Outcome", "run_study"]
+__all__ = ["Outcome", "Part", "run_study"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,15 @@ class Outcome:
 
     path: Path
     findings: Findings
+
+
+@dataclass(frozen=True)
+class Part:
+    """A study that was run beside others, and the command that runs it alone."""
+
+    study: str
+    command: Sequence[str]
+    outcome: Outcome
 
 
 def run_study(study: Study[Config], config: Config, arguments: Sequence[str], fresh: bool) -> Outcome:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -28,9 +27,9 @@ from lcl_lab.studies._options import StudyConfig, read_options, study_parser
 from lcl_lab.studies._study import Presets, Study
 
 if TYPE_CHECKING:
-    from lcl_lab.studies._run import Outcome
+    from lcl_lab.studies._run import Part
 
-__all__ = ["Part", "main", "studies"]
+__all__ = ["main", "studies"]
 
 NAME = "all"
 _PRESETS: Presets = {"default": {}, "tiny": {}, "paper": {}}
@@ -42,15 +41,6 @@ class All(StudyConfig):
     model: tuple[str, ...] = Field(
         (), max_length=8, description="models for every study; without it each has its own default"
     )
-
-
-@dataclass(frozen=True)
-class Part:
-    """A study that was run, and the command that runs it alone."""
-
-    study: str
-    command: list[str]
-    outcome: Outcome
 
 
 def studies() -> list[Study[Any]]:
@@ -70,6 +60,8 @@ def main(arguments: Sequence[str]) -> None:
         study.configured(given)
 
     from rich.console import Console
+
+    from lcl_lab.studies._run import Part
 
     started = time.perf_counter()
     console = Console(stderr=True)

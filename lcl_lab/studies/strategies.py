@@ -35,7 +35,7 @@ class Strategies(EpisodeConfig):
 
     model: tuple[str, ...] = Field(
         ("mini/base", "mini/2-way", "mini/2-way-random", "mini/2-way-weight", "mini/mix"),
-        min_length=2,
+        min_length=1,
         max_length=8,
         description="names as in every study",
     )
@@ -84,13 +84,14 @@ def _find(config: Strategies, records: pd.DataFrame) -> Findings:
     models = asked_models(records, config.model)
     with_shots = [{"shots": shots} for shots in config.shots if shots]
     metric = "candidate" if records["correct_candidate"].notna().all() else "open-ended"
-    table, numbers = compared(records, models, with_shots, metric, config.seed)
     sections = [
         Section(
             "Accuracy over shots", _best(config, records), chart, tables=[accuracy_table(estimates, "shots", caption)]
         ),
-        Section("Every pair of models", _differences(numbers), tables=[table]),
     ]
+    if len(models) > 1 and with_shots:
+        table, numbers = compared(records, models, with_shots, metric, config.seed)
+        sections.append(Section("Every pair of models", _differences(numbers), tables=[table]))
     seeds = _seeds(config, records)
     if seeds:
         sections.append(Section("Between seeds of training, and between queries", seeds))

@@ -44,7 +44,7 @@ class ZeroShot(EpisodeConfig):
 
     model: tuple[str, ...] = Field(
         ("mini/base", "mini/mix", "mini/2-way", "mini/in-context"),
-        min_length=2,
+        min_length=1,
         max_length=8,
         description="the first is the model from before training; names as in every study",
     )

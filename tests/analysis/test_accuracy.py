@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from lcl_lab.analysis import METRICS, accuracy
 from lcl_lab.errors import UserError
@@ -41,3 +43,41 @@ def test_without_cells_all_records_are_one() -> None:
 def test_a_missing_column_is_told_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"no column 'false_ratios'.*did you mean 'false_ratio'"):
         accuracy(records(), ["false_ratios"], 0)
+
+
+def nested(rng: np.random.Generator, pairs: int, draws: int, tilt: float | None = None) -> tuple[pd.DataFrame, float]:
+    """Three queries a draw whose luck shares parts with their pair and their draw; and the accuracy to be found.
+
+    With a `tilt` there is one pair, and its own accuracy over draws not made is what is to be found.
+    """
+    support = np.repeat(np.arange(pairs * draws), 3)
+    pair = support // draws
+    of_pair = rng.standard_normal(pairs) if tilt is None else np.full(pairs, tilt)
+    luck = (
+        of_pair[pair] * 0.2**0.5
+        + rng.standard_normal(pairs * draws)[support] * 0.2**0.5
+        + rng.standard_normal(len(support)) * 0.6**0.5
+    )
+    bound = float(stats.norm.ppf(0.7))
+    truth = 0.7 if tilt is None else float(stats.norm.cdf((bound - tilt * 0.2**0.5) / 0.8**0.5))
+    return pd.DataFrame({"pair": pair, "support_id": support, "right": luck < bound}), truth
+
+
+@pytest.mark.parametrize(("pairs", "draws", "tilt", "clusters"), [(40, 4, None, 40), (1, 40, 0.5, 40)])
+def test_intervals_hold_for_pairs_not_asked_or_within_a_pair_for_supports_not_drawn(
+    pairs: int, draws: int, tilt: float | None, clusters: int
+) -> None:
+    rng = np.random.default_rng(5)
+    inside = []
+    for seed in range(700):
+        frame, truth = nested(rng, pairs, draws, tilt)
+        row = accuracy(frame, [], seed, {"right": "right"}, ("pair", "support_id")).iloc[0]
+        inside.append(row["low"] <= truth <= row["high"])
+    assert row["clusters"] == clusters
+    assert 0.93 <= np.mean(inside) <= 0.97
+
+
+def test_queries_of_a_draw_are_not_taken_as_independent() -> None:
+    frame, _ = nested(np.random.default_rng(6), 1, 40, 0.5)
+    row = accuracy(frame, [], 0, {"right": "right"}, ("pair", "support_id")).iloc[0]
+    assert row["high"] - row["low"] > 1.05 * (row["wilson_high"] - row["wilson_low"])

@@ -38,11 +38,11 @@ def test_it_is_the_share_of_queries_that_follow(share: float) -> None:
 def test_its_interval_holds_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
     inside = []
-    for _ in range(400):
+    for _ in range(1000):
         tilt = rng.normal(0, 0.15, 50)[np.arange(400) % 50]
         found = link_score(answers(rng.random(400) < 0.6 + tilt, rng.random(400) < 0.7), rng)
         inside.append(found.low <= 0.6 <= found.high)
-    assert 0.92 <= np.mean(inside) <= 0.98
+    assert 0.93 <= np.mean(inside) <= 0.97
 
 
 def test_a_model_that_labels_push_away_has_0() -> None:

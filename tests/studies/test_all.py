@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from lcl_lab.episodes import right_open
+from lcl_lab.errors import UserError
 from lcl_lab.store import read_run, runs
 from lcl_lab.studies.all import main, studies
 from lcl_lab.studies.arithmetic import RULES
@@ -191,3 +192,22 @@ def test_dialogues_are_chosen_by_the_rule(records: pd.DataFrame, results: Path) 
     firsts = re.findall(r"^\| (\d+) \|", report, flags=re.MULTILINE)
     patterns = right.apply(tuple, axis=1)
     assert all(int(query) == patterns[patterns == patterns[int(query)]].index.min() for query in firsts)
+
+
+def test_one_model_can_be_put_to_all_questions(tmp_path: Path) -> None:
+    main(["--preset", "tiny", "--model", "mini/prototype", "--results", str(tmp_path)])
+    assert "mini/prototype" in (run_of(tmp_path, "all") / "report.md").read_text(encoding="utf-8")
+
+
+@of(
+    ("arguments", "told"),
+    [
+        (["--model", *["mini/base"] * 9], "--model .*at most 8"),
+        (["--seed", "-1"], "--seed -1: input should be greater than or equal to 0"),
+        (["--preset", "tiny", "--queries", "x"], "--queries x"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_run(arguments: list[str], told: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        main([*arguments, "--results", str(tmp_path / "results")])
+    assert not (tmp_path / "results").exists()

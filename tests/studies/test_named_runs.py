@@ -1,0 +1,32 @@
+"""The YAML files of `studies/`: each is of a study, says its own command, and is a configuration of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lcl_lab.studies.all import studies
+
+FOLDER = Path(__file__).parents[2] / "studies"
+FILES = sorted(FOLDER.glob("*.yaml"))
+STUDIES = {study.name: study for study in studies()}
+
+
+def study_of(file: Path) -> str:
+    return max((name for name in STUDIES if file.name.startswith(name)), key=len)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_named_run_is_a_configuration_of_its_study(file: Path) -> None:
+    study = STUDIES[study_of(file)]
+    command = f"python -m lcl_lab.studies.{study.name} --config studies/{file.name}"
+    assert f"#   {command}\n" in file.read_text(encoding="utf-8")
+    config, _ = study.configured(["--config", str(file)])
+    assert re.search(r"^\w+:", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert config != study.configured([])[0]
+
+
+def test_every_study_has_one() -> None:
+    assert {study_of(file) for file in FILES} == set(STUDIES)
