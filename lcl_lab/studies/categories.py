@@ -75,7 +75,6 @@ def _find(config: Categories, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy
     from lcl_lab.concepts import load_concepts
     from lcl_lab.figures import dots_chart, radar_chart
-    from lcl_lab.models import PROTOTYPE
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     concepts = load_concepts(config.data)
@@ -84,7 +83,7 @@ def _find(config: Categories, records: pd.DataFrame) -> Findings:
     metric = "candidate" if records["correct_candidate"].notna().all() else "open-ended"
     column = {metric: "correct_candidate" if metric == "candidate" else "correct_open"}
     estimates = accuracy(named, ["model", "category"], config.seed, column, ("pair", "support_id"))
-    shown = estimates[estimates["model"] != PROTOTYPE].sort_values("estimate", ascending=False, kind="stable")
+    shown = estimates[estimates["model"].isin(config.models)].sort_values("estimate", ascending=False, kind="stable")
     hardest = shown[shown["model"] == config.model[0]]["category"].tolist()
     shown = shown.set_index("category").loc[hardest].reset_index()
     title = f"Accuracy by category at {config.shots} shots on {config.data}"

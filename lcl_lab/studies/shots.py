@@ -115,11 +115,10 @@ def _plan(config: Shots) -> Plan:
 def _find(config: Shots, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy, published
     from lcl_lab.figures import curves_chart
-    from lcl_lab.models import PROTOTYPE
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     estimates = accuracy(records, ["model", "shots"], config.seed)
-    shown = estimates[(estimates["metric"] != "candidate-raw") & (estimates["model"] != PROTOTYPE)]
+    shown = estimates[(estimates["metric"] != "candidate-raw") & (estimates["model"].isin(config.models))]
     title = f"Shots on {config.data}"
     printed = published(table="Table 2").rename(columns={"value": "accuracy"})
     methods = ("OpenFlamingo", "LCL [2-way]", "LCL [2-way-random]", "Vanilla-Shikra")

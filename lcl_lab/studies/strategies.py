@@ -70,12 +70,11 @@ def _plan(config: Strategies) -> Plan:
 def _find(config: Strategies, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy, published
     from lcl_lab.figures import curves_chart
-    from lcl_lab.models import PROTOTYPE
     from lcl_lab.studies._compare import asked_models, compared
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     estimates = accuracy(records, ["model", "shots"], config.seed)
-    shown = estimates[(estimates["metric"] != "candidate-raw") & (estimates["model"] != PROTOTYPE)]
+    shown = estimates[(estimates["metric"] != "candidate-raw") & (estimates["model"].isin(config.models))]
     title = f"Strategies over shots on {config.data}"
     printed = published(table="Table 2").rename(columns={"value": "accuracy"})
     ours = printed["method"].str.startswith("LCL") | (printed["method"] == "Vanilla-Shikra")
