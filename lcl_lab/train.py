@@ -12,7 +12,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from lcl_lab.models import Checkpoint
     from lcl_lab.training.log import TrainingLog
 
-__all__ = ["main"]
+__all__ = ["check", "main"]
 
 VISION = "vision"
 _TINY_STEPS = 4
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Check, train, and write the checkpoint, its chart and its card."""
+def check(arguments: Sequence[str]) -> None:
+    """Raises `UserError` where a training with these arguments cannot be; nothing is written or loaded."""
+    _check(_parser().parse_args(arguments))
+
+
+def main(arguments: Sequence[str], tell: Callable[[dict[str, Any]], None] | None = None) -> None:
+    """Check, train, and write the checkpoint, its chart and its card; `tell` gets every line of its log."""
     options = _parser().parse_args(arguments)
     start = _check(options)
     out: Path = options.out
@@ -43,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     from lcl_lab.training.log import TrainingLog
 
     torch.set_num_threads(options.threads)
-    log = TrainingLog(out, options.strategy)
+    log = TrainingLog(out, options.strategy, tell)
     if options.strategy == VISION:
         _train_vision(options, log)
     else:

@@ -26,6 +26,7 @@ ALLOWED = {
     "zoo": {"concepts", "episodes", "prompts", "models", "strategies", "training", "analysis"},
     "benchmarks": {"concepts", "episodes", "prompts", "models"},
     "studies": {"concepts", "episodes", "prompts", "models", "store", "analysis", "figures"},
+    "sweeps": {"models", "studies", "train"},
 }
 
 

@@ -7,7 +7,7 @@ Finding reads files and imports no torch, so a wrong name or a damaged file is t
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -66,11 +66,15 @@ def shipped() -> list[str]:
 def find_checkpoint(name: str, option: str = "--model", base_url: str | None = None) -> Checkpoint:
     """The checkpoint of that name; a Python file counts as one, its `load()` makes the model.
 
-    `option` is the one that the name was given for, `base_url` that of the server of `openai:NAME`.
+    `NAME=PATH` gives one a name of its own, under which its answers are stored. `option` is the one that the name was
+    given for, `base_url` that of the server of `openai:NAME`.
 
     Raises:
         UserError: there is none, or a file of it is missing or damaged.
     """
+    own, equals, path_of = name.partition("=")
+    if equals and own and not Path(name).exists():
+        return replace(find_checkpoint(path_of, option, base_url), name=own)
     if name.startswith(SERVED):
         return _find_served(name, option, base_url)
     if is_file(name):
@@ -100,7 +104,9 @@ def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
     from lcl_lab.models.server import check_server
 
     check_server(name.removeprefix(SERVED), base_url)
-    return Checkpoint(name, Path(), sha256(f"{base_url}\0{name}".encode()).hexdigest()[:16], base_url)
+    return Checkpoint(
+        name, Path(name.removeprefix(SERVED)), sha256(f"{base_url}\0{name}".encode()).hexdigest()[:16], base_url
+    )
 
 
 def fingerprint(path: Path) -> str:
@@ -128,8 +134,8 @@ def load_model(checkpoint: Checkpoint, batch_size: int, dtype: str = "auto") -> 
         from lcl_lab.models.server import ServerModel
 
         return ServerModel(checkpoint, batch_size)
-    if is_file(checkpoint.name):
-        made: Model = function_of_file("--model", checkpoint.name, "load")()
+    if is_file(str(checkpoint.path)):
+        made: Model = function_of_file("--model", str(checkpoint.path), "load")()
         return made
     if is_prototype(checkpoint):
         from lcl_lab.models.prototype import PrototypeModel

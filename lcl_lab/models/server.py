@@ -67,7 +67,7 @@ class ServerModel:
         self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
         self.batch_size = batch_size
         self._base_url = checkpoint.base_url
-        self._model = checkpoint.name.removeprefix("openai:")
+        self._model = str(checkpoint.path)
         self._client = openai.OpenAI(base_url=self._base_url, api_key=_key(), max_retries=_RETRIES, timeout=_SECONDS)
         self._kept = Cache(str(cache_folder() / "responses"), size_limit=_CACHE_BYTES)
         self.asked = 0  # requests that went to the server

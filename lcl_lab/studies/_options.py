@@ -41,6 +41,10 @@ class StudyConfig(BaseModel):
         """All models that are asked; a study may have others beside `model`."""
         return self.model
 
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same with each model under the name that its answers are stored under: NAME of NAME=PATH."""
+        return self.model_copy(update={"model": tuple(names[model] for model in self.model)})
+
     @classmethod
     def checked(cls, values: Mapping[str, Any], source: str = "") -> Self:
         """The configuration of these values, from the file `source`, or from the command line.
@@ -99,7 +103,7 @@ def study_parser(program: str, description: str, config: type[StudyConfig], pres
             _option(name),
             help=f"{field.description}{told}".replace("%", "%%"),
             metavar=name.upper(),
-            nargs="+" if several else None,
+            nargs="*" if several else None,
             action="extend" if several else "store",
         )
     add = parser.add_argument

@@ -48,9 +48,11 @@ def run_study(study: Study[Config], config: Config, arguments: Sequence[str], fr
         UserError: a model, dataset, design or results folder that does not work.
     """
     started = time.perf_counter()
-    plan = study.plan(config)
+    study.plan(config)  # a design that cannot be is told before anything is downloaded
     names = dict.fromkeys((*config.models, *([PROTOTYPE] if study.reference else [])))
     checkpoints = [find_checkpoint(name, base_url=config.base_url) for name in names]
+    config = config.renamed({name: found.name for name, found in zip(names, checkpoints, strict=True)})
+    plan = study.plan(config)
     identity = {
         **plan.identity,
         "seed": config.seed,

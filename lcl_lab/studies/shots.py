@@ -14,9 +14,10 @@ Expect     the link-trained models jump at two shots and are flat after about ei
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, Field
 
@@ -71,6 +72,10 @@ class Shots(EpisodeConfig):
     @property
     def models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.model, *self.trained_for)))
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        fixed = tuple(f"{shots}={names[name]}" for name, shots in self.trained_for.items())
+        return super().renamed(names).model_copy(update={"fixed": fixed})
 
 
 PRESETS: Presets = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,12 @@ class TrainingLog:
     """Logs one training run in `folder`; `done` are its steps so far and `seconds` the time that it took.
 
     `seconds` counts all processes that worked on the run up to its last checkpoint each, preparation included.
+    `tell` gets every line of the file.
     """
 
-    def __init__(self, folder: Path, title: str) -> None:
+    def __init__(self, folder: Path, title: str, tell: Callable[[dict[str, Any]], None] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.title, self.done = folder, title, 0
+        self.folder, self.title, self.done, self._tell = folder, title, 0, tell
         self.last_accuracy: float | None = None
         self._silent = True
         self._began = time.perf_counter()
@@ -95,6 +96,10 @@ class TrainingLog:
         return "  ".join(f"{name} {value}" for name, value in self._note.items() if value)
 
     def _write(self, step: int, **fields: float) -> None:
-        if not self._silent:
-            with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **fields, "seconds": round(self.seconds, 2)}) + "\n")
+        if self._silent:
+            return
+        line = {"step": step, **fields, "seconds": round(self.seconds, 2)}
+        with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if self._tell:
+            self._tell(line)

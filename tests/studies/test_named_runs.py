@@ -10,7 +10,7 @@ import pytest
 from lcl_lab.studies.all import studies
 
 FOLDER = Path(__file__).parents[2] / "studies"
-FILES = sorted(FOLDER.glob("*.yaml"))
+FILES = sorted(file for file in FOLDER.glob("*.yaml") if not file.stem.endswith("_grid"))
 STUDIES = {study.name: study for study in studies()}
 
 

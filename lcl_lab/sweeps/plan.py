@@ -1,0 +1,141 @@
+"""What a sweep is: a YAML file, checked as a whole before anything starts, and the trials that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lcl_lab.errors import UserError, nearest
+
+__all__ = ["Sweep", "Trial", "read_sweep"]
+
+_Option = str | int | float | bool | list[str | int | float]
+_OWN = ("strategy", "out", "seed", "threads", "overwrite")  # of a training: the sweep decides them
+_PASSED = ("model", "results", "fresh", "config")  # of a study
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Stopping(_Strict):
+    """Asynchronous successive halving (Li et al. 2020) on the held-out accuracy of trainings, by their steps."""
+
+    first: int = Field(400, ge=1)  # steps that every training gets
+    last: int = Field(100_000, ge=1)
+    factor: float = Field(3, gt=1)
+
+
+class Sweep(_Strict):
+    """Strategies by seeds, how they are trained, the studies of each, and what a trial may use."""
+
+    strategies: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    train: Mapping[str, _Option] = {}
+    studies: tuple[Mapping[str, _Option], ...] = ()
+    cpu: int = Field(1, ge=1)
+    gpu: float = Field(0, ge=0)
+    retries: int = Field(3, ge=0)
+    stopping: Stopping | None = None
+
+    def trials(self) -> Iterator[Trial]:
+        """Every strategy with every seed."""
+        for strategy in self.strategies:
+            for seed in self.seeds:
+                yield Trial(self, strategy, seed)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training and its studies."""
+
+    sweep: Sweep
+    strategy: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{Path(self.strategy).stem}-seed-{self.seed}"
+
+    def training(self, out: Path) -> list[str]:
+        """The arguments of `lcl_lab.train`."""
+        own = ["--strategy", self.strategy, "--seed", str(self.seed), "--out", str(out)]
+        return [*own, "--threads", str(self.sweep.cpu), *_words(self.sweep.train)]
+
+    def evaluations(self, model: Path, results: Path) -> Iterator[tuple[str, list[str]]]:
+        """The name and arguments of each study."""
+        for study in self.sweep.studies:
+            options = {key: value for key, value in study.items() if key != "study"}
+            given = ["--model", f"{self.name}={model}", "--results", str(results)]
+            yield str(study["study"]), [*given, *_words(options)]
+
+
+def read_sweep(path: Path) -> Sweep:
+    """The sweep of a YAML file.
+
+    Raises:
+        UserError: the file is not there, or something in it is wrong; every training's and study's options are
+            checked as those programs check them.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must be `key: value` lines")
+    unknown = [str(key) for key in content if key not in Sweep.model_fields]
+    if unknown:
+        raise UserError(f"{path}: unknown key {unknown[0]!r}; {nearest(unknown[0], Sweep.model_fields)}")
+    try:
+        sweep = Sweep.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: {place}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+    _check(path, sweep)
+    return sweep
+
+
+def _check(path: Path, sweep: Sweep) -> None:
+    from lcl_lab.studies.all import studies
+    from lcl_lab.train import check
+
+    for key in _OWN:
+        if key in sweep.train:
+            raise UserError(f"{path}: train: {key} is the sweep's to decide")
+    names = [trial.name for trial in sweep.trials()]
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: strategies, seeds: each once")
+    known = {study.name: study for study in studies()}
+    for study in sweep.studies:
+        name = study.get("study")
+        if name not in known:
+            raise UserError(f"{path}: studies: unknown study {name!r}; {nearest(str(name), known)}")
+        for key in _PASSED:
+            if key in study:
+                raise UserError(f"{path}: studies: {name}: {key} is the sweep's to decide")
+    for trial in sweep.trials():
+        try:
+            check(trial.training(Path("out")))
+            for name, given in trial.evaluations(Path("out"), Path("results")):
+                known[name].configured(given)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+
+
+def _words(options: Mapping[str, _Option]) -> list[str]:
+    """Options as a command line has them: a list gives several words, true a flag alone."""
+    words = []
+    for key, value in options.items():
+        if value is False:
+            continue
+        words.append(f"--{key.replace('_', '-')}")
+        if value is not True:
+            words += [str(one) for one in value] if isinstance(value, list) else [str(value)]
+    return words

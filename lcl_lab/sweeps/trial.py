@@ -1,0 +1,63 @@
+"""One trial where it runs: the training, then each study. Both go on from where they were killed.
+
+A trial keeps nothing of its own but a mark that it is finished: trainings leave checkpoints, studies commit cell by
+cell, so a trial that is tried again, on whatever worker, loses nothing and does nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lcl_lab.sweeps.plan import Trial
+
+__all__ = ["Place", "Tell", "run_trial"]
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+class Place:
+    """Where a sweep lies: models, marks of finished trials, and the folder of all runs."""
+
+    def __init__(self, folder: Path, results: Path) -> None:
+        self.folder, self.results = folder.absolute(), results.absolute()
+
+    def model(self, trial: Trial) -> Path:
+        return self.folder / "models" / trial.name
+
+    def mark(self, trial: Trial) -> Path:
+        return self.folder / "trials" / f"{trial.name}.json"
+
+    def finished(self, trial: Trial) -> bool:
+        return self.mark(trial).exists()
+
+
+def run_trial(trial: Trial, place: Place, tell: Tell) -> None:
+    """Train, evaluate, and mark the trial as finished; `tell` gets what is to be seen meanwhile.
+
+    Raises:
+        UserError: the training or a study cannot be.
+    """
+    from lcl_lab.models.registry import CARD
+    from lcl_lab.studies.all import studies
+    from lcl_lab.train import main as train
+
+    started = time.perf_counter()
+    model = place.model(trial)
+    if not (model / CARD).exists():
+        train(trial.training(model), tell=lambda line: tell({"doing": "training", **line}))
+    known = {study.name: study for study in studies()}
+    runs = []
+    for name, given in trial.evaluations(model, place.results):
+        tell({"doing": name})
+        runs.append(str(known[name].run(given).path.relative_to(place.results)))
+    mark = place.mark(trial)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    content = {"trial": trial.name, "seconds": round(time.perf_counter() - started, 1), "runs": runs}
+    part = mark.with_name(f".{mark.name}.{os.getpid()}")
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, mark)
