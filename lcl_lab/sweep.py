@@ -10,6 +10,7 @@ what was begun goes on, to the same records.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> None:
 
     sweep = read_sweep(options.file)
 
+    # Else Ray, under `uv run`, packs the working directory and makes an environment for every worker.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     from lcl_lab.sweeps.drive import drive
     from lcl_lab.sweeps.trial import Place
 

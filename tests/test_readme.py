@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.concepts import ImageRef, load_concepts
+from lcl_lab.sweeps import read_sweep
 from tests.hub import serve
 from tests.served import answering
 
@@ -171,6 +172,16 @@ def test_zoo_commands_run(command: str, folder: Path) -> None:
     run([*shlex.split(command.removeprefix("uv run python ")), "--preset", "tiny", "--threads", "1"], folder)
 
 
+def test_a_sweep_runs_and_the_file_shown_is_one(folder: Path, tmp_path: Path) -> None:
+    (shown,) = (text for kind, text in BLOCKS if kind == "yaml")
+    (tmp_path / "shown.yaml").write_text(shown)
+    assert len(list(read_sweep(tmp_path / "shown.yaml").trials())) == 4
+    (command,) = (c for c in COMMANDS if "lcl_lab.sweep " in c and "ray job" not in c)
+    out = run(shlex.split(command.removeprefix("uv run python ")), folder)
+    marks = Path(folder, out.strip().splitlines()[-1], "trials").glob("*.json")
+    assert len(list(marks)) == 4
+
+
 def test_the_query_over_all_runs_works(folder: Path) -> None:
     (text,) = (text for kind, text in BLOCKS if kind == "python" and "connect(" in text)
     run(["-m", "lcl_lab.studies.false_ratio", "--preset", "tiny", "--queries", "4"], folder)
@@ -182,6 +193,7 @@ def test_every_command_is_run_by_one_of_these_tests() -> None:
         "lcl_lab.studies",
         "one_sided.py",
         "lcl_lab.power",
+        "lcl_lab.sweep",  # as a job: tests/sweeps/test_job.py
         "lcl_lab.train",
         "lcl_lab.neighbours",
         "lcl_lab.zoo",

@@ -8,7 +8,7 @@ Design     Rules come in pairs that agree on no question asked; each query is as
            prefers one of them whatever it is shown is at one half. Intervals resample pairs of rules and
            operands.
 Command    python -m lcl_lab.studies.arithmetic
-Time       half a minute on two cores
+Time       under a minute on two cores
 Expect     the embedded models have never computed: they stay at one half. A large language model does not.
 """
 

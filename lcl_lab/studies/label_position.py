@@ -7,8 +7,8 @@ Design     Two designs give the same effects. One at a time: each query with all
            --share, and a logistic model with an effect for each place tells them apart.
 Command    python -m lcl_lab.studies.label_position
 Time       under two minutes on two cores
-Expect     one false label of sixteen costs a link-trained model a few hundredths at most, wherever it stands;
-           the factorial design tells the same from a fraction of the prompts.
+Expect     a false label among the last three of sixteen costs a link-trained model a tenth, elsewhere next to
+           nothing; the factorial design tells the same from a third of the prompts or less.
 """
 
 from __future__ import annotations

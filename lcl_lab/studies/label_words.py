@@ -7,7 +7,7 @@ Design     The same images and order under five vocabularies: the names of the d
            the two swapped, names invented anew, random strings of 1 to 10 letters, punctuation marks. What is
            right is always what the support says.
 Command    python -m lcl_lab.studies.label_words
-Time       about a minute on two cores
+Time       half a minute on two cores
 Expect     a link-trained model follows all but marks; a model that answers from what it knows is right with
            the usual names and wrong with the swapped ones.
 """

@@ -8,7 +8,7 @@ Design     Every query is asked after several orders of one support, and after s
            Orders are balanced, as those of all supports are (every two shots are one of each concept), and, apart,
            of any kind. Variances are within queries, so what makes a query hard does not count.
 Command    python -m lcl_lab.studies.order
-Time       about a minute and a half on two cores
+Time       under a minute on two cores
 Expect     much of what another support changes is its order alone, and an unbalanced order changes more.
 """
 

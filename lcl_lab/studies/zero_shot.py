@@ -7,7 +7,7 @@ Design     The first model is the one from before; every other is compared with 
            shots; mini-VQA on the embedded world (seven kinds of questions, and boxes); VQAv2 where its files
            are given, by its own accuracy.
 Command    python -m lcl_lab.studies.zero_shot
-Time       about a minute on two cores
+Time       half a minute on two cores
 Expect     `mix` answers as the base model does; the pure link strategies have forgotten how to.
 """
 

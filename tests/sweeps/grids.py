@@ -32,7 +32,7 @@ def command(folder: Path, *more: str, grid: str = GRID) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", **more}
+    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
 
 
 def run(folder: Path, *more: str, grid: str = GRID) -> subprocess.CompletedProcess[str]:
