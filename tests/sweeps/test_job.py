@@ -37,6 +37,20 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def end(home: str, pids: set[int]) -> None:
+    """End the processes that have this HOME."""
+    ended = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            if process.environ().get("HOME") == home:
+                process.kill()
+                ended.append(process)
+        except psutil.Error:
+            continue
+    psutil.wait_procs(ended, timeout=20)
+
+
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a shell beside a head node; every process of the node is ended."""
@@ -44,7 +58,7 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
     (tmp_path / "home").mkdir()
     # The job's `python` is the first on the PATH of the head node; its sockets need a short path.
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as short:
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short:
         shell = environment(HOME=str(tmp_path / "home"), PATH=path, RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{board}")
         shell |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}
         before = set(psutil.pids())
@@ -55,13 +69,7 @@ def head(tmp_path: Path) -> Iterator[dict[str, str]]:
         try:
             yield shell
         finally:
-            for pid in set(psutil.pids()) - before:
-                try:
-                    process = psutil.Process(pid)
-                    if short in " ".join(process.cmdline()) or process.environ().get("HOME") == shell["HOME"]:
-                        process.kill()
-                except psutil.Error:
-                    continue
+            end(shell["HOME"], set(psutil.pids()) - before)
 
 
 @pytest.mark.slow

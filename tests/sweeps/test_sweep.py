@@ -55,28 +55,28 @@ def test_two_workers_give_the_same_records(undisturbed: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_killed_workers_lose_nothing(undisturbed: Path, tmp_path: Path) -> None:
+@pytest.mark.timeout(1500)
+def test_twenty_kills_in_eight_trials_lose_double_and_change_nothing(tmp_path: Path) -> None:
+    grid = GRID.replace("[2-way, mix]", "[2-way, 2-way-random, mix, fixed-4]") + "retries: 40\n"
+    done = run(tmp_path / "undisturbed", grid=grid)
+    assert done.returncode == 0, done.stderr
     moments = random.Random(0)
-    process = subprocess.Popen(
-        command(tmp_path, "--workers", "1", grid=f"{ONE}retries: 20\n"),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env=environment(),
-    )
+    arguments = command(tmp_path / "killed", "--workers", "2", grid=grid)
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment())
     driver, kills = psutil.Process(process.pid), 0
-    while process.poll() is None and kills < 4:
+    while process.poll() is None and kills < 20:
         wait_for(lambda: process.poll() is not None or any(workers(driver)))
         try:
-            process.wait(moments.uniform(0.5, 12))
+            process.wait(moments.uniform(0.5, 15))
         except subprocess.TimeoutExpired:
-            for worker in workers(driver):
+            for worker in list(workers(driver))[:1]:
                 worker.kill()
                 kills += 1
-    _, told = process.communicate(timeout=280)
-    assert process.returncode == 0, told
-    assert kills >= 2
-    assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None
+    assert process.wait(600) == 0
+    assert kills == 20
+    expected, found = records(tmp_path / "undisturbed"), records(tmp_path / "killed")
+    assert len(found) == len(expected)
+    assert same_records(expected, found, tolerance=1e-4) is None
 
 
 @pytest.mark.slow
