@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lcl_lab.errors import UserError
 from lcl_lab.sweeps.plan import Trial
 
 __all__ = ["Place", "Tell", "run_trial"]
@@ -42,13 +44,12 @@ def run_trial(trial: Trial, place: Place, tell: Tell) -> None:
     Raises:
         UserError: the training or a study cannot be.
     """
-    from lcl_lab.models.registry import CARD
     from lcl_lab.studies.all import studies
     from lcl_lab.train import main as train
 
     started = time.perf_counter()
     model = place.model(trial)
-    if not (model / CARD).exists():
+    if not _is_trained(model):
         train(trial.training(model), tell=lambda line: tell({"doing": "training", **line}))
     known = {study.name: study for study in studies()}
     runs = []
@@ -61,3 +62,18 @@ def run_trial(trial: Trial, place: Place, tell: Tell) -> None:
     part = mark.with_name(f".{mark.name}.{os.getpid()}")
     part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     os.replace(part, mark)
+
+
+def _is_trained(model: Path) -> bool:
+    """Whether a finished model is there; what is left of a damaged one goes, to be trained again."""
+    from lcl_lab.models import find_checkpoint
+    from lcl_lab.models.registry import CARD
+
+    if not (model / CARD).exists():
+        return False
+    try:
+        find_checkpoint(str(model))
+    except UserError:
+        shutil.rmtree(model)
+        return False
+    return True

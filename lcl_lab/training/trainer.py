@@ -7,6 +7,9 @@ position in the data, so a run that is killed and given again ends in the same w
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +29,10 @@ from lcl_lab.training.log import TrainingLog
 
 __all__ = ["Part", "Settings", "fit", "has_bf16", "processes"]
 
-_KEPT = 2  # checkpoints: the newest, and the one before while the newest is written
+_KEPT = 2  # checkpoints: the newest, and the one before in case the newest is damaged
+_DIGESTS = "digests.json"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -180,14 +186,38 @@ def _only_trained(models: list[nn.Module], weights: list[dict[str, Tensor]], fol
             del state[name]
 
 
+def _digests(folder: Path) -> dict[str, str]:
+    """A hash of every file of a checkpoint but the list of these hashes itself."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _DIGESTS)
+    found = {}
+    for path in files:
+        with path.open("rb") as file:
+            found[str(path.relative_to(folder))] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    return found
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        written = json.loads((folder / _DIGESTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(written == _digests(folder))
+
+
 class _Checkpoints:
-    """`checkpoints/step-000100` and so on: each appears whole or not at all."""
+    """`checkpoints/step-000100` and so on: each appears whole or not at all, and a damaged one is passed over."""
 
     def __init__(self, accelerator: Accelerator, folder: Path) -> None:
         self._accelerator, self._folder = accelerator, folder / "checkpoints"
 
     def resume(self) -> int:
-        """Load the newest checkpoint; the number of steps that it has behind it."""
+        """Load the newest whole checkpoint; the number of steps that it has behind it."""
+        if self._accelerator.is_main_process:
+            for path in self._all():
+                if not _is_whole(path):
+                    _log.warning("%s is damaged: going on from the one before", path)
+                    shutil.rmtree(path)
+        self._accelerator.wait_for_everyone()
         newest = self._all()[-1:]
         if not newest:
             return 0
@@ -200,6 +230,7 @@ class _Checkpoints:
         self._accelerator.save_state(str(part))
         self._accelerator.wait_for_everyone()
         if self._accelerator.is_main_process:
+            (part / _DIGESTS).write_text(json.dumps(_digests(part)), encoding="utf-8")
             os.replace(part, path)
             for old in self._all()[:-_KEPT]:
                 shutil.rmtree(old)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,18 @@ def test_killed_and_given_again_it_ends_in_the_same_weights_bit_for_bit(tmp_path
     assert [[line[k] for k in keys] for line in lines(tmp_path / "killed")] == [
         [line[k] for k in keys] for line in lines(tmp_path / "whole")
     ]
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    undisturbed = train(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "half")
+    newest = sorted((tmp_path / "half" / "checkpoints").glob("step-*"))[-1]
+    weights = bytearray((newest / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (newest / "model.safetensors").write_bytes(weights)
+    resumed = train(tmp_path / "half")
+    assert f"{newest} is damaged" in caplog.text
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
 
 
 def test_a_checkpoint_holds_no_frozen_weights(tmp_path: Path) -> None:
