@@ -129,6 +129,14 @@ def test_the_evaluator_s_benchmark_runs(tmp_path: Path) -> None:
     assert out.count("floor") == 2
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_sweep_s_benchmark_runs(tmp_path: Path) -> None:
+    (command,) = (c for c in COMMANDS if "benchmarks.sweep" in c)
+    out = run([*shlex.split(command.removeprefix("uv run python ")), "--trials", "2", "--steps", "2"], tmp_path)
+    assert "2 workers against 1" in out
+
+
 @pytest.fixture(scope="module")
 def llava(folder: Path, stock: Path) -> Path:
     """A tiny checkpoint where the README has a real one, and caches of the test's own."""
@@ -199,6 +207,7 @@ def test_every_command_is_run_by_one_of_these_tests() -> None:
         "lcl_lab.zoo",
         "lcl_lab.models.convert_shikra",
         "lcl_lab.benchmarks.evaluator",
+        "lcl_lab.benchmarks.sweep",
     )
     run_above = [c for c in COMMANDS if any(program in c for program in programs)]
     assert set(COMMANDS) == {*run_above, "uv run pytest"}

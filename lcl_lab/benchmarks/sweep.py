@@ -2,10 +2,10 @@
 
 Overhead    seconds between the end of a trial and that of the next on the same worker, less what the trial itself
             took: Ray Tune, the marks, the table
-Efficiency  trials of half a minute with one thread each, on one worker and on two, from the first start to the last
+Efficiency  trials of 20 to 30 seconds with one thread each, on one worker and on two, from the first start to the last
             end; the cluster's own start is told apart
 Command     python -m lcl_lab.benchmarks.sweep
-Time        six minutes on two cores
+Time        five minutes on two cores
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class _Sweep:
 def main(arguments: Sequence[str]) -> None:
     """Print the overhead of a trial, the speed-up of two workers, and the cost of many trials."""
     parser = Parser(prog="python -m lcl_lab.benchmarks.sweep", description=__doc__ or "")
-    parser.add_argument("--trials", type=at_least(2), default=6, help="of each sweep (default 6)")
-    parser.add_argument("--steps", type=at_least(1), default=600, help="of a trial's training (default 600)")
+    parser.add_argument("--trials", type=at_least(2), default=4, help="of each sweep (default 4)")
+    parser.add_argument("--steps", type=at_least(1), default=150, help="of a trial's training (default 150)")
     options = parser.parse_args(arguments)
 
     from rich.box import SIMPLE_HEAD
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
     table.add_row("cluster and first worker, once", f"{short.start:.1f} s")
     table.add_row("overhead of a further trial on a worker", f"{overhead:.2f} s")
     table.add_row(f"trials of {mean:.0f} s, 2 workers against 1", f"{one.whole / two.whole:.2f}×")
-    table.add_row(f"overhead of {_MANY:,} trials on 100 workers", f"{overhead * _MANY / 100 / 60:.1f} min")
+    table.add_row(f"overhead of {_MANY:,} trials on 100 workers", f"{overhead * _MANY / 100:.0f} s")
     Console().print(table)
 
 
