@@ -6,11 +6,12 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from lcl_lab.errors import UserError, nearest
 
-__all__ = ["Parser", "at_least", "run_program"]
+__all__ = ["Parser", "at_least", "read_yaml", "run_program"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +38,26 @@ def at_least(least: int) -> Callable[[str], int]:
         return value
 
     return whole
+
+
+def read_yaml(path: Path, what: str = "") -> dict[str, Any]:
+    """The `key: value` lines of a YAML file; `what` is the option that named it.
+
+    Raises:
+        UserError: the file is not there or holds something else.
+    """
+    import yaml
+
+    told = f"{what} {path}".strip()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{told}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{told}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{told}: must be `key: value` lines")
+    return {str(key): value for key, value in content.items()}
 
 
 def run_program(main: Callable[[Sequence[str]], None]) -> NoReturn:

@@ -40,10 +40,11 @@ def main(arguments: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lcl_lab.analysis.power import pairs_needed
+    from lcl_lab.analysis.power import pairs_needed, power
     from lcl_lab.progress import track
 
     clustering = _clustering(options)
+    power(options.difference, clustering, 2, 1, np.random.default_rng(0), studies=1)  # what cannot be is told at once
     told = f"changed {clustering.changed:.1%} of queries, correlation within a concept pair {clustering.alike:.2f}"
     table = Table(
         title=f"To see a difference of {options.difference:g} with power {options.power:g}\n({told})",

@@ -11,12 +11,19 @@ import pandas as pd
 from lcl_lab.analysis import METRICS, PairedDifference, adjust, cell_rng, paired_difference
 from lcl_lab.studies._findings import Table, interval, told_p
 
-__all__ = ["asked_models", "change", "compared", "told_metrics"]
+__all__ = ["answers", "asked_models", "change", "compared", "told_metrics"]
 
 
 def asked_models(records: pd.DataFrame, models: Sequence[str]) -> list[str]:
     """The models that were asked for, each once; the reference is in the records besides."""
     return [model for model in dict.fromkeys(models) if (records["model"] == model).any()]
+
+
+def answers(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Every model that was asked, every metric that it has, and its records."""
+    for model in asked_models(records, models):
+        own = records[records["model"] == model]
+        yield from ((model, metric, own) for metric in told_metrics(own))
 
 
 def told_metrics(records: pd.DataFrame) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lcl_lab.cli import Parser
+from lcl_lab.cli import Parser, read_yaml
 from lcl_lab.errors import UserError, nearest
 
 __all__ = ["EpisodeConfig", "StudyConfig", "no_repeats", "read_options", "study_parser"]
@@ -116,7 +116,7 @@ def study_parser(program: str, description: str, config: type[StudyConfig], pres
 def read_options(config: type[Config], presets: Mapping[str, Mapping[str, Any]], options: argparse.Namespace) -> Config:
     """Preset, YAML file and command line as one checked configuration."""
     given = {k: v for k, v in vars(options).items() if k not in ("preset", "config", "fresh")}
-    named: dict[str, Any] = _read_yaml(options.config) if "config" in options else {}
+    named: dict[str, Any] = read_yaml(options.config, "--config") if "config" in options else {}
     preset = named.pop("preset", options.preset)
     if preset not in presets:
         raise UserError(f"{options.config}: unknown preset {preset!r}; {nearest(str(preset), presets)}")
@@ -127,17 +127,3 @@ def read_options(config: type[Config], presets: Mapping[str, Mapping[str, Any]],
 
 def _option(field: str) -> str:
     return f"--{field.replace('_', '-')}"
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"--config {path}: must be `key: value` lines")
-    return {str(key): value for key, value in content.items()}

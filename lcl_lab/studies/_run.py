@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lcl_lab.episodes import picture_strip
+from lcl_lab.errors import UserError
 from lcl_lab.models import PROTOTYPE, find_checkpoint
 from lcl_lab.store import Run, collect
 from lcl_lab.studies._evaluate import evaluate
@@ -51,6 +53,9 @@ def run_study(study: Study[Config], config: Config, arguments: Sequence[str], fr
     study.plan(config)  # a design that cannot be is told before anything is downloaded
     names = dict.fromkeys((*config.models, *([PROTOTYPE] if study.reference else [])))
     checkpoints = [find_checkpoint(name, base_url=config.base_url) for name in names]
+    twice = [name for name, count in Counter(found.name for found in checkpoints).items() if count > 1]
+    if twice:
+        raise UserError(f"--model: two models are called {twice[0]}; give one a name of its own, as NAME=PATH")
     config = config.renamed({name: found.name for name, found in zip(names, checkpoints, strict=True)})
     plan = study.plan(config)
     identity = {

@@ -146,21 +146,20 @@ def _find(config: Arithmetic, records: pd.DataFrame) -> Findings:
 def _follows(config: Arithmetic, records: pd.DataFrame) -> list[str]:
     """Whether the choice turns with the rule that is shown."""
     from lcl_lab.analysis import accuracy
-    from lcl_lab.studies._compare import asked_models, told_metrics
+    from lcl_lab.studies._compare import answers
     from lcl_lab.studies._findings import interval
 
     said = []
-    for model in asked_models(records, config.model):
-        own = records[(records["model"] == model) & (records["shots"] == config.shots[-1])]
-        for metric in told_metrics(own):
-            column = "correct_candidate" if metric == "candidate" else "correct_open"
-            row = accuracy(own, [], config.seed, {metric: column}).iloc[0]
-            told = interval(row["estimate"], row["low"], row["high"])
-            follows = row["low"] > 0.5
-            said.append(
-                f"**{model}**, {metric}: {told} after {config.shots[-1]} examples: "
-                f"{'it follows the rule' if follows else 'nothing says that it follows the rule'}."
-            )
+    last = records[records["shots"] == config.shots[-1]]
+    for model, metric, own in answers(last, config.model):
+        column = "correct_candidate" if metric == "candidate" else "correct_open"
+        row = accuracy(own, [], config.seed, {metric: column}).iloc[0]
+        told = interval(row["estimate"], row["low"], row["high"])
+        follows = row["low"] > 0.5
+        said.append(
+            f"**{model}**, {metric}: {told} after {config.shots[-1]} examples: "
+            f"{'it follows the rule' if follows else 'nothing says that it follows the rule'}."
+        )
     return said
 
 

@@ -113,21 +113,19 @@ def _chart(config: FalseRatio, estimates: pd.DataFrame) -> alt.HConcatChart:
 
 def _changes(config: FalseRatio, records: pd.DataFrame) -> list[str]:
     """What the first and the last ratio say about each model."""
-    from lcl_lab.studies._compare import asked_models, change, told_metrics
+    from lcl_lab.studies._compare import answers, change
     from lcl_lab.studies._findings import interval
 
     first, last = config.ratios[0], config.ratios[-1]
     said = []
-    for model in asked_models(records, config.model):
-        own = records[records["model"] == model]
-        for metric in told_metrics(own):
-            found = change(own, metric, {"false_ratio": first}, {"false_ratio": last}, config.seed)
-            told = interval(found.estimate, found.low, found.high, sign=True)
-            said.append(
-                f"**{model}**, {metric}: {found.accuracy_a:.3f} at {first:.0%} false labels, {found.accuracy_b:.3f} "
-                f"at {last:.0%}; change {told} over {found.n} queries of {found.clusters} concept pairs: "
-                f"{_verdict(found.low, found.high)}."
-            )
+    for model, metric, own in answers(records, config.model):
+        found = change(own, metric, {"false_ratio": first}, {"false_ratio": last}, config.seed)
+        told = interval(found.estimate, found.low, found.high, sign=True)
+        said.append(
+            f"**{model}**, {metric}: {found.accuracy_a:.3f} at {first:.0%} false labels, {found.accuracy_b:.3f} "
+            f"at {last:.0%}; change {told} over {found.n} queries of {found.clusters} concept pairs: "
+            f"{_verdict(found.low, found.high)}."
+        )
     return said
 
 

@@ -123,24 +123,22 @@ def _find(config: LabelWords, records: pd.DataFrame) -> Findings:
 def _changes(config: LabelWords, records: pd.DataFrame) -> list[str]:
     """Each vocabulary against the usual names, a family of tests a model and metric."""
     from lcl_lab.analysis import adjust
-    from lcl_lab.studies._compare import asked_models, change, told_metrics
+    from lcl_lab.studies._compare import answers, change
     from lcl_lab.studies._findings import interval, told_p
 
     said = []
-    for model in asked_models(records, config.model):
-        own = records[records["model"] == model]
-        for metric in told_metrics(own):
-            others = _WORDS[1:]
-            found = [change(own, metric, {"words": REAL}, {"words": words}, config.seed) for words in others]
-            holm = adjust([one.p_value for one in found])["holm"]
-            told = "; ".join(
-                f"{words} {interval(one.estimate, one.low, one.high, sign=True, places=2)} ({told_p(p)})"
-                for words, one, p in zip(others, found, holm, strict=True)
-            )
-            said.append(
-                f"**{model}**, {metric}: {found[0].accuracy_a:.3f} with the names of the data; change with {told} "
-                f"(p after Holm)."
-            )
+    for model, metric, own in answers(records, config.model):
+        others = _WORDS[1:]
+        found = [change(own, metric, {"words": REAL}, {"words": words}, config.seed) for words in others]
+        holm = adjust([one.p_value for one in found])["holm"]
+        told = "; ".join(
+            f"{words} {interval(one.estimate, one.low, one.high, sign=True, places=2)} ({told_p(p)})"
+            for words, one, p in zip(others, found, holm, strict=True)
+        )
+        said.append(
+            f"**{model}**, {metric}: {found[0].accuracy_a:.3f} with the names of the data; change with {told} "
+            f"(p after Holm)."
+        )
     return said
 
 

@@ -79,11 +79,10 @@ def _find(config: Qualitative, records: pd.DataFrame) -> Findings:
     right = records.pivot(index="query_id", columns="model", values="correct_open")[models]
     answers = records.pivot(index="query_id", columns="model", values="answer")[models]
     names = records.drop_duplicates("query_id").set_index("query_id")[["true_name", "other_name"]]
-    groups = right.groupby(models, sort=False).groups
+    groups = right.groupby(right.apply(tuple, axis=1), sort=False).groups
     largest = sorted(groups.items(), key=lambda item: -len(item[1]))[:_GROUPS]
     sections = []
-    for number, (key, queries) in enumerate(largest, start=1):
-        pattern = key if isinstance(key, tuple) else (key,)
+    for number, (pattern, queries) in enumerate(largest, start=1):
         who = [model for model, is_right in zip(models, pattern, strict=True) if is_right]
         heading = f"Right: {', '.join(who) or 'none'} ({len(queries)} of {len(right)} episodes)"
         chosen = [int(query) for query in sorted(queries)[: config.examples]]

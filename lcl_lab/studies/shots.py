@@ -149,26 +149,24 @@ def _rises(config: Shots, records: pd.DataFrame) -> list[str]:
     import numpy as np
 
     from lcl_lab.analysis import METRICS, dose_response
-    from lcl_lab.studies._compare import asked_models, change, told_metrics
+    from lcl_lab.studies._compare import answers, change
     from lcl_lab.studies._findings import interval, told_p
 
     first, last = config.shots[0], config.shots[-1]
     said = []
-    for model in asked_models(records, config.model):
-        own = records[records["model"] == model]
-        for metric in told_metrics(own):
-            found = change(own, metric, {"shots": first}, {"shots": last}, config.seed)
-            told = (
-                f"**{model}**, {metric}: {found.accuracy_a:.3f} at {first} shots, {found.accuracy_b:.3f} at {last}; "
-                f"change {interval(found.estimate, found.low, found.high, sign=True)}"
-            )
-            shown = own[own["shots"] > 0]
-            with suppress(UserError):  # all or nearly all right or wrong: there is no curve to fit
-                curve = dose_response(shown.assign(doublings=np.log2(shown["shots"])), "doublings", METRICS[metric])
-                once, low, high = np.exp([curve.slope, curve.slope_low, curve.slope_high]).tolist()
-                told += f"; a doubling of shots multiplies the odds by {interval(once, low, high, places=2)}, "
-                told += told_p(curve.p_value)
-            said.append(f"{told}.")
+    for model, metric, own in answers(records, config.model):
+        found = change(own, metric, {"shots": first}, {"shots": last}, config.seed)
+        told = (
+            f"**{model}**, {metric}: {found.accuracy_a:.3f} at {first} shots, {found.accuracy_b:.3f} at {last}; "
+            f"change {interval(found.estimate, found.low, found.high, sign=True)}"
+        )
+        shown = own[own["shots"] > 0]
+        with suppress(UserError):  # all or nearly all right or wrong: there is no curve to fit
+            curve = dose_response(shown.assign(doublings=np.log2(shown["shots"])), "doublings", METRICS[metric])
+            once, low, high = np.exp([curve.slope, curve.slope_low, curve.slope_high]).tolist()
+            told += f"; a doubling of shots multiplies the odds by {interval(once, low, high, places=2)}, "
+            told += told_p(curve.p_value)
+        said.append(f"{told}.")
     return said
 
 

@@ -99,21 +99,19 @@ def _find(config: Strategies, records: pd.DataFrame) -> Findings:
 
 def _best(config: Strategies, records: pd.DataFrame) -> list[str]:
     """Each model's best and last number of shots."""
-    from lcl_lab.studies._compare import asked_models, change, told_metrics
+    from lcl_lab.studies._compare import answers, change
     from lcl_lab.studies._findings import interval
 
     said = []
-    for model in asked_models(records, config.model):
-        own = records[records["model"] == model]
-        for metric in told_metrics(own):
-            column = "correct_candidate" if metric == "candidate" else "correct_open"
-            by_shots = own.groupby("shots")[column].mean()
-            best, last = by_shots.idxmax(), config.shots[-1]
-            told = f"**{model}**, {metric}: best at {best} shots ({by_shots.max():.3f})"
-            if best != last:
-                found = change(own, metric, {"shots": best}, {"shots": last}, config.seed)
-                told += f"; at {last} {interval(found.estimate, found.low, found.high, sign=True)} of that"
-            said.append(f"{told}.")
+    for model, metric, own in answers(records, config.model):
+        column = "correct_candidate" if metric == "candidate" else "correct_open"
+        by_shots = own.groupby("shots")[column].mean()
+        best, last = by_shots.idxmax(), config.shots[-1]
+        told = f"**{model}**, {metric}: best at {best} shots ({by_shots.max():.3f})"
+        if best != last:
+            found = change(own, metric, {"shots": best}, {"shots": last}, config.seed)
+            told += f"; at {last} {interval(found.estimate, found.low, found.high, sign=True)} of that"
+        said.append(f"{told}.")
     return said
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lcl_lab.cli import read_yaml
 from lcl_lab.errors import UserError, nearest
 
 __all__ = ["Sweep", "Trial", "read_sweep"]
@@ -81,15 +81,8 @@ def read_sweep(path: Path) -> Sweep:
         UserError: the file is not there, or something in it is wrong; every training's and study's options are
             checked as those programs check them.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: must be `key: value` lines")
-    unknown = [str(key) for key in content if key not in Sweep.model_fields]
+    content = read_yaml(path)
+    unknown = [key for key in content if key not in Sweep.model_fields]
     if unknown:
         raise UserError(f"{path}: unknown key {unknown[0]!r}; {nearest(unknown[0], Sweep.model_fields)}")
     try:

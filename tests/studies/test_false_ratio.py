@@ -132,6 +132,7 @@ MISTAKES = {
     "unknown option": (["--shot-count", "4"], "unknown option --shot-count", "--shots"),
     "misspelt key": (["--config", misspelt_yaml], "unknown key 'shot'", "did you mean 'shots'?"),
     "missing config": (["--config", "no.yaml"], "--config no.yaml", "No such file"),
+    "two of a name": (["--model", "a=mini/base", "a=mini/2-way"], "two models are called a", "NAME=PATH"),
     "corrupt checkpoint": (["--model", broken_model], "model.safetensors is damaged", ""),
     "unwritable results": (["--results", a_file], "cannot make", "file"),
 }
