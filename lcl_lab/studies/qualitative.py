@@ -11,8 +11,9 @@ Expect     most episodes are named by the link-trained models alone; the in-cont
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -79,7 +80,7 @@ def _find(config: Qualitative, records: pd.DataFrame) -> Findings:
     right = records.pivot(index="query_id", columns="model", values="correct_open")[models]
     answers = records.pivot(index="query_id", columns="model", values="answer")[models]
     names = records.drop_duplicates("query_id").set_index("query_id")[["true_name", "other_name"]]
-    groups = right.groupby(right.apply(tuple, axis=1), sort=False).groups
+    groups: Mapping[Any, pd.Index] = right.groupby(right.apply(tuple, axis=1), sort=False).groups
     largest = sorted(groups.items(), key=lambda item: -len(item[1]))[:_GROUPS]
     sections = []
     for number, (pattern, queries) in enumerate(largest, start=1):
