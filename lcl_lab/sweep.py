@@ -31,10 +31,12 @@ def main(arguments: Sequence[str]) -> None:
     # Else Ray, under `uv run`, packs the working directory and makes an environment for every worker.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     from lcl_lab.sweeps.drive import drive
+    from lcl_lab.sweeps.storage import Storage
     from lcl_lab.sweeps.trial import Place
 
     folder = options.results / "sweeps" / options.file.stem
-    failed = drive(sweep, Place(folder, options.results), options.address, options.workers)
+    storage = Storage(options.storage, options.file.stem) if options.storage else None
+    failed = drive(sweep, Place(folder, options.results), storage, options.address, options.workers)
     print(folder)
     if failed:
         told = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
@@ -46,9 +48,10 @@ def _parser() -> Parser:
         prog="python -m lcl_lab.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("file", type=Path, help="YAML: strategies, seeds, train, studies, cpu, gpu, retries, stopping")
+    add("file", type=Path, help="YAML: strategies, seeds, train, studies, cpu, gpu, retries, stopping, loggers")
     add("--address", metavar="ADDRESS", help="of a Ray cluster: auto, or ray://HOST:10001 (default: this machine)")
     add("--workers", type=at_least(1), metavar="N", help="trials at a time (default: as many as fit)")
+    add("--storage", metavar="URL", help="s3://BUCKET/FOLDER, gs://…: for nodes that share no folder")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="folder of all runs (default results)")
     return parser
 

@@ -156,6 +156,7 @@ def _train(options: argparse.Namespace, start: Checkpoint | None, log: TrainingL
         accumulate=options.accumulate,
         learning_rate=options.learning_rate,
         checkpoint_every=options.checkpoint_every,
+        evaluate_every=2 if tiny else 200,
         target=options.target,
         every_answer=options.every_answer,
         lora=options.lora,

@@ -15,6 +15,7 @@ from lcl_lab.models.clip import build_clip, vision_tower
 from lcl_lab.models.mini import IMAGE_TOKENS, build_mini
 from lcl_lab.models.mini_processor import build_processor
 from tests.models.shikra import write_released
+from tests.sweeps.grids import ONE, run
 
 torch.set_num_threads(1)  # tiny models are fastest so
 
@@ -62,3 +63,12 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A tiny checkpoint as the authors release theirs: the folder of its shards, and that of its image tower."""
     return write_released(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sweep with one worker that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = run(folder, "--workers", "1", grid=ONE)
+    assert done.returncode == 0, done.stderr
+    return folder

@@ -47,8 +47,8 @@ class _Sweep:
 def main(arguments: Sequence[str]) -> None:
     """Print the overhead of a trial, the speed-up of two workers, and the cost of many trials."""
     parser = Parser(prog="python -m lcl_lab.benchmarks.sweep", description=__doc__ or "")
-    parser.add_argument("--trials", type=at_least(2), default=4, help="of each sweep (default 4)")
-    parser.add_argument("--steps", type=at_least(1), default=150, help="of a trial's training (default 150)")
+    parser.add_argument("--trials", type=at_least(2), default=6, help="of each sweep (default 6)")
+    parser.add_argument("--steps", type=at_least(1), default=250, help="of a trial's training (default 250)")
     options = parser.parse_args(arguments)
 
     from rich.box import SIMPLE_HEAD

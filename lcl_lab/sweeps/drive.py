@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -12,8 +14,9 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps.plan import Sweep, Trial
-from lcl_lab.sweeps.trial import Place, run_trial
+from lcl_lab.sweeps.plan import Logger, Stopping, Sweep, Trial
+from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.trial import Place, fetch_trial, run_stored_trial, run_trial
 from lcl_lab.sweeps.watch import Watch
 
 __all__ = ["drive"]
@@ -21,28 +24,46 @@ __all__ = ["drive"]
 _EXPERIMENTS = "ray"  # of Ray Tune itself; nothing is read from there again
 
 
-def drive(sweep: Sweep, place: Place, address: str | None, workers: int | None) -> dict[str, str]:
+def drive(
+    sweep: Sweep, place: Place, storage: Storage | None, address: str | None, workers: int | None
+) -> dict[str, str]:
     """Run every trial that is not finished; the reasons of those that failed after all retries, by name.
 
+    Without `storage` the workers share the folders of `place`; with it they work there, and what they find is brought
+    here.
+
     Raises:
-        UserError: another process has this sweep, or the cluster has not what a trial needs.
+        UserError: another process has this sweep, the storage cannot be used, or the cluster has not what a trial
+            needs.
     """
-    place.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place.folder / "sweep.lock", timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"{place.folder}: another process runs this sweep; wait for it, or stop it") from None
-    try:
+        place.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make {place.folder}: {error.strerror}") from error
+    with _locked(place.folder), storage.claimed() if storage else nullcontext():
         trials = list(sweep.trials())
-        left = [trial for trial in trials if not place.finished(trial)]
-        if not left:
+        if storage:
+            for trial in trials:
+                if not place.finished(trial):
+                    fetch_trial(trial, storage, place)
+        if all(place.finished(trial) for trial in trials):
             return {}
         _connect(sweep, address, workers)
         try:
-            return _run(sweep, place, trials, left, workers)
+            return _run(sweep, place, storage, trials, workers)
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / "sweep.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{folder}: another process runs this sweep; wait for it, or stop it") from None
+    try:
+        yield
     finally:
         lock.release()
 
@@ -69,38 +90,75 @@ def _connect(sweep: Sweep, address: str | None, workers: int | None) -> None:
 
 
 def _run(
-    sweep: Sweep, place: Place, trials: Sequence[Trial], left: Sequence[Trial], workers: int | None
+    sweep: Sweep, place: Place, storage: Storage | None, trials: Sequence[Trial], workers: int | None
 ) -> dict[str, str]:
-    names = [trial.name for trial in trials]
-    finished = [trial.name for trial in trials if trial not in left]
-    watch = Watch(place.folder, names, finished)
+    by_name = {trial.name: trial for trial in trials}
+    left = [trial for trial in trials if not place.finished(trial)]
 
     def trainable(config: dict[str, Any]) -> None:
-        run_trial(config["trial"], place, tune.report)
+        trial = by_name[config["trial"]["name"]]
+        if storage:
+            run_stored_trial(trial, storage, _tell)
+        else:
+            run_trial(trial, place, _tell)
 
-    stopping = None
-    if sweep.stopping:
-        stop = sweep.stopping
-        stopping = ASHAScheduler(
-            time_attr="step",
-            metric="accuracy",
-            mode="max",
-            grace_period=stop.first,
-            max_t=stop.last,
-            reduction_factor=stop.factor,
-        )
+    def ended(name: str, told: dict[str, Any]) -> bool:
+        trial = by_name[name]
+        if storage:
+            fetch_trial(trial, storage, place)
+        if not place.finished(trial):
+            place.finish(trial, stopped=told)
+            return False
+        return True
+
+    where: dict[str, Any] = {"storage_path": str(place.folder / _EXPERIMENTS)}
+    if storage:
+        where = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
+    watch = Watch(place.folder, list(by_name), [name for name, trial in by_name.items() if trial not in left], ended)
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": sweep.cpu, "gpu": sweep.gpu}),
-        param_space={"trial": tune.grid_search(list(left))},
-        tune_config=tune.TuneConfig(scheduler=stopping, max_concurrent_trials=workers, reuse_actors=True),
+        param_space={"trial": tune.grid_search([trial.told for trial in left])},
+        tune_config=tune.TuneConfig(
+            scheduler=_halving(sweep.stopping), max_concurrent_trials=workers, reuse_actors=True
+        ),
         run_config=tune.RunConfig(
             name="trials",
-            storage_path=str(place.folder / _EXPERIMENTS),
             failure_config=tune.FailureConfig(max_failures=sweep.retries),
-            callbacks=[watch],
+            callbacks=[watch, *(_logger(name, place.folder) for name in sweep.loggers)],
             verbose=0,
+            **where,
         ),
     )
     results = tuner.fit()
     failed = ((results[k].config or {}, results[k].error) for k in range(len(results)))
-    return {config["trial"].name: str(error).strip().splitlines()[-1] for config, error in failed if error}
+    return {config["trial"]["name"]: str(error).strip().splitlines()[-1] for config, error in failed if error}
+
+
+def _tell(line: dict[str, Any]) -> None:
+    """Report to Ray Tune, by the steps of the training where a line has them."""
+    tune.report({**line, "timesteps_total": line["step"]} if "step" in line else line)
+
+
+def _halving(stopping: Stopping | None) -> ASHAScheduler | None:
+    if stopping is None:
+        return None
+    return ASHAScheduler(
+        time_attr="step",
+        metric="accuracy",
+        mode="max",
+        grace_period=stopping.first,
+        max_t=stopping.last,
+        reduction_factor=stopping.factor,
+        stop_last_trials=False,  # a training ends by itself, and its studies come after
+    )
+
+
+def _logger(name: Logger, folder: Path) -> tune.Callback:
+    """Where they keep things, and as whom, is said by their own environment variables."""
+    if name == "mlflow":
+        from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+        return MLflowLoggerCallback(experiment_name=folder.name)
+    from ray.air.integrations.wandb import WandbLoggerCallback
+
+    return WandbLoggerCallback(project="lcl-lab", group=folder.name)

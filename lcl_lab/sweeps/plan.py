@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +15,7 @@ from lcl_lab.errors import UserError, nearest
 
 __all__ = ["Sweep", "Trial", "read_sweep"]
 
+Logger = Literal["mlflow", "wandb"]
 _Option = str | int | float | bool | list[str | int | float]
 _OWN = ("strategy", "out", "seed", "threads", "overwrite")  # of a training: the sweep decides them
 _PASSED = ("model", "results", "fresh", "config")  # of a study
@@ -23,7 +26,11 @@ class _Strict(BaseModel):
 
 
 class Stopping(_Strict):
-    """Asynchronous successive halving (Li et al. 2020) on the held-out accuracy of trainings, by their steps."""
+    """Asynchronous successive halving (Li et al. 2020) on the held-out accuracy of trainings, by their steps.
+
+    Which trials it stops depends on which came first: with it, and only with it, another number of workers may stop
+    others. A stopped trial is finished, without a model or a study.
+    """
 
     first: int = Field(400, ge=1)  # steps that every training gets
     last: int = Field(100_000, ge=1)
@@ -41,6 +48,7 @@ class Sweep(_Strict):
     gpu: float = Field(0, ge=0)
     retries: int = Field(3, ge=0)
     stopping: Stopping | None = None
+    loggers: tuple[Logger, ...] = ()  # beside TensorBoard's, which always writes
 
     def trials(self) -> Iterator[Trial]:
         """Every strategy with every seed."""
@@ -60,6 +68,11 @@ class Trial:
     @property
     def name(self) -> str:
         return f"{Path(self.strategy).stem}-seed-{self.seed}"
+
+    @property
+    def told(self) -> dict[str, str | int]:
+        """What loggers show as the settings of the trial."""
+        return {"name": self.name, "strategy": Path(self.strategy).stem, "seed": self.seed}
 
     def training(self, out: Path) -> list[str]:
         """The arguments of `lcl_lab.train`."""
@@ -92,6 +105,9 @@ def read_sweep(path: Path) -> Sweep:
         place = ".".join(map(str, first["loc"]))
         raise UserError(f"{path}: {place}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
     _check(path, sweep)
+    for logger in sweep.loggers:
+        if find_spec(logger) is None:
+            raise UserError(f"{path}: loggers: {logger} is not installed; pip install 'lcl-lab[{logger}]'")
     return sweep
 
 

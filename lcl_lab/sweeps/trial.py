@@ -16,8 +16,9 @@ from typing import Any
 
 from lcl_lab.errors import UserError
 from lcl_lab.sweeps.plan import Trial
+from lcl_lab.sweeps.storage import Storage
 
-__all__ = ["Place", "Tell", "run_trial"]
+__all__ = ["Place", "Tell", "fetch_trial", "run_stored_trial", "run_trial"]
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -35,7 +36,16 @@ class Place:
         return self.folder / "trials" / f"{trial.name}.json"
 
     def finished(self, trial: Trial) -> bool:
+        """Whether nothing is left to do; a trial that was stopped early is finished too."""
         return self.mark(trial).exists()
+
+    def finish(self, trial: Trial, **told: Any) -> None:
+        """Mark a trial as finished, whole or not at all."""
+        mark = self.mark(trial)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        part = mark.with_name(f".{mark.name}.{os.getpid()}")
+        part.write_text(json.dumps({"trial": trial.name, **told}, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, mark)
 
 
 def run_trial(trial: Trial, place: Place, tell: Tell) -> None:
@@ -56,12 +66,21 @@ def run_trial(trial: Trial, place: Place, tell: Tell) -> None:
     for name, given in trial.evaluations(model, place.results):
         tell({"doing": name})
         runs.append(str(known[name].run(given).path.relative_to(place.results)))
-    mark = place.mark(trial)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    content = {"trial": trial.name, "seconds": round(time.perf_counter() - started, 1), "runs": runs}
-    part = mark.with_name(f".{mark.name}.{os.getpid()}")
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, mark)
+    place.finish(trial, seconds=round(time.perf_counter() - started, 1), runs=runs)
+
+
+def run_stored_trial(trial: Trial, storage: Storage, tell: Tell) -> None:
+    """`run_trial` in a folder that the storage keeps. Raises as it does, and OSError where the storage fails."""
+    with storage.folder(trial.name) as folder:
+        run_trial(trial, Place(folder / "sweep", folder / "results"), tell)
+
+
+def fetch_trial(trial: Trial, storage: Storage, place: Place) -> None:
+    """Copy the runs and the mark of a trial from the storage to here, if it is finished there; its model stays."""
+    mark = f"sweep/trials/{trial.name}.json"
+    if storage.has(trial.name, mark):
+        storage.fetch(trial.name, "results", place.results)
+        storage.fetch(trial.name, "sweep/trials", place.mark(trial).parent)
 
 
 def _is_trained(model: Path) -> bool:

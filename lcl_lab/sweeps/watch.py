@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,16 @@ _EVERY = 0.5  # seconds between two looks of the table
 
 
 class Watch(Callback):
-    """Shows all trials, those finished before among them."""
+    """Shows all trials, those finished before among them.
 
-    def __init__(self, folder: Path, names: Sequence[str], finished: Sequence[str]) -> None:
-        self._file = folder / EVENTS
+    `ended` gets the name of a trial that ended without an error, and its last step and accuracy; it says whether the
+    trial came to its end, or was stopped early.
+    """
+
+    def __init__(
+        self, folder: Path, names: Sequence[str], finished: Sequence[str], ended: Callable[[str, dict[str, Any]], bool]
+    ) -> None:
+        self._file, self._ended = folder / EVENTS, ended
         self._state: dict[str, dict[str, Any]] = {
             name: {"status": "finished" if name in finished else "waiting"} for name in names
         }
@@ -32,8 +38,8 @@ class Watch(Callback):
         self._live: Live | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Ray Tune keeps its callbacks with an experiment; a terminal cannot be kept."""
-        return {**self.__dict__, "_live": None}
+        """Ray Tune keeps its callbacks with an experiment; what belongs to this process cannot be kept."""
+        return {**self.__dict__, "_live": None, "_ended": None}
 
     def setup(self, *given: Any, **info: Any) -> None:
         self._live = Live(console=Console(stderr=True), auto_refresh=False)
@@ -49,7 +55,9 @@ class Watch(Callback):
         self._note(trial, "running", **told)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(trial, "finished")
+        name = _name(trial)
+        last: dict[str, Any] = {key: self._state[name].get(key) for key in ("step", "accuracy")}
+        self._note(trial, "finished" if self._ended(name, last) else "stopped early")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._note(trial, "failed", reason=_reason(trial))
@@ -78,7 +86,7 @@ class Watch(Callback):
             self._show()
 
     def _table(self) -> Table:
-        done = sum(state["status"] == "finished" for state in self._state.values())
+        done = sum(state["status"] in ("finished", "stopped early") for state in self._state.values())
         fresh, left = done - self._before, len(self._state) - done
         seconds = (time.perf_counter() - self._began) / fresh * left if fresh else None
         told = f", {seconds / 60:.0f} min left" if seconds and left else ""
@@ -97,7 +105,7 @@ class Watch(Callback):
 
 
 def _name(trial: Any) -> str:
-    return str(trial.config["trial"].name)
+    return str(trial.config["trial"]["name"])
 
 
 def _reason(trial: Any) -> str:

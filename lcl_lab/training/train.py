@@ -48,6 +48,7 @@ class Options:
     accumulate: int = 1
     learning_rate: float | None = None
     checkpoint_every: int = 100
+    evaluate_every: int = 200
     target: float | None = None  # held-out accuracy at which training stops
     every_answer: bool = False
     lora: int | None = None  # rank; None trains all weights but the tower's
@@ -128,6 +129,7 @@ def _settings(strategy: Strategy, options: Options, steps: int, small: bool) -> 
         weight_decay=0.01 if small else 0.0,
         accumulate=options.accumulate,
         checkpoint_every=options.checkpoint_every,
+        evaluate_every=options.evaluate_every,
         target=options.target,
     )
 

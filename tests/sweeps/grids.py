@@ -23,6 +23,8 @@ studies:
   - {study: shots, preset: tiny, queries: 8, fixed: []}
 """
 
+ONE = GRID.replace("[2-way, mix]", "[2-way]")
+
 
 def command(folder: Path, *more: str, grid: str = GRID) -> list[str]:
     file = folder / "grid.yaml"

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lcl_lab.store import read_run, runs
-from tests.sweeps.grids import environment, wait_for
+from lcl_lab.store import read_run, runs, same_records
+from tests.sweeps.grids import environment, records, run, wait_for
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,3 +87,6 @@ def test_a_job_leaves_its_records_where_it_was_told_to(head: dict[str, str], tmp
     (found,) = runs(tmp_path / "results")
     assert found.finished
     assert set(read_run(found.path)["model"]) == {"2-way-seed-0", "mini/prototype"}
+    here = run(tmp_path / "here", grid=GRID)
+    assert here.returncode == 0, here.stderr
+    assert same_records(records(tmp_path / "here"), read_run(found.path), tolerance=1e-4) is None

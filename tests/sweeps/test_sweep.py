@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-import random
-import signal
-import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
+from lcl_lab.errors import UserError
 from lcl_lab.store import same_records
-from tests.sweeps.grids import GRID, command, environment, records, run, wait_for, workers
+from lcl_lab.sweeps import read_sweep
+from tests.sweeps.grids import ONE, records, run
 
 pytestmark = pytest.mark.timeout(600)
-ONE = GRID.replace("[2-way, mix]", "[2-way]")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a sweep with one worker that nobody disturbed."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = run(folder, "--workers", "1", grid=ONE)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 def test_every_trial_is_trained_and_put_to_its_studies_and_none_twice(undisturbed: Path) -> None:
@@ -54,54 +42,42 @@ def test_two_workers_give_the_same_records(undisturbed: Path, tmp_path: Path) ->
     assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_twenty_kills_in_eight_trials_lose_double_and_change_nothing(tmp_path: Path) -> None:
-    grid = GRID.replace("[2-way, mix]", "[2-way, 2-way-random, mix, fixed-4]") + "retries: 40\n"
-    done = run(tmp_path / "undisturbed", grid=grid)
-    assert done.returncode == 0, done.stderr
-    moments = random.Random(0)
-    arguments = command(tmp_path / "killed", "--workers", "2", grid=grid)
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment())
-    driver, kills = psutil.Process(process.pid), 0
-    while process.poll() is None and kills < 20:
-        wait_for(lambda: process.poll() is not None or any(workers(driver)))
-        try:
-            process.wait(moments.uniform(0.5, 15))
-        except subprocess.TimeoutExpired:
-            for worker in list(workers(driver))[:1]:
-                worker.kill()
-                kills += 1
-    assert process.wait(600) == 0
-    assert kills == 20
-    expected, found = records(tmp_path / "undisturbed"), records(tmp_path / "killed")
-    assert len(found) == len(expected)
-    assert same_records(expected, found, tolerance=1e-4) is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("victim", ["driver", "raylet", "gcs_server"])
-def test_a_killed_driver_or_head_goes_on_with_the_same_command(victim: str, undisturbed: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(tmp_path, "--workers", "1", grid=ONE), stderr=subprocess.DEVNULL, env=environment()
+def test_what_does_worse_than_others_is_stopped_early_and_loggers_see_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path / 'mlflow'}")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    grid = (
+        "strategies: [2-way]\nseeds: [0, 1, 2, 3]\ntrain: {preset: tiny, steps: 8, learning_rate: 1}\n"
+        "stopping: {first: 2, last: 8, factor: 2}\nloggers: [mlflow]\n"
     )
-    driver = psutil.Process(process.pid)
-    models = tmp_path / "results" / "sweeps" / "grid" / "models"
-    wait_for(lambda: any(models.glob("*/checkpoints/*")) or any(tmp_path.rglob("*.parquet")))
-    family = driver.children(recursive=True)
-    if victim == "driver":
-        process.kill()
-    else:
-        (found,) = (child for child in family if victim in Path(child.exe()).name)
-        found.kill()
-    try:
-        process.wait(90)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    process.wait()
-    _, alive = psutil.wait_procs(family, timeout=30)
-    for child in alive:
-        child.kill()
-    done = run(tmp_path, "--workers", "1", grid=ONE)
+    done = run(tmp_path, "--workers", "1", grid=grid)
     assert done.returncode == 0, done.stderr
-    assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None
+    folder = tmp_path / "results" / "sweeps" / "grid"
+    marks = {path.stem: json.loads(path.read_text()) for path in (folder / "trials").glob("*.json")}
+    stopped = {name for name, mark in marks.items() if "stopped" in mark}
+    assert len(marks) == 4
+    assert 0 < len(stopped) < 4
+    assert all(marks[name]["stopped"]["step"] < 8 for name in stopped)
+    trained = {path.parent.name for path in (folder / "models").glob("*/card.json")}
+    assert trained == marks.keys() - stopped
+    events = (folder / "events.jsonl").read_text()
+    assert events.count('"stopped early"') == len(stopped)
+    assert run(tmp_path, grid=grid).returncode == 0
+    assert (folder / "events.jsonl").read_text() == events  # a stopped trial is finished too
+
+    boards = list((folder / "ray").rglob("events.out.tfevents.*"))
+    assert len(boards) == 4
+    assert all(b"ray/tune/accuracy" in board.read_bytes() for board in boards)
+    logged = list((tmp_path / "mlflow").rglob("metrics/accuracy"))
+    assert len(logged) == 4
+    assert {path.read_text() for path in (tmp_path / "mlflow").rglob("params/trial/seed")} == {"0", "1", "2", "3"}
+
+
+def test_a_logger_that_is_not_there_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcl_lab.sweeps.plan.find_spec", lambda name: None)
+    (tmp_path / "grid.yaml").write_text("strategies: [2-way]\nloggers: [wandb]\n")
+    with pytest.raises(UserError, match=r"loggers: wandb is not installed; pip install 'lcl-lab\[wandb\]'"):
+        read_sweep(tmp_path / "grid.yaml")

@@ -1,0 +1,82 @@
+"""A full disk, damaged checkpoints, and two drivers at once, each for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lcl_lab.store import same_records
+from tests.sweeps.grids import ONE, command, environment, records, run, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_told_and_what_was_stored_goes_on(disk: Path, undisturbed: Path) -> None:
+    arguments = command(disk, "--workers", "1", grid=f"{ONE}retries: 0\n")
+    ballast = disk / "ballast"
+    left = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    ballast.write_bytes(bytes(left - 6_000_000))  # a checkpoint fits, the whole sweep does not
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=400)
+    assert done.returncode == 2
+    told = done.stderr.strip().splitlines()[-1]
+    assert told.startswith("error: ")
+    assert "No space left on device" in told
+    ballast.unlink()
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert same_records(records(undisturbed), records(disk), tolerance=1e-4) is None
+
+
+def test_a_damaged_checkpoint_is_passed_over(undisturbed: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(tmp_path, "--workers", "1", grid=ONE), stderr=subprocess.DEVNULL, env=environment()
+    )
+    driver = psutil.Process(process.pid)
+    models = tmp_path / "results" / "sweeps" / "grid" / "models"
+    wait_for(lambda: len(list(models.glob("*/checkpoints/step-*"))) > 1)
+    family = [driver, *driver.children(recursive=True)]
+    for child in family:
+        child.send_signal(signal.SIGKILL)
+    psutil.wait_procs(family, timeout=30)
+    process.wait()
+    newest = sorted(models.glob("*/checkpoints/step-*"))[-1]
+    weights = max((path for path in newest.iterdir()), key=lambda path: path.stat().st_size)
+    weights.write_bytes(weights.read_bytes()[:-100])
+    done = run(tmp_path, "--workers", "1", grid=ONE)
+    assert done.returncode == 0, done.stderr
+    assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None
+
+
+def test_of_two_drivers_at_once_one_is_refused_and_a_killed_one_refuses_nobody(tmp_path: Path) -> None:
+    arguments = command(tmp_path, "--workers", "1", grid=ONE)
+    first = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=environment())
+    wait_for((tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").exists)
+    second = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=60)
+    assert second.returncode == 2
+    assert "another process runs this sweep" in second.stderr
+    family = psutil.Process(first.pid).children(recursive=True)
+    first.kill()
+    first.wait()
+    psutil.wait_procs(family, timeout=60)
+    assert run(tmp_path, "--workers", "1", grid=ONE).returncode == 0
+    assert len(records(tmp_path))
