@@ -8,7 +8,6 @@ at any moment and give the same command again: it goes on from its last checkpoi
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import shutil
@@ -115,9 +114,10 @@ def _open(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
         UserError: the folder cannot be made, or holds a model or another training.
     """
     from lcl_lab.models.registry import CARD, TRAINING
+    from lcl_lab.store.files import read_json, write_json
 
     file = out / TRAINING
-    goes_on = file.exists() and json.loads(file.read_text(encoding="utf-8")) == identity
+    goes_on = read_json(file) == identity
     if overwrite and not goes_on:
         for path in (out / "checkpoints", out / CARD):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -127,9 +127,9 @@ def _open(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
         raise UserError(f"--out {out}: there is a model; give another folder, or --overwrite")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {out}: cannot write there: {error.strerror}") from error
+    write_json(file, identity)
 
 
 def _train_vision(options: argparse.Namespace, log: TrainingLog) -> None:
@@ -172,6 +172,7 @@ def _finish(out: Path, identity: Mapping[str, Any], arguments: Sequence[str], lo
 
     from lcl_lab.figures import save, training_chart
     from lcl_lab.models.registry import CARD, TRAINING, fingerprint
+    from lcl_lab.store.files import write_json
     from lcl_lab.training.log import METRICS_FILE
 
     lines = pd.read_json(out / METRICS_FILE, lines=True)
@@ -184,7 +185,7 @@ def _finish(out: Path, identity: Mapping[str, Any], arguments: Sequence[str], lo
         "steps": log.done,
         "seconds": round(log.seconds),
     }
-    (out / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_json(out / CARD, card)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
     (out / TRAINING).unlink()
     print(out)

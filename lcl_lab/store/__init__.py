@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from lcl_lab.store.compare import records_digest, same_records
 from lcl_lab.store.provenance import Provenance, collect
-from lcl_lab.store.query import BrokenRun, RunInfo, broken_runs, connect, read_run, runs
-from lcl_lab.store.records import Record, Shown, record_schema, to_table
-from lcl_lab.store.run import Run
+from lcl_lab.store.query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_run, runs
+from lcl_lab.store.records import FIXED, Record, Shown, record_schema, to_table
+from lcl_lab.store.run import Run, read_events
 
 __all__ = [
+    "FIXED",
     "BrokenRun",
     "Provenance",
     "Record",
@@ -22,6 +23,8 @@ __all__ = [
     "broken_runs",
     "collect",
     "connect",
+    "connect_to",
+    "read_events",
     "read_run",
     "record_schema",
     "records_digest",

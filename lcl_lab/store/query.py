@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from lcl_lab.errors import UserError
 from lcl_lab.store.files import read_json
 from lcl_lab.store.provenance import Provenance
-from lcl_lab.store.run import CONFIG, DIRECTORY, MANIFEST, RECORDS, STAMP
-from lcl_lab.store.shards import SUFFIX, is_whole, read_shards, relation, shard_files
+from lcl_lab.store.run import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, STAMP, record_files
+from lcl_lab.store.shards import SUFFIX, is_whole, read_shards, relation, rows_in, shard_files
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "read_run", "runs"]
+__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "connect_to", "read_run", "runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,12 @@ def broken_runs(results: Path) -> list[BrokenRun]:
 
 
 def connect(results: Path, study: str | None = None) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB connection with the records of all readable runs, or of one study's, as of now.
+    """`connect_to` all readable runs, or those of one study, as of now."""
+    return connect_to([info for info in runs(results) if study in (None, info.study)])
+
+
+def connect_to(infos: Sequence[RunInfo]) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB connection with the records of some runs.
 
     View `records`: the columns of every record, the condition columns of all the runs (null where a run has none of
     that name), `filename`, and `run` ("study/directory"). View `runs`: run, study, finished, path, commit, created
@@ -69,20 +75,17 @@ def connect(results: Path, study: str | None = None) -> duckdb.DuckDBPyConnectio
     """
     import duckdb
 
-    readable = [info for info in runs(results) if study in (None, info.study)]
-    shards = [shard for info in readable for shard in shard_files(info.path / RECORDS)]
     connection = duckdb.connect()
-    connection.execute(
-        "CREATE VIEW records AS SELECT *, concat(split(filename, '/')[-4], '/', split(filename, '/')[-3]) AS run "
-        f"FROM {relation(connection, shards)}"
-    )
+    files = [file for info in infos for file in record_files(info.path)]
+    run = f"regexp_extract(filename, '([^/]+/{DIRECTORY.pattern})/({RECORDS}/)?[^/]+$', 1)"
+    connection.execute(f"CREATE VIEW records AS SELECT *, {run} AS run FROM {relation(connection, files)}")
     connection.execute(
         "CREATE TABLE runs "
         '(run VARCHAR, study VARCHAR, finished BOOLEAN, path VARCHAR, "commit" VARCHAR, created TIMESTAMP)'
     )
     rows = [
         (info.run, info.study, info.finished, str(info.path), info.commit, info.created.replace(tzinfo=None))
-        for info in readable
+        for info in infos
     ]
     if rows:
         connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -99,7 +102,7 @@ def read_run(path: Path) -> pd.DataFrame:
     found = _inspect(path.absolute()) if named else BrokenRun(path, "give results/STUDY/TIME-HASH")
     if isinstance(found, BrokenRun):
         raise UserError(f"{path} is not a run: {found.reason}")
-    return read_shards(shard_files(path / RECORDS))
+    return read_shards(record_files(found.path))
 
 
 def _inspect_all(results: Path) -> list[RunInfo | BrokenRun]:
@@ -112,20 +115,18 @@ def _inspect(path: Path) -> RunInfo | BrokenRun:
     content = read_json(path / CONFIG)
     if content is None or not isinstance(content.get("config"), dict):
         return BrokenRun(path, f"{CONFIG} is missing or cannot be read")
-    damaged = [shard.name for shard in shard_files(path / RECORDS) if not is_whole(shard)]
-    if damaged:
-        return BrokenRun(path, f"cannot read {', '.join(damaged)}")
     provenance = None
     if (path / MANIFEST).exists():
         try:
             manifest = read_json(path / MANIFEST) or {}
             provenance = Provenance.from_json(manifest["provenance"])
-            expected = {shard["cell"] + SUFFIX for shard in manifest["shards"]}
+            reason = _missing(path, manifest)
         except (KeyError, TypeError, ValueError):
             return BrokenRun(path, f"{MANIFEST} cannot be read")
-        missing = expected - {shard.name for shard in shard_files(path / RECORDS)}
-        if missing:
-            return BrokenRun(path, f"{', '.join(sorted(missing))} is in {MANIFEST} and not there")
+    else:
+        reason = _damaged(path)
+    if reason:
+        return BrokenRun(path, reason)
     return RunInfo(
         run=f"{path.parent.name}/{path.name}",
         study=path.parent.name,
@@ -134,3 +135,23 @@ def _inspect(path: Path) -> RunInfo | BrokenRun:
         config=content["config"],
         provenance=provenance,
     )
+
+
+def _missing(path: Path, manifest: dict[str, Any]) -> str | None:
+    """What of a finished run is not there as its manifest says. Raises KeyError, TypeError."""
+    packed = path / PACKED
+    if packed.exists():
+        whole = is_whole(packed) and rows_in(packed) == manifest["totals"]["records"]
+        return None if whole else f"cannot read {PACKED}"
+    expected = {shard["cell"] + SUFFIX for shard in manifest["shards"]}
+    missing = expected - {shard.name for shard in shard_files(path / RECORDS)}
+    return f"{_first(sorted(missing))} in {MANIFEST} and not there" if missing else _damaged(path)
+
+
+def _damaged(path: Path) -> str | None:
+    damaged = [shard.name for shard in shard_files(path / RECORDS) if not is_whole(shard)]
+    return f"cannot read {_first(damaged)}" if damaged else None
+
+
+def _first(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} others"

@@ -3,6 +3,7 @@
 <results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/
     config.json           study and configuration; the hash is of these two
     records/<cell>.parquet
+    records.parquet       the same in one file, once the run is finished: what readers prefer
     events.jsonl
     manifest.json         written last: a run that has it is finished
     run.lock              held while a process has the run open
@@ -26,14 +27,15 @@ from lcl_lab.errors import UserError
 from lcl_lab.store.files import canonical_json, explained, read_json, remove_temporary, write_json
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.records import Record
-from lcl_lab.store.shards import SUFFIX, is_whole, read_shards, rows_in, shard_files, write_shard
+from lcl_lab.store.shards import SUFFIX, is_whole, pack, read_shards, rows_in, shard_files, write_shard
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CONFIG", "DIRECTORY", "MANIFEST", "RECORDS", "STAMP", "Run"]
+__all__ = ["CONFIG", "DIRECTORY", "MANIFEST", "PACKED", "RECORDS", "STAMP", "Run", "read_events", "record_files"]
 
 CONFIG, MANIFEST, RECORDS, EVENTS = "config.json", "manifest.json", "records", "events.jsonl"
+PACKED = "records.parquet"
 STAMP = "%Y%m%d-%H%M%S"
 DIRECTORY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
@@ -117,17 +119,16 @@ class Run:
             file.write(("\n" + line if _is_torn(file) else line).encode())
 
     def events(self) -> list[dict[str, Any]]:
-        """The events, oldest first; lines that a kill tore are left out."""
-        path = self.path / EVENTS
-        if not path.exists():
-            return []
-        with explained("read", path):
-            lines = path.read_bytes().splitlines()
-        return [event for event in map(_event, lines) if event is not None]
+        """The events, oldest first; lines that a kill tore are left out. Raises UserError."""
+        return read_events(self.path)
 
     def finish(self, provenance: Provenance) -> None:
-        """Write the manifest: provenance, shards with rows and sha256, totals. Raises ValueError, UserError."""
+        """Write all records in one file, then the manifest: provenance, shards with rows and sha256, totals.
+
+        Raises ValueError, UserError.
+        """
         self._check_open()
+        pack(self._shards(), self.path / PACKED)
         shards = [_entry(path) for path in self._shards()]
         write_json(
             self.path / MANIFEST,
@@ -141,7 +142,7 @@ class Run:
 
     def records(self) -> pd.DataFrame:
         """All records, N rows by (model, condition columns, seed, query_id), however they came to be committed."""
-        return read_shards(self._shards())
+        return read_shards([path for path in record_files(self.path) if is_whole(path)])
 
     def close(self) -> None:
         """Let others open the run. The store does not write to it any more through this object."""
@@ -161,6 +162,22 @@ class Run:
     def _check_open(self) -> None:
         if not self._lock.is_locked:
             raise ValueError(f"the run {self.path} is closed")
+
+
+def read_events(run: Path) -> list[dict[str, Any]]:
+    """The events in a directory, oldest first; lines that a kill tore are left out. Raises UserError."""
+    path = run / EVENTS
+    if not path.exists():
+        return []
+    with explained("read", path):
+        lines = path.read_bytes().splitlines()
+    return [event for event in map(_event, lines) if event is not None]
+
+
+def record_files(run: Path) -> list[Path]:
+    """Where the records of a run directory are: in one file, once it is finished."""
+    packed = run / PACKED
+    return [packed] if (run / MANIFEST).exists() and packed.exists() else shard_files(run / RECORDS)
 
 
 def _check_name(what: str, name: str) -> None:

@@ -1,20 +1,22 @@
-"""Shards: the Parquet files of a run, one a cell, and DuckDB's view over any number of them."""
+"""Shards: the Parquet files of a run, one a cell, or all in one; and DuckDB's view over any number of them."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcl_lab.store.files import write_atomic
+from lcl_lab.errors import UserError
+from lcl_lab.store.files import TEMPORARY, explained, write_atomic
 from lcl_lab.store.records import FIXED, Record, record_schema, to_table
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["SUFFIX", "is_whole", "read_shards", "relation", "rows_in", "shard_files", "write_shard"]
+__all__ = ["SUFFIX", "is_whole", "pack", "read_shards", "relation", "rows_in", "shard_files", "write_shard"]
 
 SUFFIX = ".parquet"
 
@@ -28,6 +30,23 @@ def write_shard(path: Path, records: Sequence[Record]) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_atomic(path, sink.getvalue().to_pybytes())
+
+
+def pack(paths: Sequence[Path], packed: Path) -> None:
+    """Write the records of shards as one file, atomically, as `read_shards` orders them. Raises UserError (disk)."""
+    import duckdb
+
+    part = packed.with_name(packed.name + TEMPORARY)
+    try:
+        with explained("write", packed), duckdb.connect() as connection:
+            connection.execute(
+                f"COPY ({_ordered(connection, paths)}) TO {_text(part)} (FORMAT parquet, COMPRESSION zstd)"
+            )
+            os.replace(part, packed)
+    except duckdb.IOException as error:
+        raise UserError(f"cannot write {packed}: {' '.join(str(error).split())}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def shard_files(folder: Path) -> list[Path]:
@@ -77,18 +96,24 @@ def read_shards(paths: Sequence[Path]) -> pd.DataFrame:
     import duckdb
 
     with duckdb.connect() as connection:
-        source = relation(connection, paths)
-        columns = [
-            row[0] for row in connection.execute(f"DESCRIBE SELECT * EXCLUDE (filename) FROM {source}").fetchall()
-        ]
-        conditions = sorted(set(columns) - set(FIXED))
-        order = ["model", *conditions, "seed", "query_id", "data", "pair", "episode_id", "query_image", "answer"]
-        return connection.execute(f"SELECT {_names([*FIXED, *conditions])} FROM {source} ORDER BY {_names(order)}").df()
+        return connection.execute(_ordered(connection, paths)).df()
+
+
+def _ordered(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> str:
+    source = relation(connection, paths)
+    columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * EXCLUDE (filename) FROM {source}").fetchall()]
+    conditions = sorted(set(columns) - set(FIXED))
+    order = ["model", *conditions, "seed", "query_id", "data", "pair", "episode_id", "query_image", "answer"]
+    return f"SELECT {_names([*FIXED, *conditions])} FROM {source} ORDER BY {_names(order)}"
 
 
 def _literal(path: Path) -> str:
     """The path as an SQL string that matches this one file: globs and quotes escaped (a view takes no parameters)."""
-    return "'" + re.sub(r"([*?\[])", r"[\1]", str(path)).replace("'", "''") + "'"
+    return _text(re.sub(r"([*?\[])", r"[\1]", str(path)))
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _names(columns: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,9 @@ from lcl_lab.studies._findings import Claim, Findings, Table
 if TYPE_CHECKING:
     from lcl_lab.studies._run import Part
 
-__all__ = ["body", "print_claims", "print_findings", "write_collection", "write_report"]
+__all__ = ["body", "findings_page", "print_claims", "print_findings", "write_collection", "write_report"]
 
+_FIGURE = re.compile(r"(\.\./\.\./\w+/[\w-]+/)?[\w-]+\.png")
 _ACROSS = 5  # columns of numbers in the terminal
 _STYLE = """
 body { font: 16px/1.5 Helvetica, Arial, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
@@ -91,6 +93,19 @@ def write_collection(folder: Path, title: str, parts: Sequence[Part], provenance
         lines += [f"## {part.outcome.findings.title}", "", *body(part.outcome.findings, 3, place)]
         lines += ["```sh", shlex.join(part.command), "```", ""]
     _write(folder, title, [*lines, "## Repeat it", "", *_origin(provenance)])
+
+
+def findings_page(findings: Findings, doc: str = "", notes: Sequence[str] = ()) -> str:
+    """Findings as one HTML file that fetches nothing, with lines of Markdown below them."""
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        for section in findings.sections:
+            if isinstance(section.figure, Image):
+                section.figure.save(folder / f"{section.name}.png")
+            elif section.figure is not None:
+                section.figure.save(folder / f"{section.name}.svg")
+        lines = [f"# {findings.title}", "", *_method(doc), *body(findings), *notes]
+        return _page(findings.title, "\n".join(lines), folder)
 
 
 def _save_figures(folder: Path, findings: Findings) -> None:
@@ -175,12 +190,15 @@ def _narrow(cell: str) -> str:
 def _page(title: str, markdown: str, folder: Path) -> str:
     """One HTML file: nothing in it is fetched, and text of models or users cannot become markup."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # Names of models and answers may hold Markdown: the only links that are any are those to our own figures.
+    reader.validateLink = lambda url: bool(_FIGURE.fullmatch(url))  # type: ignore[method-assign]
 
     def inline(match: re.Match[str]) -> str:
         file = folder / html.unescape(match[1])
         vector = file.with_suffix(".svg")
         kind, content = ("svg+xml", vector) if vector.is_file() else ("png", file)
-        return f'src="data:image/{kind};base64,{base64.b64encode(content.read_bytes()).decode()}"'
+        read = content.read_bytes() if content.is_file() else b""
+        return f'src="data:image/{kind};base64,{base64.b64encode(read).decode()}"'
 
     content = re.sub(r'src="([^"]+\.png)"', inline, reader.render(markdown))
     head = (

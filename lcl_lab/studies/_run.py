@@ -70,6 +70,7 @@ def run_study(study: Study[Config], config: Config, arguments: Sequence[str], fr
             console.print(f"finished before; nothing to do (--fresh runs it again)\n{run.path}", soft_wrap=True)
             findings = study.find(config, run.records())
         else:
+            run.note("began", options=config.model_dump(mode="json"))
             device = evaluate(run, checkpoints, plan, config.batch_size, config.dtype)
             findings = study.find(config, run.records())
             seconds = time.perf_counter() - started

@@ -33,6 +33,7 @@ class Study(Generic[Config]):
         plan: what is asked; raises `UserError` on a design that cannot be.
         find: what the records of all models say.
         reference: whether the nearest-prototype classifier answers too.
+        supports: whether `find` reads what each support showed; most of what records weigh.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Study(Generic[Config]):
     plan: Callable[[Config], Plan]
     find: Callable[[Config, pd.DataFrame], Findings]
     reference: bool = True
+    supports: bool = False
 
     def main(self, arguments: Sequence[str]) -> None:
         """Run the study to its report, or go on with it, and print where that is."""

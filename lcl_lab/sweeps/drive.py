@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,7 @@ def _connect(sweep: Sweep, address: str | None, workers: int | None) -> None:
     """A cluster of `address`, the one that a job runs on, or one on this machine."""
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths mean what they mean here
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed is told by the table
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address or os.environ.get("RAY_ADDRESS"):
         try:
@@ -129,9 +132,13 @@ def _run(
             **where,
         ),
     )
-    results = tuner.fit()
-    failed = ((results[k].config or {}, results[k].error) for k in range(len(results)))
-    return {config["trial"]["name"]: str(error).strip().splitlines()[-1] for config, error in failed if error}
+    try:
+        with redirect_stdout(io.StringIO()):  # Ray prints of failed trials whatever its verbosity
+            tuner.fit()
+    except (OSError, EOFError):  # of Ray's own files, on a full disk; the trials say why
+        if not watch.failed:
+            raise
+    return watch.failed
 
 
 def _tell(line: dict[str, Any]) -> None:

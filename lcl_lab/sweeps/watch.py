@@ -37,6 +37,11 @@ class Watch(Callback):
         self._began, self._shown, self._before = time.perf_counter(), 0.0, len(finished)
         self._live: Live | None = None
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """The reasons of the trials that failed, by name."""
+        return {name: state["reason"] for name, state in self._state.items() if state["status"] == "failed"}
+
     def __getstate__(self) -> dict[str, Any]:
         """Ray Tune keeps its callbacks with an experiment; what belongs to this process cannot be kept."""
         return {**self.__dict__, "_live": None, "_ended": None}
@@ -109,7 +114,7 @@ def _name(trial: Any) -> str:
 
 
 def _reason(trial: Any) -> str:
-    """The last line of what a trial failed with."""
-    error = trial.get_error() if hasattr(trial, "get_error") else None
-    lines = str(error or "its worker died").strip().splitlines()
-    return lines[-1] if lines else "unknown"
+    """The last line of what a trial failed with, as this machine has it: the storage itself may have failed."""
+    file = Path(trial.error_file or "")
+    lines = file.read_text(encoding="utf-8").strip().splitlines() if file.is_file() else []
+    return lines[-1] if lines else "its worker died"

@@ -21,10 +21,12 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedType, FullyShardedDataParallelPlugin, PartialState
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import get_cosine_schedule_with_warmup
 
+from lcl_lab.errors import UserError
 from lcl_lab.training.log import TrainingLog
 
 __all__ = ["Part", "Settings", "fit", "has_bf16", "processes"]
@@ -227,7 +229,12 @@ class _Checkpoints:
     def save(self, step: int) -> None:
         path = self._folder / f"step-{step:06}"
         part = path.with_name(f".{path.name}.part")
-        self._accelerator.save_state(str(part))
+        try:
+            self._accelerator.save_state(str(part))
+        except (OSError, RuntimeError, SafetensorError) as error:  # each library tells a full disk in its own way
+            shutil.rmtree(part, ignore_errors=True)
+            free = shutil.disk_usage(self._folder).free / 1e6
+            raise UserError(f"cannot write {path}: {str(error).splitlines()[0]} ({free:.1f} MB are free)") from error
         self._accelerator.wait_for_everyone()
         if self._accelerator.is_main_process:
             (part / _DIGESTS).write_text(json.dumps(_digests(part)), encoding="utf-8")

@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def test_twenty_kills_in_eight_trials_lose_double_and_change_nothing(tmp_path: Path) -> None:
-    grid = GRID.replace("[2-way, mix]", "[2-way, 2-way-random, mix, fixed-4]") + "retries: 40\n"
+    grid = GRID.replace("[2-way, mix]", "[2-way, 2-way-random, mix, fixed-4]").replace("steps: 6", "steps: 30")
+    grid += "retries: 40\n"
     done = run(tmp_path / "undisturbed", grid=grid)
     assert done.returncode == 0, done.stderr
     moments = random.Random(0)
@@ -27,7 +28,7 @@ def test_twenty_kills_in_eight_trials_lose_double_and_change_nothing(tmp_path: P
     while process.poll() is None and kills < 20:
         wait_for(lambda: process.poll() is not None or any(workers(driver)))
         try:
-            process.wait(moments.uniform(0.5, 15))
+            process.wait(moments.uniform(0.5, 7))
         except subprocess.TimeoutExpired:
             for worker in list(workers(driver))[:1]:
                 worker.kill()

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pandas.testing import assert_frame_equal
 
-from lcl_lab.store import Run, broken_runs, connect, records_digest, runs
+from lcl_lab.store import Run, broken_runs, connect, read_run, records_digest, runs
 
 from .making import CONFIG, STUDY, provenance, record, records
 
@@ -83,7 +84,10 @@ def test_relative_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_broken_runs_are_listed_and_left_out(tmp_path: Path) -> None:
     good = write(tmp_path, "shots")
-    torn, empty, configless, shardless, manifestless = (write(tmp_path, "shots", cells=2) for _ in range(5))
+    torn, empty, configless, shardless, manifestless, pack = (write(tmp_path, "shots", cells=2) for _ in range(6))
+    for run in (torn, empty, shardless):  # as they are until they are finished
+        (run.path / "records.parquet").unlink()
+    (pack.path / "records.parquet").write_bytes(b"PAR1")
     shard = torn.path / "records" / "cell=0.parquet"
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
     (empty.path / "records" / "cell=1.parquet").write_bytes(b"")
@@ -95,11 +99,25 @@ def test_broken_runs_are_listed_and_left_out(tmp_path: Path) -> None:
         torn.path: "cannot read cell=0.parquet",
         empty.path: "cannot read cell=1.parquet",
         configless.path: "config.json is missing or cannot be read",
-        shardless.path: "cell=1.parquet is in manifest.json and not there",
+        shardless.path: "cell=1.parquet in manifest.json and not there",
         manifestless.path: "manifest.json cannot be read",
+        pack.path: "cannot read records.parquet",
     }
     assert [info.path for info in runs(tmp_path)] == [good.path]
     assert count(tmp_path) == 2
+
+
+def test_a_finished_run_is_read_from_one_file(tmp_path: Path) -> None:
+    run = write(tmp_path, "shots", cells=3)
+    with connect(tmp_path) as connection:
+        assert connection.execute("SELECT DISTINCT parse_filename(filename) FROM records").fetchall() == [
+            ("records.parquet",)
+        ]
+    one_file = read_run(run.path)
+    (run.path / "manifest.json").unlink()
+    assert_frame_equal(read_run(run.path), one_file)
+    with connect(tmp_path) as connection:
+        assert len(connection.execute("SELECT DISTINCT filename, run FROM records").fetchall()) == 3
 
 
 def test_run_list_is_newest_first_with_what_is_known(tmp_path: Path) -> None:

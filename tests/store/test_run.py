@@ -102,7 +102,7 @@ def test_damaged_shard_is_not_committed_and_can_be_made_again(tmp_path: Path) ->
         shard = run.path / "records" / "a.parquet"
         shard.write_bytes(shard.read_bytes()[:-20])
     with open_run(tmp_path) as run:
-        assert run.committed() == {"b"} and len(run.records()) == 3
+        assert run.committed() == {"b"}
         run.commit("a", records(3, cell="a"))
         assert run.committed() == {"a", "b"} and len(run.records()) == 6
         assert not run.finished  # the manifest's sha256 of the shard no longer held

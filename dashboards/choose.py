@@ -1,0 +1,68 @@
+"""Controls that several pages have. Each is bound to the page's URL, so that a link shows what one sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboards.results import Design
+from dashboards.show import plain
+
+__all__ = ["bound", "design", "metric", "models", "seeds", "title_of"]
+
+_TITLES = {"false_ratio": "False labels", "zero_shot": "Zero-shot"}
+_MOST = 8  # models in one chart that can be told apart
+
+
+def title_of(study: str) -> str:
+    """The name of a study as a heading."""
+    return _TITLES.get(study, study.replace("_", " ").capitalize())
+
+
+def bound(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
+    """One of some options; the first by default."""
+    # An option that is no longer there would otherwise stay chosen.
+    if st.session_state.get(key, options[0]) not in options:
+        del st.session_state[key]
+    chosen: str = st.selectbox(label, options, key=key, bind="query-params", help=help)
+    return chosen
+
+
+def design(designs: Sequence[Design]) -> Design:
+    """One of a study's designs, by the values in which they differ; the newest by default."""
+    left = list(designs)
+    keys = list(dict.fromkeys(key for design in left for key in design.values))
+    varying = [key for key in keys if len({design.values.get(key, "–") for design in left}) > 1]
+    places = st.columns(max(len(varying), 1))
+    for key, place in zip(varying, places, strict=False):
+        options = list(dict.fromkeys(design.values.get(key, "–") for design in left))
+        with place:
+            chosen = bound("Dataset" if key == "data" else plain(key.replace("_", " ").capitalize()), options, key)
+        left = [design for design in left if design.values.get(key, "–") == chosen]
+    return left[0]
+
+
+def models(design: Design) -> list[str]:
+    """Some of a design's models, at most as many as a chart can tell apart."""
+    chosen = st.multiselect(
+        "Models",
+        design.models,
+        default=design.models[:_MOST],
+        key="models",
+        bind="query-params",
+        max_selections=_MOST,
+    )
+    return [str(model) for model in chosen]
+
+
+def seeds(design: Design) -> list[int]:
+    """Some of a design's seeds; that of the newest run by default. Queries of several are taken together."""
+    options = [str(seed) for seed in design.seeds]
+    chosen = st.multiselect("Seeds", options, default=options[:1], key="seeds", bind="query-params")
+    return [int(seed) for seed in chosen]
+
+
+def metric(both: bool = False) -> str:
+    """`candidate` or `open-ended`, or `both`."""
+    return bound("Metric", [*(["both"] if both else []), "candidate", "open-ended"], "metric")

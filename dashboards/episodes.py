@@ -1,0 +1,262 @@
+"""Episodes: any answer as the conversation that it ended, found by what was asked, of whom, and how it went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+from PIL.Image import Image
+
+from dashboards import choose, show
+from dashboards.results import Lab, Source, connected, lab
+from lcl_lab.analysis import METRICS
+from lcl_lab.concepts import DATASETS, ConceptSet, ImageRef, load_concepts
+from lcl_lab.errors import UserError
+from lcl_lab.store import FIXED
+
+__all__ = ["link", "name_of", "page", "text_of", "this_page"]
+
+_ANY = "any"
+_PER_PAGE = 10
+_SHOWN = {"all": "TRUE", "right": "a_right", "wrong": "NOT a_right", "flipped": "a_right <> b_right"}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the controls say: whose answers, beside whose, and which of them."""
+
+    source: Source
+    beside: Source | None
+    metric: str
+    where: Mapping[str, str]  # condition columns and pair, as text
+    shown: str
+    query: int | None
+
+
+def this_page() -> Any:
+    """The page, to switch to or to link to."""
+    return st.Page(page, title="Episodes", url_path="episodes")
+
+
+def link(source: Source, where: Mapping[str, Any], **more: str) -> dict[str, str]:
+    """The address of the episodes of one model under the values of some columns."""
+    values = {key: text_of(value) for key, value in where.items() if key not in ("model", "metric")}
+    return {"run": source.run.run, "model": source.model, **values, **more}
+
+
+def page() -> None:
+    """Controls; then one episode as a conversation, or a page of several."""
+    st.title("Episodes")
+    here = lab()
+    asked = _asked(here)
+    if asked is None:
+        st.info("There are no records yet.")
+        return
+    total, rows, columns = _rows(asked)
+    if total == 1:
+        _conversation(here, asked, rows[0], columns)
+        return
+    st.caption(f"{total:,} episodes")
+    if not total:
+        st.info("No episode is like that.")
+        return
+    for number, row in enumerate(rows):
+        _line(here, asked, row, columns, number)
+    if total > _PER_PAGE:
+        st.pagination(math.ceil(total / _PER_PAGE), key="page", bind="query-params")
+
+
+def _asked(here: Lab) -> _Asked | None:
+    sources = {(s.run.run, s.model): s for design in here.designs for s in design.every}
+    if not sources:
+        return None
+    top = st.columns([3, 2, 3, 2])
+    with top[0]:
+        run = choose.bound("Run", list(dict.fromkeys(run for run, _ in sources)), "run")
+    with top[1]:
+        model = choose.bound("Model", [model for other, model in sources if other == run], "model")
+    source = sources[run, model]
+    with top[2]:
+        others = {name_of(s, run): s for s in sources.values() if s.run.study == source.run.study and s != source}
+        beside = choose.bound("Beside", ["none", *others], "beside", "another model or run, on the same queries")
+    with top[3]:
+        metric = choose.metric()
+    conditions = _conditions(run, source.run.path.stat().st_mtime_ns, source)
+    below = st.columns(len(conditions) + 2)
+    where = {}
+    for (column, values), place in zip(conditions.items(), below, strict=False):
+        with place:
+            chosen = choose.bound(show.plain(column.replace("_", " ")), [_ANY, *values], column)
+        if chosen != _ANY:
+            where[column] = chosen
+    with below[-2]:
+        shown = choose.bound("Answers", list(_SHOWN) if beside != "none" else list(_SHOWN)[:3], "answers")
+    with below[-1]:
+        query = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
+    if query and not query.isdigit():
+        st.warning(f"Query {show.plain(query)}: give its number.")
+        query = ""
+    return _Asked(source, others.get(beside), metric, where, shown, int(query) if query else None)
+
+
+def name_of(source: Source, run: str) -> str:
+    return source.model if source.run.run == run else f"{source.model} in {source.run.run}"
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _conditions(run: str, state: int, _source: Source) -> dict[str, list[str]]:
+    """The values of each condition column, and the pairs, as text."""
+    with connected([_source.run]) as connection:
+        columns = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
+        names = [column for column in columns if column not in (*FIXED, "run", "filename")]
+        found = {}
+        for name in [*names, "pair"]:
+            rows = connection.execute(f"SELECT DISTINCT {_quoted(name)} FROM records ORDER BY 1").fetchall()
+            found[name] = [text_of(value) for (value,) in rows if value is not None]
+        return {name: values for name, values in found.items() if values}
+
+
+def _rows(asked: _Asked) -> tuple[int, list[dict[str, Any]], list[str]]:
+    """How many episodes there are, those of this page, and the condition columns."""
+    infos = [asked.source.run, *([asked.beside.run] if asked.beside else [])]
+    column = METRICS[asked.metric]
+    with connected(infos) as connection:
+        names = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
+        conditions = [name for name in names if name not in (*FIXED, "run", "filename")]
+        same = " AND ".join(
+            f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in ("seed", "query_id", *map(_quoted, conditions))
+        )
+        tests, values = [_SHOWN[asked.shown]], []
+        for name, text in asked.where.items():
+            kind = next(str(row[1]) for row in connection.execute("DESCRIBE records").fetchall() if row[0] == name)
+            tests.append(f"{_quoted(name)} = CAST(? AS {kind})")
+            values.append(text)
+        if asked.query is not None:
+            tests.append("query_id = ?")
+            values.append(str(asked.query))
+        other = asked.beside or asked.source
+        inner = (
+            f"SELECT a.*, coalesce(a.{column}, a.correct_open) AS a_right, b.answer AS b_answer, "
+            f"coalesce(b.{column}, b.correct_open) AS b_right, b.loglik_true AS b_loglik_true, "
+            f"b.loglik_other AS b_loglik_other, b.tokens_true AS b_tokens_true, b.tokens_other AS b_tokens_other "
+            f"FROM (SELECT * FROM records WHERE run = ? AND model = ?) a "
+            f"JOIN (SELECT * FROM records WHERE run = ? AND model = ?) b ON {same}"
+        )
+        given = [asked.source.run.run, asked.source.model, other.run.run, other.model, *values]
+        test = " AND ".join(tests)
+        (total,) = connection.execute(f"SELECT count(*) FROM ({inner}) WHERE {test}", given).fetchone() or (0,)
+        first = (int(st.session_state.get("page", 1)) - 1) * _PER_PAGE
+        order = ", ".join(["query_id", *map(_quoted, conditions)])
+        paged = f"SELECT * FROM ({inner}) WHERE {test} ORDER BY {order} LIMIT {_PER_PAGE} OFFSET {first}"
+        found = connection.execute(paged, given)
+        heads = [head[0] for head in found.description or []]
+        rows = [dict(zip(heads, row, strict=True)) for row in found.fetchall()]
+        return int(total), rows, conditions
+
+
+def _line(here: Lab, asked: _Asked, row: dict[str, Any], columns: list[str], number: int) -> None:
+    with st.container(border=True):
+        image, told, opened = st.columns([1, 6, 1])
+        with image:
+            _picture(here, row["query_image"], 72)
+        with told:
+            where = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
+            st.caption(show.plain(f"query {row['query_id']}: {where}"))
+            st.text(_names(row))
+            _answers(asked, row)
+        with opened:
+            st.page_link(this_page(), label="Open", query_params=_permanent(asked, row, columns))
+
+
+def _conversation(here: Lab, asked: _Asked, row: dict[str, Any], columns: list[str]) -> None:
+    where = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
+    st.subheader(show.plain(f"Query {row['query_id']}: {_names(row)}"))
+    st.caption(show.plain(f"{where}; pair {row['pair']}; {row['data']}; support {row['support_id']}"))
+    for shot in row["support"] or []:
+        with st.chat_message("user"):
+            _picture(here, shot["image"], 96)
+        with st.chat_message("assistant"):
+            st.text(shot["label"])
+            if shot["false"]:
+                st.badge("false label", color="red")
+                st.text(f"it is {shot['true_label']}")
+    with st.chat_message("user"):
+        _picture(here, row["query_image"], 128)
+        st.text(row["question"])
+    with st.chat_message("assistant"):
+        _answers(asked, row)
+    address = _permanent(asked, row, columns)
+    st.page_link(this_page(), label="Permanent link to this episode", query_params=address)
+
+
+def _names(row: dict[str, Any]) -> str:
+    return f"{row['true_name']}, not {row['other_name']}" if row["other_name"] else str(row["true_name"])
+
+
+def _permanent(asked: _Asked, row: dict[str, Any], columns: list[str]) -> dict[str, str]:
+    beside = {"beside": name_of(asked.beside, asked.source.run.run)} if asked.beside else {}
+    where = {column: row[column] for column in columns if row[column] is not None}
+    more = {"query": str(row["query_id"]), "metric": asked.metric, **beside}
+    return link(asked.source, where, **more)
+
+
+def _answers(asked: _Asked, row: dict[str, Any]) -> None:
+    """What the model said, and what the one beside it said, with both names' log-likelihoods."""
+    said = [(asked.source.model, row["answer"], row["a_right"], "")]
+    if asked.beside:
+        said.append((name_of(asked.beside, asked.source.run.run), row["b_answer"], row["b_right"], "b_"))
+    for model, answer, right, side in said:
+        text = f"{'✓' if right else '✗'} {model}: {answer}"
+        for which in ("true", "other"):
+            total, tokens = row[f"{side}loglik_{which}"], row[f"{side}tokens_{which}"]
+            if total is not None and tokens:
+                text += f"\n   {row[f'{which}_name']}: log-likelihood {total:.2f}, {total / tokens:.2f} a token"
+        st.text(text)
+
+
+def _picture(here: Lab, name: str, width: int) -> None:
+    image = _image(name, here.data)
+    if image is None:
+        st.text(f"[{name}]")
+    else:
+        st.image(image, width=width)
+
+
+@lru_cache(maxsize=2048)
+def _image(name: str, allowed: tuple[str, ...]) -> Image | None:
+    """An image of an embedded set, or of one that whoever started the dashboard allows; None for any other.
+
+    Records cannot name a file: what they name is looked up in these sets alone.
+    """
+    try:
+        data, concept, number = name.rsplit(":", 2)
+        found = _sets(allowed).get(data)
+        return found.image(ImageRef(data, concept, int(number))) if found else None
+    except (ValueError, KeyError, IndexError, OSError):
+        return None
+
+
+@lru_cache(maxsize=4)
+def _sets(allowed: tuple[str, ...]) -> dict[str, ConceptSet]:
+    found = {}
+    for name in (*DATASETS, *allowed):
+        try:
+            concepts = load_concepts(name)
+        except UserError as error:
+            st.warning(show.plain(str(error)))
+            continue
+        found[concepts.name] = concepts
+    return found
+
+
+def text_of(value: Any) -> str:
+    """A value of a condition as it stands in addresses and controls."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

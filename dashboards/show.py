@@ -1,0 +1,154 @@
+"""How findings look on a page: words, charts that can be clicked and saved, tables as CSV, and the page as one file."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, Literal
+
+import streamlit as st
+from PIL.Image import Image
+
+from lcl_lab.figures import Chart
+from lcl_lab.studies import Findings, Section, Table
+from lcl_lab.studies._report import findings_page
+
+__all__ = ["PICKED", "chart", "export", "findings", "plain", "words"]
+
+PICKED = "picked"
+"""The name of the selection that a click on a point makes."""
+_DARK = {'"white"': '"#0E1117"', '"#222222"': '"#EEEEEE"', '"#666666"': '"#A6ACB5"', '"#000000"': '"#FFFFFF"'}
+_DARK |= {'"#E6E6E6"': '"#31363F"', '"#DDDDDD"': '"#3C424C"', '"#777777"': '"#A6ACB5"'}
+_ABREAST = 2  # panels
+Format = Literal["png", "svg", "json"]
+_MIME: Mapping[Format, str] = {"png": "image/png", "svg": "image/svg+xml", "json": "application/json"}
+
+
+def findings(found: Findings, key: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Draw all sections and the paper's claims; the values of `columns` of a point that was clicked, if one was."""
+    picked = None
+    for number, section in enumerate(found.sections):
+        if len(found.sections) > 1:
+            st.subheader(plain(section.heading))
+        picked = _section(section, f"{key}-{number}", columns) or picked
+    if found.claims:
+        st.subheader("Beside the paper")
+        st.dataframe([vars(claim) for claim in found.claims], hide_index=True)
+    return picked
+
+
+def _section(section: Section, key: str, columns: Sequence[str]) -> dict[str, Any] | None:
+    picked = None
+    if isinstance(section.figure, Image):
+        st.image(section.figure)
+    elif section.figure is not None:
+        picked = chart(section.figure, key, section.name, columns)
+    words(section.sentences)
+    for number, table in enumerate(section.tables):
+        with nullcontext() if number == 0 else st.expander(plain(table.caption)):
+            _table(table, f"{key}-table-{number}")
+    return picked
+
+
+def words(sentences: Sequence[str]) -> None:
+    """Sentences with **bold** in them; whatever else is in them is text, since records may have any."""
+    escaped = (re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(sentence)) for sentence in sentences)
+    if sentences:
+        st.html(f"<ul>{''.join(f'<li>{sentence}</li>' for sentence in escaped)}</ul>")
+
+
+def plain(text: str) -> str:
+    """Text for a place where Streamlit reads Markdown, such as headings and labels: nothing in it is markup."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!<>|~$:&^=-])", r"\\\1", text).replace("\\:material", "\\: material")
+
+
+def chart(figure: Chart, key: str, name: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Draw the panels of a figure side by side, or below one another on a phone, and offer to save it."""
+    picked = None
+    panels = _panels(figure.to_dict())
+    places = [place for _ in panels[::_ABREAST] for place in st.columns(min(_ABREAST, len(panels)))]
+    for number, (place, panel) in enumerate(zip(places, panels, strict=False)):
+        with place:
+            picked = _panel(panel, f"{key}-{number}", columns) or picked
+    with st.popover("Save"):
+        for form, mime in _MIME.items():
+            told = "Vega-Lite" if form == "json" else form.upper()
+            content = partial(_saved, figure, form)
+            st.download_button(told, content, f"{name}.{form}", mime, key=f"{key}-{form}", on_click="ignore")
+    return picked
+
+
+def _panels(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The views of a figure, each a specification of its own: Streamlit stacks them where a screen is narrow."""
+    views = spec.get("hconcat") or spec.get("vconcat")
+    if not views:
+        return [spec]
+    shared: dict[str, Any] = {name: spec[name] for name in ("$schema", "config", "datasets") if name in spec}
+    return [{**shared, **view} for view in views]
+
+
+def _panel(spec: dict[str, Any], key: str, columns: Sequence[str]) -> dict[str, Any] | None:
+    spec = json.loads(json.dumps(spec))
+    config = spec.setdefault("config", {})
+    config.pop("background", None)
+    config["legend"] = {**config.get("legend", {}), "layout": {"bottom": {"anchor": "start", "direction": "vertical"}}}
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}  # legends come below the plot, and take none of it
+    spec.pop("width", None)
+    clickable = columns and _add_selection(spec, columns)
+    text = json.dumps(spec)
+    if st.context.theme.type == "dark":
+        text = re.sub("|".join(_DARK), lambda match: _DARK[match[0]], text)
+    given: dict[str, Any] = {"width": "stretch", "theme": None, "key": key}
+    if not clickable:
+        st.vega_lite_chart(json.loads(text), **given)
+        return None
+    event: Any = st.vega_lite_chart(json.loads(text), on_select="rerun", **given)
+    chosen = event["selection"].get(PICKED)
+    return dict(chosen[0]) if chosen else None
+
+
+def _add_selection(spec: dict[str, Any], columns: Sequence[str]) -> bool:
+    """Let the filled points of the first layer that has them be clicked; false where there are none."""
+    for layer in spec.get("layer", ()):
+        mark = layer.get("mark")
+        if isinstance(mark, dict) and mark.get("type") == "point" and mark.get("filled"):
+            name = layer.get("data", spec.get("data", {})).get("name")
+            rows = spec.get("datasets", {}).get(name) or [{}]
+            fields = [column for column in columns if column in rows[0]]
+            if fields:
+                layer["params"] = [{"name": PICKED, "select": {"type": "point", "fields": fields}}]
+                layer["mark"] = {**mark, "cursor": "pointer"}
+                return True
+    return False
+
+
+def _saved(figure: Chart, form: Format) -> bytes:
+    if form == "json":
+        return figure.to_json(indent=1).encode()
+    file = io.BytesIO()
+    figure.save(file, format=form, scale_factor=2 if form == "png" else 1)
+    return file.getvalue()
+
+
+def _table(table: Table, key: str) -> None:
+    st.caption(plain(table.caption))
+    st.dataframe(table.rows, hide_index=True)
+    st.download_button(
+        "CSV", lambda: table.rows.to_csv(index=False).encode(), f"{key}.csv", "text/csv", key=key, on_click="ignore"
+    )
+
+
+def export(found: Findings, name: str, doc: str = "", notes: Sequence[str] = ()) -> None:
+    """A button that gives the page as one HTML file that fetches nothing."""
+    st.download_button(
+        "Export report",
+        lambda: findings_page(found, doc, notes).encode(),
+        f"{name}.html",
+        "text/html",
+        on_click="ignore",
+    )
