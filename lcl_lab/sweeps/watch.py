@@ -74,6 +74,8 @@ class Watch(Callback):
         self._show()
         if self._live:
             self._live.stop()
+            if not self._live.console.is_terminal:
+                self._live.console.print()  # else what is said next goes on in the table's last line
 
     def _show(self) -> None:
         self._shown = time.perf_counter()
