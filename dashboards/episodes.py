@@ -43,8 +43,8 @@ def this_page() -> Any:
 
 
 def link(source: Source, where: Mapping[str, Any], **more: str) -> dict[str, str]:
-    """The address of the episodes of one model under the values of some columns."""
-    values = {key: text_of(value) for key, value in where.items() if key not in ("model", "metric")}
+    """The address of the episodes of one model under the values of some columns, such as a clicked point has."""
+    values = {key: text_of(value) for key, value in where.items() if key != "model"}
     return {"run": source.run.run, "model": source.model, **values, **more}
 
 

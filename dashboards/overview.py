@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboards import choose, show
+from dashboards import choose, episodes, show
 from dashboards.results import Design, Lab, Source, State, lab, records_of
 from lcl_lab.analysis import METRICS, accuracy, cell_rng, link_score, paired_difference, published
 from lcl_lab.errors import UserError
@@ -50,11 +50,14 @@ def page() -> None:
     harm = _harm(here, models)
     sources = design.chosen(models, design.seeds[:1])
     found = _found(tuple(source.state for source in (*sources, *harm)), metric, sources, harm)
-    picked = show.findings(found, "overview", ["model"])
+    picked = show.findings(found, "overview", ["model", "measure"])
     show.export(found, "overview")
-    if picked:
-        st.session_state["overview-model"] = picked["model"]
     _others(here)
+    if picked:
+        asked = harm if picked["measure"] == _CHANGE else sources
+        source = next(source for source in asked if source.model == picked["model"])
+        address = {"false_ratio": "1" if picked["measure"] == _FALSE else "0"} if asked is sources else {}
+        st.switch_page(episodes.this_page(), query_params=episodes.link(source, address, metric=metric))
 
 
 def _others(here: Lab) -> None:

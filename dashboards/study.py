@@ -75,7 +75,7 @@ def _found(
         for other in METRICS.keys() - {metric}:
             records[METRICS[other]] = None
     found = _study.find(_config(_study, _design, _sources), records)
-    return found, ["model", *(column for column in records.columns if column not in FIXED)]
+    return found, ["model", "metric", *(column for column in records.columns if column not in FIXED)]
 
 
 def _config(study: Study[Any], design: Design, sources: Sequence[Source]) -> StudyConfig:

@@ -24,7 +24,7 @@ ALLOWED = {
     "strategies": {"concepts", "prompts"},
     "training": {"concepts", "episodes", "prompts", "models", "strategies"},
     "zoo": {"concepts", "episodes", "prompts", "models", "strategies", "training", "analysis"},
-    "benchmarks": {"concepts", "episodes", "prompts", "models"},
+    "benchmarks": {"concepts", "episodes", "prompts", "models", "store", "studies"},
     "studies": {"concepts", "episodes", "prompts", "models", "store", "analysis", "figures"},
     "sweeps": {"models", "studies", "train"},
 }
@@ -53,6 +53,14 @@ def test_imports_follow_the_flow_of_data(module: Path) -> None:
     assert own in ALLOWED, f"{own} has no place in the order"
     wrong = {name for name in imported(module) if name.split(".")[0] not in {own, *ALLOWED[own], *BASICS}}
     assert not wrong, f"{'.'.join(place)} must not import {wrong}"
+
+
+def test_the_dashboard_reads_and_knows_no_model() -> None:
+    for module in (PACKAGE.parent / "dashboards").glob("*.py"):
+        known = {name.split(".")[0] for name in imported(module)}
+        assert known <= {"store", "analysis", "figures", "studies", "concepts", *BASICS}, module.name
+    program = "import sys, dashboards.app; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=PACKAGE.parent, stderr=subprocess.DEVNULL)
 
 
 def test_basics_know_no_package() -> None:

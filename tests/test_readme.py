@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from lcl_lab.concepts import ImageRef, load_concepts
 from lcl_lab.sweeps import read_sweep
 from tests.hub import serve
 from tests.served import answering
+from tests.sweeps.grids import wait_for
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -78,6 +81,29 @@ def test_a_study_of_one_s_own_runs(folder: Path) -> None:
     report = Path(out.strip().splitlines()[-1], "report.md").read_text(encoding="utf-8")
     assert "python one_sided.py --preset tiny" in report
     assert "| mini/2-way | candidate |" in report
+
+
+def test_the_dashboard_starts_by_its_commands(folder: Path) -> None:
+    for command in (c for c in COMMANDS if "streamlit run" in c):
+        words = shlex.split(command.removeprefix("uv run "))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
+        words[3:3] = server
+        process = subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        try:
+            wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/_stcore/health"), 60)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(address, timeout=1).status == 200)
+    except OSError:
+        return False
 
 
 def test_the_size_of_a_study_is_told(folder: Path) -> None:

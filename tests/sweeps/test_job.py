@@ -79,6 +79,7 @@ def test_a_job_leaves_its_records_where_it_was_told_to(head: dict[str, str], tmp
     folder = tmp_path / "working"
     (folder / "studies").mkdir(parents=True)
     (folder / "studies" / "paper_grid.yaml").write_text(GRID)
+    (folder / "studies" / "cluster").symlink_to(ROOT / "studies" / "cluster")
     (folder / "lcl_lab").symlink_to(ROOT / "lcl_lab")
     words = shlex.split(command.replace("/shared/results", str(tmp_path / "results")))
     done = subprocess.run([RAY, *words[1:]], cwd=folder, capture_output=True, text=True, env=head, timeout=400)

@@ -19,6 +19,7 @@ from lcl_lab.store import same_records
 from lcl_lab.sweeps.storage import Storage
 from tests.sweeps.grids import ONE, command, environment, records, run, wait_for
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -106,7 +107,9 @@ def test_a_killed_sweep_goes_on_from_another_machine_to_the_same_records(
     shutil.rmtree(tmp_path / "one")
     shutil.rmtree(tmp_path / "cache")
     time.sleep(31)  # until the dead driver's claim is old
-    done = run(tmp_path / "two", "--storage", bucket, "--workers", "1", grid=ONE)
+    (words,) = (line.split()[6:] for line in README.splitlines() if "lcl_lab.sweep" in line and "--storage" in line)
+    assert words == ["--storage", "s3://BUCKET/sweeps"]
+    done = run(tmp_path / "two", words[0], bucket, "--workers", "1", grid=ONE)
     assert done.returncode == 0, done.stderr
     assert same_records(records(undisturbed), records(tmp_path / "two"), tolerance=1e-4) is None
     assert not list((tmp_path / "cache" / "trials").rglob("*.parquet"))
