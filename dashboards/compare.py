@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import choose, episodes, show
+from dashboards.answers import text_of
 from dashboards.results import Source, State, lab, records_of, study_names
 from lcl_lab.analysis import METRICS, adjust, cell_rng, paired_difference
 from lcl_lab.errors import UserError
@@ -98,7 +99,7 @@ def _differences(both: pd.DataFrame, told: Sequence[str], column: str) -> pd.Dat
         values = dict(zip(told, key, strict=True))
         rows.append(
             {
-                "condition": ", ".join(f"{name} {episodes.text_of(value)}" for name, value in values.items()) or "all",
+                "condition": ", ".join(f"{name} {text_of(value)}" for name, value in values.items()) or "all",
                 **values,
                 "estimate": found.estimate,
                 "low": found.low,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,29 +11,15 @@ import streamlit as st
 from PIL.Image import Image
 
 from dashboards import choose, show
-from dashboards.results import Lab, Source, connected, lab
-from lcl_lab.analysis import METRICS
+from dashboards.answers import SHOWN, Answers, Asked, conditions_of, text_of
+from dashboards.results import Lab, Source, lab
 from lcl_lab.concepts import DATASETS, ConceptSet, ImageRef, load_concepts
 from lcl_lab.errors import UserError
-from lcl_lab.store import FIXED
 
-__all__ = ["link", "name_of", "page", "text_of", "this_page"]
+__all__ = ["link", "name_of", "page", "this_page"]
 
 _ANY = "any"
 _PER_PAGE = 10
-_SHOWN = {"all": "TRUE", "right": "a_right", "wrong": "NOT a_right", "flipped": "a_right <> b_right"}
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What the controls say: whose answers, beside whose, and which of them."""
-
-    source: Source
-    beside: Source | None
-    metric: str
-    where: Mapping[str, str]  # condition columns and pair, as text
-    shown: str
-    query: int | None
 
 
 def this_page() -> Any:
@@ -56,21 +41,21 @@ def page() -> None:
     if asked is None:
         st.info("There are no records yet.")
         return
-    total, rows, columns = _rows(asked)
-    if total == 1:
-        _conversation(here, asked, rows[0], columns)
-        return
-    st.caption(f"{total:,} episodes")
-    if not total:
+    with Answers(asked) as answers:
+        if answers.total == 1:
+            _conversation(here, asked, answers.rows(0, 1)[0], answers.conditions)
+            return
+        st.caption(f"{answers.total:,} episodes")
+        number = 1
+        if answers.total > _PER_PAGE:
+            number = st.pagination(math.ceil(answers.total / _PER_PAGE), key="page", bind="query-params")
+        for row in answers.rows((number - 1) * _PER_PAGE, _PER_PAGE):
+            _line(here, asked, row, answers.conditions)
+    if not answers.total:
         st.info("No episode is like that.")
-        return
-    for number, row in enumerate(rows):
-        _line(here, asked, row, columns, number)
-    if total > _PER_PAGE:
-        st.pagination(math.ceil(total / _PER_PAGE), key="page", bind="query-params")
 
 
-def _asked(here: Lab) -> _Asked | None:
+def _asked(here: Lab) -> Asked | None:
     sources = {(s.run.run, s.model): s for design in here.designs for s in design.every}
     if not sources:
         return None
@@ -85,7 +70,7 @@ def _asked(here: Lab) -> _Asked | None:
         beside = choose.bound("Beside", ["none", *others], "beside", "another model or run, on the same queries")
     with top[3]:
         metric = choose.metric()
-    conditions = _conditions(run, source.run.path.stat().st_mtime_ns, source)
+    conditions = conditions_of(source.state, source)
     below = st.columns(len(conditions) + 2)
     where = {}
     for (column, values), place in zip(conditions.items(), below, strict=False):
@@ -94,71 +79,20 @@ def _asked(here: Lab) -> _Asked | None:
         if chosen != _ANY:
             where[column] = chosen
     with below[-2]:
-        shown = choose.bound("Answers", list(_SHOWN) if beside != "none" else list(_SHOWN)[:3], "answers")
+        shown = choose.bound("Answers", list(SHOWN) if beside != "none" else list(SHOWN)[:3], "answers")
     with below[-1]:
         query = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
     if query and not query.isdigit():
         st.warning(f"Query {show.plain(query)}: give its number.")
         query = ""
-    return _Asked(source, others.get(beside), metric, where, shown, int(query) if query else None)
+    return Asked(source, others.get(beside), metric, where, shown, int(query) if query else None)
 
 
 def name_of(source: Source, run: str) -> str:
     return source.model if source.run.run == run else f"{source.model} in {source.run.run}"
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def _conditions(run: str, state: int, _source: Source) -> dict[str, list[str]]:
-    """The values of each condition column, and the pairs, as text."""
-    with connected([_source.run]) as connection:
-        columns = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
-        names = [column for column in columns if column not in (*FIXED, "run", "filename")]
-        found = {}
-        for name in [*names, "pair"]:
-            rows = connection.execute(f"SELECT DISTINCT {_quoted(name)} FROM records ORDER BY 1").fetchall()
-            found[name] = [text_of(value) for (value,) in rows if value is not None]
-        return {name: values for name, values in found.items() if values}
-
-
-def _rows(asked: _Asked) -> tuple[int, list[dict[str, Any]], list[str]]:
-    """How many episodes there are, those of this page, and the condition columns."""
-    infos = [asked.source.run, *([asked.beside.run] if asked.beside else [])]
-    column = METRICS[asked.metric]
-    with connected(infos) as connection:
-        names = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
-        conditions = [name for name in names if name not in (*FIXED, "run", "filename")]
-        same = " AND ".join(
-            f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in ("seed", "query_id", *map(_quoted, conditions))
-        )
-        tests, values = [_SHOWN[asked.shown]], []
-        for name, text in asked.where.items():
-            kind = next(str(row[1]) for row in connection.execute("DESCRIBE records").fetchall() if row[0] == name)
-            tests.append(f"{_quoted(name)} = CAST(? AS {kind})")
-            values.append(text)
-        if asked.query is not None:
-            tests.append("query_id = ?")
-            values.append(str(asked.query))
-        other = asked.beside or asked.source
-        inner = (
-            f"SELECT a.*, coalesce(a.{column}, a.correct_open) AS a_right, b.answer AS b_answer, "
-            f"coalesce(b.{column}, b.correct_open) AS b_right, b.loglik_true AS b_loglik_true, "
-            f"b.loglik_other AS b_loglik_other, b.tokens_true AS b_tokens_true, b.tokens_other AS b_tokens_other "
-            f"FROM (SELECT * FROM records WHERE run = ? AND model = ?) a "
-            f"JOIN (SELECT * FROM records WHERE run = ? AND model = ?) b ON {same}"
-        )
-        given = [asked.source.run.run, asked.source.model, other.run.run, other.model, *values]
-        test = " AND ".join(tests)
-        (total,) = connection.execute(f"SELECT count(*) FROM ({inner}) WHERE {test}", given).fetchone() or (0,)
-        first = (int(st.session_state.get("page", 1)) - 1) * _PER_PAGE
-        order = ", ".join(["query_id", *map(_quoted, conditions)])
-        paged = f"SELECT * FROM ({inner}) WHERE {test} ORDER BY {order} LIMIT {_PER_PAGE} OFFSET {first}"
-        found = connection.execute(paged, given)
-        heads = [head[0] for head in found.description or []]
-        rows = [dict(zip(heads, row, strict=True)) for row in found.fetchall()]
-        return int(total), rows, conditions
-
-
-def _line(here: Lab, asked: _Asked, row: dict[str, Any], columns: list[str], number: int) -> None:
+def _line(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> None:
     with st.container(border=True):
         image, told, opened = st.columns([1, 6, 1])
         with image:
@@ -172,7 +106,7 @@ def _line(here: Lab, asked: _Asked, row: dict[str, Any], columns: list[str], num
             st.page_link(this_page(), label="Open", query_params=_permanent(asked, row, columns))
 
 
-def _conversation(here: Lab, asked: _Asked, row: dict[str, Any], columns: list[str]) -> None:
+def _conversation(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> None:
     where = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
     st.subheader(show.plain(f"Query {row['query_id']}: {_names(row)}"))
     st.caption(show.plain(f"{where}; pair {row['pair']}; {row['data']}; support {row['support_id']}"))
@@ -197,14 +131,14 @@ def _names(row: dict[str, Any]) -> str:
     return f"{row['true_name']}, not {row['other_name']}" if row["other_name"] else str(row["true_name"])
 
 
-def _permanent(asked: _Asked, row: dict[str, Any], columns: list[str]) -> dict[str, str]:
+def _permanent(asked: Asked, row: dict[str, Any], columns: list[str]) -> dict[str, str]:
     beside = {"beside": name_of(asked.beside, asked.source.run.run)} if asked.beside else {}
     where = {column: row[column] for column in columns if row[column] is not None}
     more = {"query": str(row["query_id"]), "metric": asked.metric, **beside}
     return link(asked.source, where, **more)
 
 
-def _answers(asked: _Asked, row: dict[str, Any]) -> None:
+def _answers(asked: Asked, row: dict[str, Any]) -> None:
     """What the model said, and what the one beside it said, with both names' log-likelihoods."""
     said = [(asked.source.model, row["answer"], row["a_right"], "")]
     if asked.beside:
@@ -251,12 +185,3 @@ def _sets(allowed: tuple[str, ...]) -> dict[str, ConceptSet]:
             continue
         found[concepts.name] = concepts
     return found
-
-
-def text_of(value: Any) -> str:
-    """A value of a condition as it stands in addresses and controls."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

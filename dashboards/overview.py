@@ -48,7 +48,10 @@ def page() -> None:
         st.info("Choose a model.")
         return
     harm = _harm(here, models)
-    sources = design.chosen(models, design.seeds[:1])
+    sources = _finished(design, models)
+    if not sources:
+        st.info("No run of this design is finished yet.")
+        return
     found = _found(tuple(source.state for source in (*sources, *harm)), metric, sources, harm)
     picked = show.findings(found, "overview", ["model", "measure"])
     show.export(found, "overview")
@@ -81,7 +84,13 @@ def _harm(here: Lab, models: Sequence[str]) -> list[Source]:
     if not designs:
         return []
     design = designs[0]
-    return design.chosen([design.models[0], *models], design.seeds[:1])
+    return _finished(design, [design.models[0], *models])
+
+
+def _finished(design: Design, models: Sequence[str]) -> list[Source]:
+    """The answers of finished runs to the queries of one seed, the newest."""
+    sources = [source for source in design.chosen(models, design.seeds) if source.run.finished]
+    return [source for source in sources if source.seed == sources[0].seed]
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the records …")

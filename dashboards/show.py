@@ -8,17 +8,20 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
+import altair as alt
 import streamlit as st
 from PIL.Image import Image
 
+from lcl_lab.analysis import METRICS
 from lcl_lab.figures import Chart
 from lcl_lab.studies import Findings, Section, Table
 from lcl_lab.studies._report import findings_page
 
-__all__ = ["PICKED", "chart", "export", "findings", "plain", "words"]
+__all__ = ["PICKED", "chart", "export", "findings", "of_metric", "plain", "words"]
 
 PICKED = "picked"
 """The name of the selection that a click on a point makes."""
@@ -53,6 +56,34 @@ def _section(section: Section, key: str, columns: Sequence[str]) -> dict[str, An
         with nullcontext() if number == 0 else st.expander(plain(table.caption)):
             _table(table, f"{key}-table-{number}")
     return picked
+
+
+def of_metric(found: Findings, metric: str) -> Findings:
+    """Only what findings say of one metric, and what they say of none: panels, sentences, rows of tables."""
+    others = METRICS.keys() - {metric}
+
+    def kept(text: str) -> bool:
+        named = set(re.findall(r"open-ended|candidate-raw|candidate", text))
+        return not named or metric in named
+
+    sections = []
+    for section in found.sections:
+        figure = section.figure
+        if isinstance(figure, alt.HConcatChart):
+            figure = figure.copy()
+            figure.hconcat = [one for one in figure.hconcat if _title(one) not in others]
+        tables = [
+            Table(one.caption, one.rows[one.rows["metric"] == metric] if "metric" in one.rows else one.rows)
+            for one in section.tables
+        ]
+        sentences = [sentence for sentence in section.sentences if kept(sentence)]
+        sections.append(replace(section, figure=figure, sentences=sentences, tables=tables))
+    return replace(found, sections=sections)
+
+
+def _title(panel: Any) -> str:
+    title = panel.to_dict(context={"top_level": False}).get("title", "")
+    return str(title.get("text", "") if isinstance(title, dict) else title)
 
 
 def words(sentences: Sequence[str]) -> None:

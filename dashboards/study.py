@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from dashboards import choose, episodes, show
 from dashboards.results import Design, Source, State, lab, options_of, records_of
-from lcl_lab.analysis import METRICS
 from lcl_lab.errors import UserError
 from lcl_lab.store import FIXED
 from lcl_lab.studies import Findings, Study, StudyConfig
@@ -43,7 +42,7 @@ def page(study: Study[Any]) -> None:
     for run in unfinished:
         st.warning(f"{show.plain(run)} is not finished: this is what it has so far.")
     try:
-        found, columns = _found(study.name, tuple(source.state for source in sources), metric, study, design, sources)
+        found, columns = _found(study.name, tuple(source.state for source in sources), study, design, sources)
     except UserError as error:
         st.info(show.plain(str(error)))
         return
@@ -52,6 +51,8 @@ def page(study: Study[Any]) -> None:
             raise
         st.info("There is too little to say anything yet.")
         return
+    if metric != "both":
+        found = show.of_metric(found, metric)
     picked = show.findings(found, study.name, columns)
     notes = [f"- {source.run.run}: {source.model}, seed {source.seed}" for source in sources]
     show.export(found, study.name, study.doc, ["## Runs", "", *notes, ""])
@@ -64,16 +65,12 @@ def page(study: Study[Any]) -> None:
 def _found(
     name: str,
     state: State,
-    metric: str,
     _study: Study[Any],
     _design: Design,
     _sources: Sequence[Source],
 ) -> tuple[Findings, list[str]]:
     """The findings, and the columns that tell the points of its figures apart."""
     records = records_of(_sources, _study.supports)
-    if metric != "both":
-        for other in METRICS.keys() - {metric}:
-            records[METRICS[other]] = None
     found = _study.find(_config(_study, _design, _sources), records)
     return found, ["model", "metric", *(column for column in records.columns if column not in FIXED)]
 

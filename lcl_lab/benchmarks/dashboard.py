@@ -69,8 +69,8 @@ def many(shipped: Path, results: Path, least: int) -> tuple[int, int]:
             path = results / run.study / f"{day}{stamp[8:]}-{digest}"
             path.mkdir(parents=True)
             connection.execute(
-                "COPY (SELECT * REPLACE (? AS seed, query_id + 10000 * again AS query_id, "
-                "support_id + 10000 * again AS support_id) EXCLUDE (again) "
+                "COPY (SELECT * EXCLUDE (again) REPLACE (? AS seed, query_id + 10000 * again AS query_id, "
+                "support_id + 10000 * again AS support_id) "
                 f"FROM read_parquet(?), range({_QUERIES}) AS times(again)) TO '{path / 'records.parquet'}' "
                 "(FORMAT parquet, COMPRESSION zstd)",
                 [seed, str(run.path / "records.parquet")],

@@ -26,7 +26,7 @@ def copied(folder: Path, *studies: str) -> Path:
     return folder
 
 
-def opened(results: Path, page: str = "", **query: str) -> AppTest:
+def opened(page: str = "", /, **query: str) -> AppTest:
     """A page as its address opens it."""
     app = AppTest.from_file(str(ROOT / "dashboards" / "app.py"), default_timeout=60)
     app._page_hash = calc_hash(page) if page else ""

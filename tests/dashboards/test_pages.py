@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ def text(app: AppTest) -> str:
     parts: list[str] = []
     for kind in ("title", "subheader", "caption", "text", "info", "warning", "error", "success", "markdown", "html"):
         parts += [str(element.proto.body) for element in app.get(kind)]
-    return "\n".join(parts)
+    return re.sub(r"\\(.)", r"\1", "\n".join(parts))
 
 
 def chart_data(app: AppTest) -> str:
@@ -47,7 +48,7 @@ def chosen(app: AppTest, label: str) -> Sequence[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_fresh_machine_sees_what_ships(page: str, results: Path) -> None:
-    app = opened(results, page)
+    app = opened(page)
     assert not app.exception
     assert len(app.title) == 1
     if page in STUDIES and page != "qualitative":
@@ -66,22 +67,22 @@ def test_what_ships_is_real_and_small() -> None:
 
 def test_the_newest_results_come_first_and_own_ones_replace_what_ships(results: Path) -> None:
     copied(results, "shots")
-    app = opened(results)
+    app = opened()
     assert not any("come with LCL Lab" in info.value for info in app.info)
     assert "python -m lcl_lab.studies.false_ratio" in app.code[0].value
-    assert not opened(results, "shots").exception
+    assert not opened("shots").exception
 
 
 def test_a_command_line_that_is_wrong_is_one_line(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["app.py", "--result", "x", "--dta"])
-    app = opened(results)
+    app = opened()
     assert not app.exception
     assert "did you mean" in app.error[0].value
 
 
 def test_a_study_s_controls_choose_models_metric_and_seeds(results: Path) -> None:
     copied(results, "false_ratio")
-    app = opened(results, "false_ratio")
+    app = opened("false_ratio")
     assert "mini/base" in chart_data(app)
     assert len(app.get("vega_lite_chart")) == 2
     app.multiselect("models").set_value(["mini/2-way", "mini/mix"]).run()
@@ -102,7 +103,7 @@ def test_runs_of_one_design_are_read_together_over_models_and_seeds(results: Pat
     config = json.loads((other / "config.json").read_text())
     config["config"]["seed"] = 1
     (other / "config.json").write_text(json.dumps(config))
-    app = opened(results, "false_ratio")
+    app = opened("false_ratio")
     assert app.multiselect("seeds").value == ["1"]
     assert "over 200 queries" in text(app)
     app.multiselect("seeds").set_value(["0", "1"]).run()
@@ -118,7 +119,7 @@ def test_designs_are_told_apart_by_what_differs(results: Path) -> None:
     config = json.loads((other / "config.json").read_text())
     config["config"]["data"] = {"name": "folder:photos", "fingerprint": "1"}
     (other / "config.json").write_text(json.dumps(config))
-    app = opened(results, "false_ratio")
+    app = opened("false_ratio")
     assert chosen(app, "data") == ["folder:photos", "world-100"]
     assert "shots" not in [select.key for select in app.selectbox]
     assert not app.selectbox("data").set_value("world-100").run().exception
@@ -132,18 +133,18 @@ def test_half_written_and_broken_runs_are_told_and_break_nothing(results: Path) 
         pass  # begun, and killed before its first cell
     (results / "order" / "20260101-000000-0123abcd").mkdir(parents=True)
     for page in PAGES:
-        app = opened(results, page)
+        app = opened(page)
         assert not app.exception, page
         if page in ("", "provenance"):
             assert "records.parquet" in text(app)
             assert "config" in text(app)
-    assert "not finished" in text(opened(results, "false_ratio"))
+    assert "not finished" in text(opened("false_ratio"))
 
 
 def test_text_of_records_is_never_markup(results: Path) -> None:
     write_evil(results)
     for page in ("", "false_ratio", "episodes", "compare", "provenance"):
-        app = opened(results, page)
+        app = opened(page)
         assert not app.exception, page
         for kind in ("title", "subheader", "caption", "info", "warning", "markdown", "html"):
             for element in app.get(kind):
@@ -160,11 +161,11 @@ def test_no_file_outside_the_results_folder_is_read(results: Path, tmp_path: Pat
     (results / "shots").mkdir()
     (run,) = runs(tmp_path / "elsewhere")
     (results / "shots" / run.path.name).symlink_to(run.path)
-    app = opened(results, "shots")
+    write_evil(results)
+    app = opened("shots")
     assert not app.exception
     assert "There is no run of this study yet" in text(app)
-    write_evil(results)
-    app = opened(results, "episodes", run="../../etc/passwd")
+    app = opened("episodes", run="../../etc/passwd")
     assert app.selectbox("run").value == newest(results, "false_ratio")
     assert "[folder:/etc:passwd:0]" in text(app)
 
@@ -174,7 +175,7 @@ def test_episodes_are_found_by_how_they_went_and_opened_by_their_address(results
     run = newest(results, "false_ratio")
     records = read_run(results / run)
     own = records[(records["model"] == "mini/2-way") & (records["false_ratio"] == 0.5)]
-    app = opened(results, "episodes", run=run, model="mini/2-way", false_ratio="0.5")
+    app = opened("episodes", run=run, model="mini/2-way", false_ratio="0.5")
     assert not app.exception
     assert f"{len(own)} episodes" in text(app)
     app.selectbox("answers").set_value("wrong").run()
@@ -190,7 +191,7 @@ def test_episodes_are_found_by_how_they_went_and_opened_by_their_address(results
     app.selectbox("pair").set_value(pair).run()
     assert f"{(own['pair'] == pair).sum()} episodes" in text(app)
 
-    app = opened(results, "episodes", run=run, model="mini/2-way", false_ratio="0.5", query="7", beside="mini/base")
+    app = opened("episodes", run=run, model="mini/2-way", false_ratio="0.5", query="7", beside="mini/base")
     assert not app.exception
     row = own[own["query_id"] == 7].iloc[0]
     assert f"Query 7: {row['true_name']}, not {row['other_name']}" in text(app)
@@ -199,7 +200,7 @@ def test_episodes_are_found_by_how_they_went_and_opened_by_their_address(results
     assert text(app).count("it is ") == sum(shot["false"] for shot in row["support"])
     assert f"mini/2-way: {row['answer']}" in text(app)
     assert "mini/base: " in text(app)
-    app = opened(results, "episodes", run=run, query="seven")
+    app = opened("episodes", run=run, query="seven")
     assert "give its number" in text(app)
 
 
@@ -207,7 +208,7 @@ def test_pages_of_episodes_follow_one_another(results: Path) -> None:
     copied(results, "false_ratio")
     run = newest(results, "false_ratio")
     address = {"run": run, "model": "mini/2-way", "false_ratio": "0"}
-    first, second = (opened(results, "episodes", **address, page=page) for page in ("1", "2"))
+    first, second = (opened("episodes", **address, page=page) for page in ("1", "2"))
     assert "query 0:" in text(first)
     assert "query 10:" in text(second)
     assert "query 0:" not in text(second)
@@ -215,7 +216,7 @@ def test_pages_of_episodes_follow_one_another(results: Path) -> None:
 
 def test_two_models_are_compared_on_the_same_queries(results: Path) -> None:
     copied(results, "false_ratio")
-    app = opened(results, "compare", a=f"mini/base, seed 0, {newest(results, 'false_ratio').split('/')[1]}")
+    app = opened("compare", a=f"mini/base, seed 0, {newest(results, 'false_ratio').split('/')[1]}")
     assert not app.exception
     assert "answers flip" in text(app)
     assert app.get("vega_lite_chart")
@@ -238,7 +239,7 @@ def test_a_sweep_is_seen_while_it_runs_with_failures_and_their_reasons(results: 
     ]
     lines = [json.dumps(event) for event in events]
     (folder / "events.jsonl").write_text("\n".join([*lines, '{"time": "torn']))
-    app = opened(results, "sweeps")
+    app = opened("sweeps")
     assert not app.exception
     table = app.dataframe[0].value.set_index("trial")
     assert table["status"].to_dict() == {"mix-seed-0": "running", "mix-seed-1": "failed", "mix-seed-2": "silent"}
@@ -249,7 +250,7 @@ def test_a_sweep_is_seen_while_it_runs_with_failures_and_their_reasons(results: 
 
 def test_the_command_that_repeats_a_run_is_told(results: Path) -> None:
     copied(results, "shots")
-    app = opened(results, "provenance")
+    app = opened("provenance")
     (run,) = runs(results)
     assert run.provenance
     assert app.code[0].value == run.provenance.command
