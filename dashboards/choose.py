@@ -1,4 +1,8 @@
-"""Controls that several pages have. Each is bound to the page's URL, so that a link shows what one sees."""
+"""Controls that several pages have. Each is bound to the page's URL, so that a link shows what one sees.
+
+A page cannot switch to another with a parameter of the address that is bound on itself: their keys are not those of
+the page of episodes, to which the others lead.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import streamlit as st
 from dashboards.results import Design
 from dashboards.show import plain
 
-__all__ = ["bound", "design", "metric", "models", "seeds", "title_of"]
+__all__ = ["bound", "design", "metric", "models", "run", "seeds", "title_of"]
 
 _TITLES = {"false_ratio": "False labels", "zero_shot": "Zero-shot"}
 _MOST = 8  # models in one chart that can be told apart
@@ -29,6 +33,14 @@ def bound(label: str, options: Sequence[str], key: str, help: str | None = None)
     return chosen
 
 
+def run(names: Sequence[str]) -> str:
+    """One of some runs. One that was chosen stays in the address, the newest too: a newer may come tomorrow."""
+    if st.session_state.get("run") not in names:
+        st.session_state.pop("run", None)
+    chosen = st.selectbox("Run", names, index=None, placeholder=names[0], key="run", bind="query-params")
+    return str(chosen or names[0])
+
+
 def design(designs: Sequence[Design]) -> Design:
     """One of a study's designs, by the values in which they differ; the newest by default."""
     left = list(designs)
@@ -38,7 +50,8 @@ def design(designs: Sequence[Design]) -> Design:
     for key, place in zip(varying, places, strict=False):
         options = list(dict.fromkeys(design.values.get(key, "–") for design in left))
         with place:
-            chosen = bound("Dataset" if key == "data" else plain(key.replace("_", " ").capitalize()), options, key)
+            label = "Dataset" if key == "data" else plain(key.replace("_", " ").capitalize())
+            chosen = bound(label, options, f"of_{key}")
         left = [design for design in left if design.values.get(key, "–") == chosen]
     return left[0]
 
@@ -63,6 +76,6 @@ def seeds(design: Design) -> list[int]:
     return [int(seed) for seed in chosen]
 
 
-def metric(both: bool = False) -> str:
+def metric(both: bool = False, key: str = "by") -> str:
     """`candidate` or `open-ended`, or `both`."""
-    return bound("Metric", [*(["both"] if both else []), "candidate", "open-ended"], "metric")
+    return bound("Metric", [*(["both"] if both else []), "candidate", "open-ended"], key)

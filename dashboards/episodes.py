@@ -61,7 +61,7 @@ def _asked(here: Lab) -> Asked | None:
         return None
     top = st.columns([3, 2, 3, 2])
     with top[0]:
-        run = choose.bound("Run", list(dict.fromkeys(run for run, _ in sources)), "run")
+        run = choose.run(list(dict.fromkeys(run for run, _ in sources)))
     with top[1]:
         model = choose.bound("Model", [model for other, model in sources if other == run], "model")
     source = sources[run, model]
@@ -69,7 +69,7 @@ def _asked(here: Lab) -> Asked | None:
         others = {name_of(s, run): s for s in sources.values() if s.run.study == source.run.study and s != source}
         beside = choose.bound("Beside", ["none", *others], "beside", "another model or run, on the same queries")
     with top[3]:
-        metric = choose.metric()
+        metric = choose.metric(key="metric")
     conditions = conditions_of(source.state, source)
     below = st.columns(len(conditions) + 2)
     where = {}

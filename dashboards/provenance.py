@@ -20,7 +20,7 @@ def page() -> None:
     if not here.runs:
         st.info("There are no runs yet.")
         return
-    run = here.run(choose.bound("Run", [run.run for run in here.runs], "run"))
+    run = here.run(choose.run([run.run for run in here.runs]))
     assert run is not None
     made = run.provenance
     if made is None:

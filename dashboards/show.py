@@ -119,7 +119,7 @@ def _panels(spec: dict[str, Any]) -> list[dict[str, Any]]:
     views = spec.get("hconcat") or spec.get("vconcat")
     if not views:
         return [spec]
-    shared: dict[str, Any] = {name: spec[name] for name in ("$schema", "config", "datasets") if name in spec}
+    shared: dict[str, Any] = {name: spec[name] for name in ("$schema", "config", "data", "datasets") if name in spec}
     return [{**shared, **view} for view in views]
 
 
@@ -161,9 +161,13 @@ def _add_selection(spec: dict[str, Any], columns: Sequence[str]) -> bool:
 def _saved(figure: Chart, form: Format) -> bytes:
     if form == "json":
         return figure.to_json(indent=1).encode()
-    file = io.BytesIO()
-    figure.save(file, format=form, scale_factor=2 if form == "png" else 1)
-    return file.getvalue()
+    if form == "svg":
+        text = io.StringIO()
+        figure.save(text, format="svg")
+        return text.getvalue().encode()
+    picture = io.BytesIO()
+    figure.save(picture, format="png", scale_factor=2)
+    return picture.getvalue()
 
 
 def _table(table: Table, key: str) -> None:

@@ -80,8 +80,11 @@ def _config(study: Study[Any], design: Design, sources: Sequence[Source]) -> Stu
     options = options_of(sources[0].run)
     asked = {model for source in sources for model in options_of(source.run).get("model", [source.model])}
     chosen = tuple(model for model in design.models if model in {s.model for s in sources} and model in asked)
+    if not chosen:
+        names = ", ".join(model for model in design.models if model in asked)
+        raise UserError(f"choose one of {names}; the others are there to be compared with")
     try:
         config: StudyConfig = study.config.model_validate(options or study.presets["default"])
     except ValidationError:  # of another version, or changed by hand
         config = study.config.model_validate(study.presets["default"])
-    return config.model_copy(update={"model": chosen or tuple(s.model for s in sources), "seed": sources[0].seed})
+    return config.model_copy(update={"model": chosen, "seed": sources[0].seed})

@@ -33,7 +33,7 @@ class Study(Generic[Config]):
         plan: what is asked; raises `UserError` on a design that cannot be.
         find: what the records of all models say.
         reference: whether the nearest-prototype classifier answers too.
-        supports: whether `find` reads what each support showed; most of what records weigh.
+        supports: whether `find` reads which labels of each support were false.
     """
 
     name: str

@@ -177,7 +177,8 @@ def _against_fixed(config: Shots, records: pd.DataFrame) -> list[str]:
 
     sampled = [model for model in asked_models(records, config.model) if training_of(model) not in _NO_SHOTS]
     said = []
-    for fixed, shots in config.trained_for.items():
+    for fixed in asked_models(records, list(config.trained_for)):
+        shots = config.trained_for[fixed]
         for model in sampled:
             both = records[records["model"].isin([fixed, model]) & (records["shots"] == shots)]
             for metric in told_metrics(both) if fixed != model else ():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards.results import options_of
 from lcl_lab.store import Run, read_run, runs
 from lcl_lab.studies.all import studies
 from tests.dashboards.making import EVIL, SHIPPED, copied, newest, opened, write_evil
@@ -89,10 +90,24 @@ def test_a_study_s_controls_choose_models_metric_and_seeds(results: Path) -> Non
     assert not app.exception
     assert "mini/2-way" in chart_data(app)
     assert "mini/base" not in chart_data(app)
-    app.selectbox("metric").set_value("open-ended").run()
+    app.selectbox("by").set_value("open-ended").run()
     assert len(app.get("vega_lite_chart")) == 1
     assert "candidate:" not in text(app)
     assert "open-ended: " in text(app)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_is_read_with_any_of_its_models_alone(study: str, results: Path) -> None:
+    copied(results, study)
+    app = opened(study)
+    (run,) = runs(results)
+    for model in options_of(run)["model"]:
+        app.multiselect("models").set_value([model]).run()
+        assert not app.exception, model
+        assert not app.info, app.info[0].value
+        assert f"**{model}**" not in text(app)
+    app.multiselect("models").set_value([]).run()
+    assert app.info[0].value == "Choose a model and a seed."
 
 
 def test_runs_of_one_design_are_read_together_over_models_and_seeds(results: Path) -> None:
@@ -120,9 +135,9 @@ def test_designs_are_told_apart_by_what_differs(results: Path) -> None:
     config["config"]["data"] = {"name": "folder:photos", "fingerprint": "1"}
     (other / "config.json").write_text(json.dumps(config))
     app = opened("false_ratio")
-    assert chosen(app, "data") == ["folder:photos", "world-100"]
-    assert "shots" not in [select.key for select in app.selectbox]
-    assert not app.selectbox("data").set_value("world-100").run().exception
+    assert chosen(app, "of_data") == ["folder:photos", "world-100"]
+    assert "of_shots" not in [select.key for select in app.selectbox]
+    assert not app.selectbox("of_data").set_value("world-100").run().exception
 
 
 def test_half_written_and_broken_runs_are_told_and_break_nothing(results: Path) -> None:
@@ -166,7 +181,7 @@ def test_no_file_outside_the_results_folder_is_read(results: Path, tmp_path: Pat
     assert not app.exception
     assert "There is no run of this study yet" in text(app)
     app = opened("episodes", run="../../etc/passwd")
-    assert app.selectbox("run").value == newest(results, "false_ratio")
+    assert app.selectbox("run").value is None
     assert "[folder:/etc:passwd:0]" in text(app)
 
 
@@ -223,7 +238,7 @@ def test_two_models_are_compared_on_the_same_queries(results: Path) -> None:
     table = app.dataframe[0].value
     assert set(table["gains"] + table["losses"]) != {0}
     assert table["queries"].eq(200).all()
-    app.selectbox("metric").set_value("open-ended").run()
+    app.selectbox("by").set_value("open-ended").run()
     assert not app.exception
 
 
