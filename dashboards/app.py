@@ -8,39 +8,46 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 # Streamlit puts the folder of this file on the path, and not the one that `dashboards` lies in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dashboards import choose, compare, episodes, overview, provenance, study, sweeps
-from dashboards.results import lab
+from dashboards.text import title_of
 from lcl_lab.errors import UserError
 from lcl_lab.studies.all import studies
 
-st.set_page_config(page_title="LCL Lab", layout="wide")
+st.set_page_config(page_title="LCL Lab", page_icon="🔗", layout="wide")
+
+
+def show(title: str, module: str, *given: Any) -> None:
+    """Draw a page. It is imported below its title: what statistics need takes a second to import."""
+    st.title(title)
+    import_module(f"dashboards.{module}").page(*given)
+
+
+def page(title: str, path: str, module: str = "", *given: Any, default: bool = False) -> Any:
+    return st.Page(partial(show, title, module or path, *given), title=title, url_path=path, default=default)
+
+
+chosen = st.navigation(
+    {
+        "": [page("Overview", "overview", default=True)],
+        "Studies": [page(title_of(study.name), study.name, "study", study) for study in studies()],
+        "Answers": [page("Episodes", "episodes"), page("Compare", "compare")],
+        "Runs": [page("Sweeps", "sweeps"), page("Provenance", "provenance")],
+    },
+    expanded=True,
+)
 try:
+    from dashboards.results import lab
+
     here = lab()
+    st.sidebar.caption("Results that ship with LCL Lab" if here.shipped else f"Results in `{here.folder.name}`")
+    chosen.run()
 except UserError as error:
     st.error(str(error))
-    st.stop()
-
-pages = {
-    "": [st.Page(overview.page, title="Overview", default=True)],
-    "Studies": [
-        st.Page(partial(study.page, one), title=choose.title_of(one.name), url_path=one.name) for one in studies()
-    ],
-    "Answers": [
-        episodes.this_page(),
-        st.Page(compare.page, title="Compare", url_path="compare"),
-    ],
-    "Runs": [
-        st.Page(sweeps.page, title="Sweeps", url_path="sweeps"),
-        st.Page(provenance.page, title="Provenance", url_path="provenance"),
-    ],
-}
-chosen = st.navigation(pages, expanded=True)
-st.sidebar.caption("Results that ship with LCL Lab" if here.shipped else f"Results in `{here.folder.name}`")
-chosen.run()

@@ -11,17 +11,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboards.results import Design
-from dashboards.show import plain
+from dashboards.text import plain
 
-__all__ = ["bound", "design", "metric", "models", "run", "seeds", "title_of"]
+__all__ = ["bound", "design", "metric", "models", "run", "seeds"]
 
-_TITLES = {"false_ratio": "False labels", "zero_shot": "Zero-shot"}
 _MOST = 8  # models in one chart that can be told apart
-
-
-def title_of(study: str) -> str:
-    """The name of a study as a heading."""
-    return _TITLES.get(study, study.replace("_", " ").capitalize())
 
 
 def bound(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:

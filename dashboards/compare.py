@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import choose, episodes, show
 from dashboards.answers import text_of
 from dashboards.results import Source, State, lab, records_of, study_names
+from dashboards.text import plain
 from lcl_lab.analysis import METRICS, adjust, cell_rng, paired_difference
 from lcl_lab.errors import UserError
 from lcl_lab.figures import dots_chart
@@ -21,7 +22,6 @@ __all__ = ["page"]
 
 def page() -> None:
     """Whose answers, and what differs under each condition."""
-    st.title("Compare")
     here = lab()
     if not here.designs:
         st.info("There are no records yet.")
@@ -45,7 +45,7 @@ def page() -> None:
     try:
         found, conditions = _found((a.state, b.state), metric, a, b)
     except UserError as error:
-        st.info(show.plain(f"They cannot be paired: {error}"))
+        st.info(plain(f"They cannot be paired: {error}"))
         return
     picked = show.findings(found, "compare", [*conditions, "condition"])
     show.export(found, "compare")

@@ -10,9 +10,10 @@ from typing import Any
 import streamlit as st
 from PIL.Image import Image
 
-from dashboards import choose, show
+from dashboards import choose
 from dashboards.answers import SHOWN, Answers, Asked, conditions_of, text_of
 from dashboards.results import Lab, Source, lab
+from dashboards.text import plain
 from lcl_lab.concepts import DATASETS, ConceptSet, ImageRef, load_concepts
 from lcl_lab.errors import UserError
 
@@ -35,7 +36,6 @@ def link(source: Source, where: Mapping[str, Any], **more: str) -> dict[str, str
 
 def page() -> None:
     """Controls; then one episode as a conversation, or a page of several."""
-    st.title("Episodes")
     here = lab()
     asked = _asked(here)
     if asked is None:
@@ -75,7 +75,7 @@ def _asked(here: Lab) -> Asked | None:
     where = {}
     for (column, values), place in zip(conditions.items(), below, strict=False):
         with place:
-            chosen = choose.bound(show.plain(column.replace("_", " ")), [_ANY, *values], column)
+            chosen = choose.bound(plain(column.replace("_", " ")), [_ANY, *values], column)
         if chosen != _ANY:
             where[column] = chosen
     with below[-2]:
@@ -83,7 +83,7 @@ def _asked(here: Lab) -> Asked | None:
     with below[-1]:
         query = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
     if query and not query.isdigit():
-        st.warning(f"Query {show.plain(query)}: give its number.")
+        st.warning(f"Query {plain(query)}: give its number.")
         query = ""
     return Asked(source, others.get(beside), metric, where, shown, int(query) if query else None)
 
@@ -99,7 +99,7 @@ def _line(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> N
             _picture(here, row["query_image"], 72)
         with told:
             where = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
-            st.caption(show.plain(f"query {row['query_id']}: {where}"))
+            st.caption(plain(f"query {row['query_id']}: {where}"))
             st.text(_names(row))
             _answers(asked, row)
         with opened:
@@ -108,8 +108,8 @@ def _line(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> N
 
 def _conversation(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> None:
     where = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
-    st.subheader(show.plain(f"Query {row['query_id']}: {_names(row)}"))
-    st.caption(show.plain(f"{where}; pair {row['pair']}; {row['data']}; support {row['support_id']}"))
+    st.subheader(plain(f"Query {row['query_id']}: {_names(row)}"))
+    st.caption(plain(f"{where}; pair {row['pair']}; {row['data']}; support {row['support_id']}"))
     for shot in row["support"] or []:
         with st.chat_message("user"):
             _picture(here, shot["image"], 96)
@@ -181,7 +181,7 @@ def _sets(allowed: tuple[str, ...]) -> dict[str, ConceptSet]:
         try:
             concepts = load_concepts(name)
         except UserError as error:
-            st.warning(show.plain(str(error)))
+            st.warning(plain(str(error)))
             continue
         found[concepts.name] = concepts
     return found

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards import choose, episodes, show
 from dashboards.results import Design, Lab, Source, State, lab, records_of
+from dashboards.text import plain
 from lcl_lab.analysis import METRICS, accuracy, cell_rng, link_score, paired_difference, published
 from lcl_lab.errors import UserError
 from lcl_lab.figures import overview_chart
@@ -27,12 +28,11 @@ _MEANT = {
 
 def page() -> None:
     """The newest answers of each model in the false-label study and in the zero-shot study."""
-    st.title("LCL Lab")
     here = lab()
     if here.shipped:
         st.info("These results come with LCL Lab. Your own appear here as soon as a study has run.")
     for broken in here.broken:
-        st.warning(f"{show.plain(f'{broken.path.parent.name}/{broken.path.name}')}: {show.plain(broken.reason)}")
+        st.warning(f"{plain(f'{broken.path.parent.name}/{broken.path.name}')}: {plain(broken.reason)}")
     designs = here.of("false_ratio")
     if not designs:
         st.info("There is no run of the false-label study yet. This makes one:")

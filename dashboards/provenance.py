@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import choose, show
+from dashboards import choose
 from dashboards.results import lab, options_of
+from dashboards.text import plain
 from lcl_lab.store import read_events
 
 __all__ = ["page"]
@@ -13,10 +14,9 @@ __all__ = ["page"]
 
 def page() -> None:
     """One run: command, commit, versions, configuration, seeds, what it went through; and the runs that are broken."""
-    st.title("Provenance")
     here = lab()
     for broken in here.broken:
-        st.warning(f"{show.plain(str(broken.path))}: {show.plain(broken.reason)}")
+        st.warning(f"{plain(str(broken.path))}: {plain(broken.reason)}")
     if not here.runs:
         st.info("There are no runs yet.")
         return
@@ -50,4 +50,4 @@ def page() -> None:
     st.subheader("Its log")
     events = [{key: str(value) for key, value in event.items()} for event in read_events(run.path)]
     st.dataframe(events, hide_index=True)
-    st.caption(show.plain(str(run.path)))
+    st.caption(plain(str(run.path)))

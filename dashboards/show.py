@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import io
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,17 +16,19 @@ import altair as alt
 import streamlit as st
 from PIL.Image import Image
 
+from dashboards.text import plain, words
 from lcl_lab.analysis import METRICS
 from lcl_lab.figures import Chart
 from lcl_lab.studies import Findings, Section, Table
-from lcl_lab.studies._report import findings_page
 
-__all__ = ["PICKED", "chart", "export", "findings", "of_metric", "plain", "words"]
+__all__ = ["PICKED", "chart", "export", "findings", "of_metric"]
 
 PICKED = "picked"
 """The name of the selection that a click on a point makes."""
-_DARK = {'"white"': '"#0E1117"', '"#222222"': '"#EEEEEE"', '"#666666"': '"#A6ACB5"', '"#000000"': '"#FFFFFF"'}
+_DARK = {'"white"': '"#171614"', '"#222222"': '"#EEEEEE"', '"#666666"': '"#A6ACB5"', '"#000000"': '"#FFFFFF"'}
 _DARK |= {'"#E6E6E6"': '"#31363F"', '"#DDDDDD"': '"#3C424C"', '"#777777"': '"#A6ACB5"'}
+_SIDE = 340  # pixels of a figure that is as wide as high, such as a radar; fits a phone
+_LETTERS = 42  # of a legend's title in a line
 _ABREAST = 2  # panels
 Format = Literal["png", "svg", "json"]
 _MIME: Mapping[Format, str] = {"png": "image/png", "svg": "image/svg+xml", "json": "application/json"}
@@ -86,18 +88,6 @@ def _title(panel: Any) -> str:
     return str(title.get("text", "") if isinstance(title, dict) else title)
 
 
-def words(sentences: Sequence[str]) -> None:
-    """Sentences with **bold** in them; whatever else is in them is text, since records may have any."""
-    escaped = (re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(sentence)) for sentence in sentences)
-    if sentences:
-        st.html(f"<ul>{''.join(f'<li>{sentence}</li>' for sentence in escaped)}</ul>")
-
-
-def plain(text: str) -> str:
-    """Text for a place where Streamlit reads Markdown, such as headings and labels: nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]()#+.!<>|~$:&^=-])", r"\\\1", text).replace("\\:material", "\\: material")
-
-
 def chart(figure: Chart, key: str, name: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
     """Draw the panels of a figure side by side, or below one another on a phone, and offer to save it."""
     picked = None
@@ -118,7 +108,7 @@ def _panels(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """The views of a figure, each a specification of its own: Streamlit stacks them where a screen is narrow."""
     views = spec.get("hconcat") or spec.get("vconcat")
     if not views:
-        return [spec]
+        return [{name: value for name, value in spec.items() if name != "title"}]  # the page has it as a heading
     shared: dict[str, Any] = {name: spec[name] for name in ("$schema", "config", "data", "datasets") if name in spec}
     return [{**shared, **view} for view in views]
 
@@ -128,19 +118,33 @@ def _panel(spec: dict[str, Any], key: str, columns: Sequence[str]) -> dict[str, 
     config = spec.setdefault("config", {})
     config.pop("background", None)
     config["legend"] = {**config.get("legend", {}), "layout": {"bottom": {"anchor": "start", "direction": "vertical"}}}
-    spec["autosize"] = {"type": "fit-x", "contains": "padding"}  # legends come below the plot, and take none of it
-    spec.pop("width", None)
+    _wrap_legends(spec)
+    square = spec.get("width") == spec.get("height")
+    if square:
+        spec |= {"width": _SIDE, "height": _SIDE, "autosize": "pad"}
+    else:
+        spec["autosize"] = {"type": "fit-x", "contains": "padding"}  # legends come below the plot, and take none of it
+        spec.pop("width", None)
     clickable = columns and _add_selection(spec, columns)
     text = json.dumps(spec)
     if st.context.theme.type == "dark":
         text = re.sub("|".join(_DARK), lambda match: _DARK[match[0]], text)
-    given: dict[str, Any] = {"width": "stretch", "theme": None, "key": key}
+    given: dict[str, Any] = {"width": _SIDE if square else "stretch", "theme": None, "key": key}
     if not clickable:
         st.vega_lite_chart(json.loads(text), **given)
         return None
     event: Any = st.vega_lite_chart(json.loads(text), on_select="rerun", **given)
     chosen = event["selection"].get(PICKED)
     return dict(chosen[0]) if chosen else None
+
+
+def _wrap_legends(spec: Any) -> None:
+    """Break the titles of legends that are wider than a panel."""
+    for value in spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ():
+        _wrap_legends(value)
+    legend = spec.get("legend") if isinstance(spec, dict) else None
+    if isinstance(legend, dict) and isinstance(legend.get("title"), str):
+        legend["title"] = textwrap.wrap(legend["title"], _LETTERS)
 
 
 def _add_selection(spec: dict[str, Any], columns: Sequence[str]) -> bool:
@@ -180,9 +184,15 @@ def _table(table: Table, key: str) -> None:
 
 def export(found: Findings, name: str, doc: str = "", notes: Sequence[str] = ()) -> None:
     """A button that gives the page as one HTML file that fetches nothing."""
+
+    def content() -> bytes:
+        from lcl_lab.studies._report import findings_page
+
+        return findings_page(found, doc, notes).encode()
+
     st.download_button(
         "Export report",
-        lambda: findings_page(found, doc, notes).encode(),
+        content,
         f"{name}.html",
         "text/html",
         on_click="ignore",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from dashboards import choose, episodes, show
 from dashboards.results import Design, Source, State, lab, options_of, records_of
+from dashboards.text import plain
 from lcl_lab.errors import UserError
 from lcl_lab.store import FIXED
 from lcl_lab.studies import Findings, Study, StudyConfig
@@ -19,8 +20,7 @@ __all__ = ["page"]
 
 def page(study: Study[Any]) -> None:
     """Controls, figures, the statistics in words, tables; a click on a point opens its episodes."""
-    st.title(choose.title_of(study.name))
-    st.caption(show.plain(study.doc.strip().splitlines()[0]))
+    st.caption(plain(study.doc.strip().splitlines()[0]))
     designs = lab().of(study.name)
     if not designs:
         st.info("There is no run of this study yet. This makes one:")
@@ -40,11 +40,11 @@ def page(study: Study[Any]) -> None:
         return
     unfinished = sorted({source.run.run for source in sources if not source.run.finished})
     for run in unfinished:
-        st.warning(f"{show.plain(run)} is not finished: this is what it has so far.")
+        st.warning(f"{plain(run)} is not finished: this is what it has so far.")
     try:
         found, columns = _found(study.name, tuple(source.state for source in sources), study, design, sources)
     except UserError as error:
-        st.info(show.plain(str(error)))
+        st.info(plain(str(error)))
         return
     except (KeyError, ValueError, IndexError):
         if not unfinished:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboards import choose, show
 from dashboards.results import lab
+from dashboards.text import plain
 from lcl_lab.figures import trials_chart
 
 __all__ = ["page"]
@@ -22,7 +23,6 @@ _ENDED = ("finished", "stopped early", "failed")
 
 def page() -> None:
     """One sweep; it is read again every two seconds while trials run."""
-    st.title("Sweeps")
     root = lab().folder / "sweeps"
     found = sorted(root.glob("*/events.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
     inside = [file for file in found if file.resolve().is_relative_to(root.resolve())]
@@ -41,10 +41,10 @@ def _live(file: Path) -> None:
     trials = _trials(events)
     counts = trials["status"].value_counts()
     for place, (status, count) in zip(st.columns(max(len(counts), 4)), counts.items(), strict=False):
-        place.metric(show.plain(str(status)), int(count))
+        place.metric(plain(str(status)), int(count))
     st.dataframe(trials, hide_index=True)
     for _, trial in trials[trials["reason"] != ""].iterrows():
-        st.error(show.plain(f"{trial['trial']}: {trial['reason']}"))
+        st.error(plain(f"{trial['trial']}: {trial['reason']}"))
     told = pd.DataFrame(events)
     if "step" in told and told["step"].notna().any():
         show.chart(trials_chart(told[told["step"].notna()]), "trials", "trials")

@@ -1,6 +1,7 @@
 """Records to estimates: accuracies, intervals, paired tests and the paper's numbers.
 
-Pure functions of arrays and frames; whatever is random takes an explicit generator or seed.
+Pure functions of arrays and frames; whatever is random takes an explicit generator or seed. statsmodels takes a second
+to import, so functions import it themselves.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from scipy import stats
 
 from lcl_lab.analysis.accuracy import require_columns
@@ -53,6 +52,8 @@ def dose_response(
     clusters = known[cluster].nunique()
     if known.groupby(dose)[column].nunique().eq(2).sum() < 2 or clusters < 3:
         raise UserError(f"a curve over {dose} needs three clusters and two doses with both right and wrong answers")
+    import statsmodels.api as sm
+
     model = sm.GEE(
         right,
         sm.add_constant(doses),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm
 from numpy.typing import ArrayLike
 
 from lcl_lab.errors import UserError
@@ -41,6 +40,8 @@ def equivalence(difference: ArrayLike, clusters: ArrayLike, margin: float) -> Eq
     estimate = float(values.mean())
     if np.ptp(values) == 0:
         return _all_alike(estimate, int(groups.max()) + 1, margin)
+    import statsmodels.api as sm
+
     fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
     low, high = fit.conf_int(alpha=0.1)[0]
     p_values = []

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 __all__ = ["adjust"]
 
@@ -17,6 +16,8 @@ def adjust(p_values: Sequence[float]) -> pd.DataFrame:
     test that could not be made: it stays missing and does not count.
     """
     given = np.asarray(p_values, float)
+    from statsmodels.stats.multitest import multipletests
+
     made = ~np.isnan(given)
     columns = {"p": given}
     for name, method in (("holm", "holm"), ("bh", "fdr_bh")):

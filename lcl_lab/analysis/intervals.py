@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 __all__ = ["FEW", "cluster_bootstrap", "effective_size", "wilson"]
 
@@ -26,6 +25,8 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
 
     Raises ValueError unless 0 <= successes <= n and n > 0.
     """
+    from statsmodels.stats.proportion import proportion_confint
+
     if not (n > 0 and 0 <= successes <= n):
         raise ValueError(f"no proportion: {successes} of {n}")
     low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
 
 from lcl_lab.analysis.accuracy import require_columns
 from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
@@ -60,6 +59,8 @@ def paired_difference(
 
     Raises UserError when a column is missing, a condition has no records, or the pairing is not one to one.
     """
+    from statsmodels.stats.contingency_tables import mcnemar
+
     before, after, clusters = paired_values(frame, column, a, b, on, cluster)
     low, high = difference_interval(after - before, clusters, rng, level)
     gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
@@ -108,6 +107,8 @@ def factorial_drops(
             f"{places} effects need {3 * places} right and as many wrong answers in {places + 2} clusters, "
             f"not {rarer:.0f} in {count}"
         )
+    import statsmodels.api as sm
+
     model = sm.GEE(
         answers,
         sm.add_constant(design),

@@ -63,13 +63,9 @@ def _ours(rows: pd.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
 
 def _theirs(rows: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
     """Hollow diamonds in ink, so that nothing of the paper's could be taken for ours."""
-    shape = alt.Shape(
-        "kind:N",
-        scale=alt.Scale(domain=[PUBLISHED], range=["diamond"]),
-        legend=alt.Legend(title=None, orient="bottom", symbolType="diamond", symbolStrokeColor=INK),
-    )
+    legend = alt.Legend(title=None, orient="bottom", symbolType="diamond", symbolFillColor="white")
+    kind = alt.Stroke("kind:N", scale=alt.Scale(domain=[PUBLISHED], range=[INK]), legend=legend)
     tooltip = [alt.Tooltip("method:N", title=PUBLISHED), "data:N", alt.Tooltip("estimate:Q", format=".2f")]
-    chart = alt.Chart(rows.assign(kind=PUBLISHED)).mark_point(
-        size=90, fill="white", stroke=INK, strokeWidth=1.6, opacity=1
-    )
-    return chart.encode(x=x, y=y, shape=shape, tooltip=tooltip)
+    marks = alt.Chart(rows.assign(kind=PUBLISHED))
+    diamonds = marks.mark_point(shape="diamond", size=90, fill="white", strokeWidth=1.6, opacity=1)
+    return diamonds.encode(x=x, y=y, stroke=kind, tooltip=tooltip)

@@ -26,9 +26,14 @@ def position_chart(drops: pd.DataFrame, title: str) -> alt.VConcatChart:
         scale=alt.Scale(domain=[0.5, last + 0.5], nice=False),
         axis=alt.Axis(values=list(range(1, last + 1)), format="d", grid=False),
     )
-    y = alt.Y("estimate:Q", title="Drop in accuracy", axis=alt.Axis(format="+.2f"))
+    scale = alt.Scale(domain=[min(0.0, drops["low"].min()), max(0.0, drops["high"].max())], nice=True)
+    y = alt.Y("estimate:Q", title="Drop in accuracy", axis=alt.Axis(format="+.2f"), scale=scale)
     look = looks(designs, "Design, with 95 % intervals that hold for all places at once", "design")
-    zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=GREY, strokeDash=[3, 3]).encode(y="zero:Q")
+    zero = (
+        alt.Chart(pd.DataFrame({"zero": [0]}))
+        .mark_rule(color=GREY, strokeDash=[3, 3])
+        .encode(y=alt.Y("zero:Q", scale=scale))
+    )
     tooltip = [alt.Tooltip("model:N"), alt.Tooltip("position:Q"), alt.Tooltip("design:N")]
     panels = [
         alt.layer(zero, *estimates_of(placed[placed["model"] == model], x, y, look, tooltip, line=False)).properties(

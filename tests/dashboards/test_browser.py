@@ -202,6 +202,8 @@ def test_a_dark_page_has_light_ink(name: str, seen: Seen) -> None:
     seen.page.wait_for_selector(CHART)
     ink = seen.page.locator(CHART).first.locator(".role-axis-label text").first.get_attribute("fill")
     assert ink == "#EEEEEE"
+    ground = seen.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert ground == "rgb(23, 22, 20)"
     screenshot(seen, f"{name or 'overview'}-dark")
 
 
