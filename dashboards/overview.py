@@ -109,7 +109,7 @@ def _found(state: State, metric: str, _sources: Sequence[Source], _harm: Sequenc
     said = [f"**{measure}**: {_MEANT[measure]}." for measure in measures]
     tables = [
         Table("Ours, with 95 % intervals over concept pairs", ours),
-        Table("Published, other data (Tai et al., CVPR 2024)", theirs),
+        Table("Published, other data (Tai et al., CVPR 2024): open-ended", theirs),
     ]
     return Findings(title, [Section("Overview", said, overview_chart(rows, theirs, title), "overview", tables)])
 

@@ -163,6 +163,12 @@ def test_the_sweep_s_benchmark_runs(tmp_path: Path) -> None:
     assert "2 workers against 1" in out
 
 
+def test_the_dashboard_s_benchmark_runs(tmp_path: Path) -> None:
+    (command,) = (c for c in COMMANDS if "benchmarks.dashboard" in c)
+    out = run([*shlex.split(command.removeprefix("uv run python ")), "--records", "1"], tmp_path)
+    assert re.search(r"provenance +\d\.\d\d", out)
+
+
 @pytest.fixture(scope="module")
 def llava(folder: Path, stock: Path) -> Path:
     """A tiny checkpoint where the README has a real one, and caches of the test's own."""
@@ -210,7 +216,7 @@ def test_a_sweep_runs_and_the_file_shown_is_one(folder: Path, tmp_path: Path) ->
     (shown,) = (text for kind, text in BLOCKS if kind == "yaml")
     (tmp_path / "shown.yaml").write_text(shown)
     assert len(list(read_sweep(tmp_path / "shown.yaml").trials())) == 4
-    (command,) = (c for c in COMMANDS if "lcl_lab.sweep " in c and "ray job" not in c)
+    (command,) = (c for c in COMMANDS if c.endswith("tiny_grid.yaml"))
     out = run(shlex.split(command.removeprefix("uv run python ")), folder)
     marks = Path(folder, out.strip().splitlines()[-1], "trials").glob("*.json")
     assert len(list(marks)) == 4
@@ -227,13 +233,15 @@ def test_every_command_is_run_by_one_of_these_tests() -> None:
         "lcl_lab.studies",
         "one_sided.py",
         "lcl_lab.power",
-        "lcl_lab.sweep",  # as a job: tests/sweeps/test_job.py
+        "lcl_lab.sweep",  # as a job, and with a storage: tests/sweeps
         "lcl_lab.train",
         "lcl_lab.neighbours",
         "lcl_lab.zoo",
         "lcl_lab.models.convert_shikra",
         "lcl_lab.benchmarks.evaluator",
         "lcl_lab.benchmarks.sweep",
+        "lcl_lab.benchmarks.dashboard",
+        "dashboards/app.py",
     )
     run_above = [c for c in COMMANDS if any(program in c for program in programs)]
     assert set(COMMANDS) == {*run_above, "uv run pytest"}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lcl_lab.analysis import published
 from lcl_lab.errors import UserError
-from lcl_lab.figures import curves_chart, dots_chart, position_chart, radar_chart, save
+from lcl_lab.figures import curves_chart, dots_chart, overview_chart, position_chart, radar_chart, save
 
 MODELS, KINDS = ("mini/2-way", "mini/base"), ("real", "invented", "symbol", "swapped-real")
 
@@ -81,3 +81,17 @@ def test_nothing_to_draw_is_told() -> None:
     ):
         with pytest.raises(UserError, match="no estimates"):
             chart()
+
+
+def test_an_overview_keeps_the_paper_s_numbers_apart_from_ours(tmp_path: Path) -> None:
+    rows = frame("measure", ("accuracy", "zero-shot change"))
+    printed = pd.DataFrame([("accuracy", "Otter", "ISEKAI-10", 0.07)], columns=["measure", "method", "data", "value"])
+    chart = overview_chart(rows, printed, "Any title")
+    accuracy, change = chart.to_dict()["hconcat"]
+    assert "diamond" in str(accuracy) and "diamond" not in str(change)
+    assert "[-1, 1]" in str(change) and "[-1, 1]" not in str(accuracy)
+    svg = drawn(chart, tmp_path)
+    for text in ("mini/base", "Otter, ISEKAI-10", "published, other data"):
+        assert text in svg
+    with pytest.raises(ValueError, match="no estimates"):
+        overview_chart(rows.head(0), printed, "Any title")

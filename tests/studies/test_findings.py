@@ -7,7 +7,7 @@ import pytest
 
 from lcl_lab.store import collect
 from lcl_lab.studies._findings import Findings, Section, Table, accuracy_table, claim, interval
-from lcl_lab.studies._report import write_report
+from lcl_lab.studies._report import findings_page, write_report
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,15 @@ def test_what_a_model_said_cannot_become_markup(tmp_path: Path) -> None:
     assert "<img" not in page
     assert "&lt;script&gt;" in page
     assert "<td>m</td>" in page
+
+
+def test_a_page_of_findings_fetches_nothing_and_text_in_it_is_no_markup() -> None:
+    evil = (
+        "<script>alert(1)</script> ![x](http://evil.example/x.png) [y](javascript:alert(1)) ![z](../../../secret.png)"
+    )
+    table = Table(evil, pd.DataFrame({"model": [evil]}))
+    page = findings_page(Findings(evil, [Section(evil, [evil], tables=[table])]), notes=["## Runs", "", evil])
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "<a " not in page
+    assert "http://evil.example" in page  # as text
