@@ -15,6 +15,7 @@ from lcl_lab.store import FIXED
 
 __all__ = ["SHOWN", "Answers", "Asked", "conditions_of", "text_of"]
 
+_MOST = 1000  # values that one can choose from
 SHOWN = {"all": "TRUE", "right": "a_right", "wrong": "NOT a_right", "flipped": "a_right <> b_right"}
 """Which answers: the test of each choice."""
 
@@ -80,14 +81,17 @@ class Answers:
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def conditions_of(state: tuple[str, str, int, int], _source: Source) -> dict[str, list[str]]:
-    """The values of each condition column of a run, and its pairs, as text; kept while its state is the same."""
+    """What one can choose by: the values of each condition, pairs and true names, as text.
+
+    Kept while the state of the run is the same.
+    """
     with connected([_source.run]) as connection:
         columns = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
         found = {}
-        for name in [*_conditions(columns), "pair"]:
+        for name in [*_conditions(columns), "pair", "true_name"]:
             rows = connection.execute(f"SELECT DISTINCT {_quoted(name)} FROM records ORDER BY 1").fetchall()
             found[name] = [text_of(value) for (value,) in rows if value is not None]
-        return {name: values for name, values in found.items() if values}
+        return {name: values for name, values in found.items() if 0 < len(values) <= _MOST}
 
 
 def text_of(value: Any) -> str:

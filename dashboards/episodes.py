@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
+import pandas as pd
 import streamlit as st
-from PIL.Image import Image
 
-from dashboards import choose
+from dashboards import choose, show
 from dashboards.answers import SHOWN, Answers, Asked, conditions_of, text_of
+from dashboards.pictures import show_picture, strip_of
 from dashboards.results import Lab, Source, lab
 from dashboards.text import plain
-from lcl_lab.concepts import DATASETS, ConceptSet, ImageRef, load_concepts
-from lcl_lab.errors import UserError
+from lcl_lab.studies import Findings, Section, Table
 
 __all__ = ["link", "name_of", "page", "this_page"]
 
 _ANY = "any"
 _PER_PAGE = 10
+_ABREAST = 5  # controls
 
 
 def this_page() -> Any:
@@ -49,10 +49,16 @@ def page() -> None:
         number = 1
         if answers.total > _PER_PAGE:
             number = st.pagination(math.ceil(answers.total / _PER_PAGE), key="page", bind="query-params")
-        for row in answers.rows((number - 1) * _PER_PAGE, _PER_PAGE):
+        rows = answers.rows((number - 1) * _PER_PAGE, _PER_PAGE)
+        for row in rows:
             _line(here, asked, row, answers.conditions)
-    if not answers.total:
+    if not rows:
         st.info("No episode is like that.")
+        return
+    told = pd.DataFrame(
+        [{"query": _where(row, answers.conditions), "names": _names(row), **_said(asked, row)} for row in rows]
+    )
+    show.export(Findings("Episodes", [Section(asked.source.run.run, [], tables=[Table("Answers", told)])]), "episodes")
 
 
 def _asked(here: Lab) -> Asked | None:
@@ -71,16 +77,16 @@ def _asked(here: Lab) -> Asked | None:
     with top[3]:
         metric = choose.metric(key="metric")
     conditions = conditions_of(source.state, source)
-    below = st.columns(len(conditions) + 2)
+    places = iter([place for _ in range(-(-(len(conditions) + 2) // _ABREAST)) for place in st.columns(_ABREAST)])
     where = {}
-    for (column, values), place in zip(conditions.items(), below, strict=False):
-        with place:
-            chosen = choose.bound(plain(column.replace("_", " ")), [_ANY, *values], column)
+    for column, values in conditions.items():
+        with next(places):
+            chosen = choose.bound(plain(column.replace("_", " ").capitalize()), [_ANY, *values], column)
         if chosen != _ANY:
             where[column] = chosen
-    with below[-2]:
+    with next(places):
         shown = choose.bound("Answers", list(SHOWN) if beside != "none" else list(SHOWN)[:3], "answers")
-    with below[-1]:
+    with next(places):
         query = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
     if query and not query.isdigit():
         st.warning(f"Query {plain(query)}: give its number.")
@@ -96,10 +102,9 @@ def _line(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> N
     with st.container(border=True):
         image, told, opened = st.columns([1, 6, 1])
         with image:
-            _picture(here, row["query_image"], 72)
+            show_picture(here.data, row["query_image"], 72)
         with told:
-            where = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
-            st.caption(plain(f"query {row['query_id']}: {where}"))
+            st.caption(plain(_where(row, columns)))
             st.text(_names(row))
             _answers(asked, row)
         with opened:
@@ -107,24 +112,33 @@ def _line(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> N
 
 
 def _conversation(here: Lab, asked: Asked, row: dict[str, Any], columns: list[str]) -> None:
-    where = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
-    st.subheader(plain(f"Query {row['query_id']}: {_names(row)}"))
-    st.caption(plain(f"{where}; pair {row['pair']}; {row['data']}; support {row['support_id']}"))
+    title = f"Query {row['query_id']}: {_names(row)}"
+    told = f"{_where(row, columns)}; pair {row['pair']}; {row['data']}; support {row['support_id']}"
+    st.subheader(plain(title))
+    st.caption(plain(told))
     for shot in row["support"] or []:
         with st.chat_message("user"):
-            _picture(here, shot["image"], 96)
+            show_picture(here.data, shot["image"], 96)
         with st.chat_message("assistant"):
             st.text(shot["label"])
             if shot["false"]:
                 st.badge("false label", color="red")
                 st.text(f"it is {shot['true_label']}")
     with st.chat_message("user"):
-        _picture(here, row["query_image"], 128)
+        show_picture(here.data, row["query_image"], 128)
         st.text(row["question"])
     with st.chat_message("assistant"):
         _answers(asked, row)
     address = _permanent(asked, row, columns)
     st.page_link(this_page(), label="Permanent link to this episode", query_params=address)
+    said = [f"{model}: {answer}" for model, answer in _said(asked, row).items()]
+    section = Section(asked.source.run.run, [told, *said], strip_of(row, here.data), "episode")
+    show.export(Findings(title, [section]), "episode")
+
+
+def _where(row: dict[str, Any], columns: list[str]) -> str:
+    values = ", ".join(f"{column} {text_of(row[column])}" for column in columns if row[column] is not None)
+    return f"query {row['query_id']}: {values}"
 
 
 def _names(row: dict[str, Any]) -> str:
@@ -140,48 +154,21 @@ def _permanent(asked: Asked, row: dict[str, Any], columns: list[str]) -> dict[st
 
 def _answers(asked: Asked, row: dict[str, Any]) -> None:
     """What the model said, and what the one beside it said, with both names' log-likelihoods."""
-    said = [(asked.source.model, row["answer"], row["a_right"], "")]
+    for model, said in _said(asked, row).items():
+        st.text(f"{said[:1]} {model}: {said[2:]}")
+
+
+def _said(asked: Asked, row: dict[str, Any]) -> dict[str, str]:
+    """By model: a mark, the answer, and below it each name's log-likelihood."""
+    sides = {asked.source.model: ("a_right", "")}
     if asked.beside:
-        said.append((name_of(asked.beside, asked.source.run.run), row["b_answer"], row["b_right"], "b_"))
-    for model, answer, right, side in said:
-        text = f"{'✓' if right else '✗'} {model}: {answer}"
+        sides[name_of(asked.beside, asked.source.run.run)] = ("b_right", "b_")
+    said = {}
+    for model, (right, side) in sides.items():
+        text = f"{'✓' if row[right] else '✗'} {row[f'{side}answer']}"
         for which in ("true", "other"):
             total, tokens = row[f"{side}loglik_{which}"], row[f"{side}tokens_{which}"]
             if total is not None and tokens:
                 text += f"\n   {row[f'{which}_name']}: log-likelihood {total:.2f}, {total / tokens:.2f} a token"
-        st.text(text)
-
-
-def _picture(here: Lab, name: str, width: int) -> None:
-    image = _image(name, here.data)
-    if image is None:
-        st.text(f"[{name}]")
-    else:
-        st.image(image, width=width)
-
-
-@lru_cache(maxsize=2048)
-def _image(name: str, allowed: tuple[str, ...]) -> Image | None:
-    """An image of an embedded set, or of one that whoever started the dashboard allows; None for any other.
-
-    Records cannot name a file: what they name is looked up in these sets alone.
-    """
-    try:
-        data, concept, number = name.rsplit(":", 2)
-        found = _sets(allowed).get(data)
-        return found.image(ImageRef(data, concept, int(number))) if found else None
-    except (ValueError, KeyError, IndexError, OSError):
-        return None
-
-
-@lru_cache(maxsize=4)
-def _sets(allowed: tuple[str, ...]) -> dict[str, ConceptSet]:
-    found = {}
-    for name in (*DATASETS, *allowed):
-        try:
-            concepts = load_concepts(name)
-        except UserError as error:
-            st.warning(plain(str(error)))
-            continue
-        found[concepts.name] = concepts
-    return found
+        said[model] = text
+    return said

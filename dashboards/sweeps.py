@@ -14,6 +14,7 @@ from dashboards import choose, show
 from dashboards.results import lab
 from dashboards.text import plain
 from lcl_lab.figures import trials_chart
+from lcl_lab.studies import Findings, Section, Table
 
 __all__ = ["page"]
 
@@ -46,8 +47,11 @@ def _live(file: Path) -> None:
     for _, trial in trials[trials["reason"] != ""].iterrows():
         st.error(plain(f"{trial['trial']}: {trial['reason']}"))
     told = pd.DataFrame(events)
-    if "step" in told and told["step"].notna().any():
-        show.chart(trials_chart(told[told["step"].notna()]), "trials", "trials")
+    figure = trials_chart(told[told["step"].notna()]) if "step" in told and told["step"].notna().any() else None
+    if figure is not None:
+        show.chart(figure, "trials", "trials")
+    name = file.parent.name
+    show.export(Findings(name, [Section("Trials", [], figure, "trials", [Table("Trials", trials)])]), name)
 
 
 def _events(file: Path) -> list[dict[str, Any]]:

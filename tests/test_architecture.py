@@ -58,7 +58,7 @@ def test_imports_follow_the_flow_of_data(module: Path) -> None:
 def test_the_dashboard_reads_and_knows_no_model() -> None:
     for module in (PACKAGE.parent / "dashboards").glob("*.py"):
         known = {name.split(".")[0] for name in imported(module)}
-        assert known <= {"store", "analysis", "figures", "studies", "concepts", *BASICS}, module.name
+        assert known <= {"store", "analysis", "figures", "studies", "concepts", "episodes", *BASICS}, module.name
     program = "import sys, dashboards.app; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=PACKAGE.parent, stderr=subprocess.DEVNULL)
 

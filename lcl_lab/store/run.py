@@ -128,7 +128,8 @@ class Run:
         Raises ValueError, UserError.
         """
         self._check_open()
-        pack(self._shards(), self.path / PACKED)
+        if self._shards():
+            pack(self._shards(), self.path / PACKED)
         shards = [_entry(path) for path in self._shards()]
         write_json(
             self.path / MANIFEST,

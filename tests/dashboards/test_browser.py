@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -129,6 +130,12 @@ def test_every_page_opens_and_its_charts_draw(name: str, seen: Seen) -> None:
             drawn.first.wait_for(state="attached")
             assert drawn.count() > 0
     assert seen.page.locator('[data-testid="stException"]').count() == 0
+    if name != "sweeps":  # none has run
+        with seen.page.expect_download() as download:
+            seen.page.get_by_role("button", name="Export report").click()
+        report = Path(download.value.path()).read_text(encoding="utf-8")
+        assert report.startswith("<!doctype html>")
+        assert not re.search(r'(src|href)="(?!data:)', report)
     assert screenshot(seen, name or "overview").stat().st_size > 10_000
 
 
@@ -148,15 +155,21 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_opens_one_for_good(see
     seen.settle()
     address = seen.page.url
     assert "query=2" in address
-    said = seen.page.locator('[data-testid="stChatMessage"]').all_inner_texts()
+    messages = seen.page.locator('[data-testid="stChatMessage"]')
+    messages.nth(2 * 16 + 1).wait_for()
+    said = messages.all_inner_texts()
     assert len(said) == 2 * 16 + 2
     assert sum("false label" in line for line in said) == 16
     seen.page.goto("about:blank")
     seen.page.goto(address)
     seen.page.get_by_text("Query 2:").wait_for()
     seen.settle()
-    assert seen.page.locator('[data-testid="stChatMessage"]').all_inner_texts() == said
+    messages.nth(2 * 16 + 1).wait_for()
+    assert messages.all_inner_texts() == said
     screenshot(seen, "one-episode")
+    with seen.page.expect_download() as download:
+        seen.page.get_by_role("button", name="Export report").click()
+    assert 'src="data:image/png;base64,' in Path(download.value.path()).read_text(encoding="utf-8")
 
 
 def test_what_is_chosen_is_in_the_address(seen: Seen) -> None:

@@ -205,6 +205,10 @@ def test_episodes_are_found_by_how_they_went_and_opened_by_their_address(results
     pair = own["pair"].iloc[0]
     app.selectbox("pair").set_value(pair).run()
     assert f"{(own['pair'] == pair).sum()} episodes" in text(app)
+    app.selectbox("pair").set_value("any").run()
+    name = own["true_name"].iloc[0]
+    app.selectbox("true_name").set_value(name).run()
+    assert f"{(own['true_name'] == name).sum()} episodes" in text(app)
 
     app = opened("episodes", run=run, model="mini/2-way", false_ratio="0.5", query="7", beside="mini/base")
     assert not app.exception

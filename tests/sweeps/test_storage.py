@@ -44,9 +44,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     server.stop()
 
 
+@pytest.mark.parametrize("kind", ["s3", "file"])
 def test_a_trial_s_folder_goes_on_where_another_node_left_it(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bucket = bucket if kind == "s3" else (tmp_path / "shared").as_uri()
     with Storage(bucket, "grid").folder("mix") as folder:
         (folder / "results").mkdir(parents=True)
         (folder / "results" / "a.parquet").write_bytes(b"1")
