@@ -151,7 +151,7 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_opens_one_for_good(see
     assert "false_ratio=1" in seen.page.url
     seen.page.get_by_text("200 episodes").wait_for()
     seen.page.get_by_role("link", name="Open").nth(2).click()
-    seen.page.get_by_text("Query 2:").wait_for()
+    seen.page.get_by_role("heading", name="Query 2:").wait_for()
     seen.settle()
     address = seen.page.url
     assert "query=2" in address
@@ -162,7 +162,7 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_opens_one_for_good(see
     assert sum("false label" in line for line in said) == 16
     seen.page.goto("about:blank")
     seen.page.goto(address)
-    seen.page.get_by_text("Query 2:").wait_for()
+    seen.page.get_by_role("heading", name="Query 2:").wait_for()
     seen.settle()
     messages.nth(2 * 16 + 1).wait_for()
     assert messages.all_inner_texts() == said
