@@ -7,6 +7,7 @@ trial runs. So a trial that is tried again, on whatever node, goes on from what 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import threading
@@ -16,6 +17,8 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from lcl_lab.errors import UserError
 from lcl_lab.places import cache_folder
@@ -49,21 +52,20 @@ class Storage:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keep other drivers off the sweep; a driver that dies holds it for half a minute more.
+        """Keep other drivers off the sweep; one that died on another machine holds it for half a minute more.
 
         Raises:
             UserError: the storage cannot be written, or another driver has the sweep.
         """
         path = f"{self.root}/driver.json"
         held = self._read_claim(path)
-        if held and time.time() - held["time"] < _CLAIMED:
-            raise UserError(
-                f"--storage {self.url}: a driver on {held['host']} runs this sweep; wait for it, or stop it"
-            )
+        if held and _is_alive(held):
+            told = f"a driver on {held['host']} runs this sweep; wait for it, or stop it"
+            raise UserError(f"--storage {self.url}: {told} (of a dead one this is said for {_CLAIMED:.0f} s)")
         stop = threading.Event()
 
         def claim() -> None:
-            content = {"host": socket.gethostname(), "time": time.time()}
+            content = {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
             with self.files.open_output_stream(path) as file:
                 file.write(json.dumps(content).encode())
 
@@ -151,6 +153,13 @@ class Storage:
                 return dict(json.loads(file.read()))
         except (OSError, ValueError):  # none there; what the storage refuses is told by the first write
             return None
+
+
+def _is_alive(claim: dict[str, Any]) -> bool:
+    """Whether a driver may still run: on this machine its process is there, on another it spoke lately."""
+    if claim["host"] == socket.gethostname():
+        return psutil.pid_exists(claim["pid"])
+    return bool(time.time() - claim["time"] < _CLAIMED)
 
 
 def _state(folder: Path) -> dict[str, tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -73,7 +74,11 @@ def test_a_driver_keeps_others_off_and_a_dead_one_for_a_while_only(
         pass
     storage = Storage(bucket, "grid")
     with storage.files.open_output_stream(f"{storage.root}/driver.json") as file:
-        file.write(json.dumps({"host": "gone", "time": time.time() - 31}).encode())
+        file.write(json.dumps({"host": "gone", "pid": 1, "time": time.time() - 31}).encode())
+    with storage.claimed():
+        pass
+    with storage.files.open_output_stream(f"{storage.root}/driver.json") as file:
+        file.write(json.dumps({"host": socket.gethostname(), "pid": 2**22 + 1, "time": time.time()}).encode())
     with storage.claimed():
         pass
 
@@ -108,7 +113,6 @@ def test_a_killed_sweep_goes_on_from_another_machine_to_the_same_records(
     process.wait()
     shutil.rmtree(tmp_path / "one")
     shutil.rmtree(tmp_path / "cache")
-    time.sleep(31)  # until the dead driver's claim is old
     (words,) = (line.split()[6:] for line in README.splitlines() if "lcl_lab.sweep" in line and "--storage" in line)
     assert words == ["--storage", "s3://BUCKET/sweeps"]
     done = run(tmp_path / "two", words[0], bucket, "--workers", "1", grid=ONE)
