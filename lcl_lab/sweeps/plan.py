@@ -107,7 +107,7 @@ def read_sweep(path: Path) -> Sweep:
     _check(path, sweep)
     for logger in sweep.loggers:
         if find_spec(logger) is None:
-            raise UserError(f"{path}: loggers: {logger} is not installed; pip install 'lcl-lab[{logger}]'")
+            raise UserError(f"{path}: loggers: {logger} is not installed; uv sync --extra {logger}")
     return sweep
 
 

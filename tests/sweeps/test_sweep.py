@@ -79,5 +79,5 @@ def test_a_logger_that_is_not_there_is_told_before_anything_starts(
 ) -> None:
     monkeypatch.setattr("lcl_lab.sweeps.plan.find_spec", lambda name: None)
     (tmp_path / "grid.yaml").write_text("strategies: [2-way]\nloggers: [wandb]\n")
-    with pytest.raises(UserError, match=r"loggers: wandb is not installed; pip install 'lcl-lab\[wandb\]'"):
+    with pytest.raises(UserError, match=r"loggers: wandb is not installed; uv sync --extra wandb"):
         read_sweep(tmp_path / "grid.yaml")
