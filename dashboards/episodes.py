@@ -118,8 +118,8 @@ def _conversation(here: Lab, asked: Asked, row: dict[str, Any], columns: list[st
     st.caption(plain(told))
     for shot in row["support"] or []:
         with st.chat_message("user"):
-            show_picture(here.data, shot["image"], 96)
-        with st.chat_message("assistant"):
+            show_picture(here.data, shot["image"], 72)
+        with st.chat_message("assistant"), st.container(horizontal=True):
             st.text(shot["label"])
             if shot["false"]:
                 st.badge("false label", color="red")

@@ -21,10 +21,9 @@ from lcl_lab.analysis import METRICS
 from lcl_lab.figures import Chart
 from lcl_lab.studies import Findings, Section, Table
 
-__all__ = ["PICKED", "chart", "export", "findings", "of_metric"]
+__all__ = ["chart", "export", "findings", "of_metric"]
 
-PICKED = "picked"
-"""The name of the selection that a click on a point makes."""
+_PICKED = "picked"  # the selection that a click on a point makes
 _DARK = {'"white"': '"#171614"', '"#222222"': '"#EEEEEE"', '"#666666"': '"#A6ACB5"', '"#000000"': '"#FFFFFF"'}
 _DARK |= {'"#E6E6E6"': '"#31363F"', '"#DDDDDD"': '"#3C424C"', '"#777777"': '"#A6ACB5"'}
 _SIDE = 340  # pixels of a figure that is as wide as high, such as a radar; fits a phone
@@ -134,7 +133,7 @@ def _panel(spec: dict[str, Any], key: str, columns: Sequence[str]) -> dict[str, 
         st.vega_lite_chart(json.loads(text), **given)
         return None
     event: Any = st.vega_lite_chart(json.loads(text), on_select="rerun", **given)
-    chosen = event["selection"].get(PICKED)
+    chosen = event["selection"].get(_PICKED)
     return dict(chosen[0]) if chosen else None
 
 
@@ -156,7 +155,7 @@ def _add_selection(spec: dict[str, Any], columns: Sequence[str]) -> bool:
             rows = spec.get("datasets", {}).get(name) or [{}]
             fields = [column for column in columns if column in rows[0]]
             if fields:
-                layer["params"] = [{"name": PICKED, "select": {"type": "point", "fields": fields}}]
+                layer["params"] = [{"name": _PICKED, "select": {"type": "point", "fields": fields}}]
                 layer["mark"] = {**mark, "cursor": "pointer"}
                 return True
     return False
@@ -190,10 +189,4 @@ def export(found: Findings, name: str, doc: str = "", notes: Sequence[str] = ())
 
         return findings_page(found, doc, notes).encode()
 
-    st.download_button(
-        "Export report",
-        content,
-        f"{name}.html",
-        "text/html",
-        on_click="ignore",
-    )
+    st.download_button("Export report", content, f"{name}.html", "text/html", on_click="ignore")

@@ -23,7 +23,7 @@ _ENDED = ("finished", "stopped early", "failed")
 
 
 def page() -> None:
-    """One sweep; it is read again every two seconds while trials run."""
+    """One sweep; it is read again every two seconds, since the same command may go on with it."""
     root = lab().folder / "sweeps"
     found = sorted(root.glob("*/events.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
     inside = [file for file in found if file.resolve().is_relative_to(root.resolve())]
@@ -32,11 +32,10 @@ def page() -> None:
         st.code("python -m lcl_lab.sweep studies/tiny_grid.yaml", language="sh")
         return
     names = {file.parent.name: file for file in inside}
-    file = names[choose.bound("Sweep", list(names), "sweep")]
-    running = not _trials(_events(file))["status"].isin(_ENDED).all()
-    st.fragment(_live, run_every="2s" if running else None)(file)
+    _live(names[choose.bound("Sweep", list(names), "sweep")])
 
 
+@st.fragment(run_every="2s")
 def _live(file: Path) -> None:
     events = _events(file)
     trials = _trials(events)

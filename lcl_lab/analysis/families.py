@@ -15,9 +15,9 @@ def adjust(p_values: Sequence[float]) -> pd.DataFrame:
     keeps the share of false ones among the findings (Benjamini and Hochberg 1995). A missing p-value (nan) is of a
     test that could not be made: it stays missing and does not count.
     """
-    given = np.asarray(p_values, float)
     from statsmodels.stats.multitest import multipletests
 
+    given = np.asarray(p_values, float)
     made = ~np.isnan(given)
     columns = {"p": given}
     for name, method in (("holm", "holm"), ("bh", "fdr_bh")):

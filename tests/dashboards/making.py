@@ -59,9 +59,15 @@ def write_evil(results: Path) -> Run:
     return run
 
 
-def change(path: Path, **values: Any) -> None:
-    """Change some values of a JSON file."""
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | values), encoding="utf-8")
+def again(results: Path, **config: Any) -> None:
+    """The one run of a results folder once more, newer, and of another configuration."""
+    (run,) = runs(results)
+    other = run.path.with_name(f"20301231-000000-{run.path.name[-8:]}")
+    shutil.copytree(run.path, other)
+    file = other / "config.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["config"] |= config
+    file.write_text(json.dumps(content), encoding="utf-8")
 
 
 def newest(results: Path, study: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards.results import options_of
 from lcl_lab.store import Run, read_run, runs
 from lcl_lab.studies.all import studies
-from tests.dashboards.making import EVIL, SHIPPED, copied, newest, opened, write_evil
+from tests.dashboards.making import EVIL, SHIPPED, again, copied, newest, opened, write_evil
 
 STUDIES = [study.name for study in studies()]
 PAGES = ["", *STUDIES, "episodes", "compare", "sweeps", "provenance"]
@@ -112,12 +111,7 @@ def test_a_study_is_read_with_any_of_its_models_alone(study: str, results: Path)
 
 def test_runs_of_one_design_are_read_together_over_models_and_seeds(results: Path) -> None:
     copied(results, "false_ratio")
-    (run,) = runs(results)
-    other = run.path.with_name(f"20301231-000000-{run.path.name[-8:]}")
-    shutil.copytree(run.path, other)
-    config = json.loads((other / "config.json").read_text())
-    config["config"]["seed"] = 1
-    (other / "config.json").write_text(json.dumps(config))
+    again(results, seed=1)
     app = opened("false_ratio")
     assert app.multiselect("seeds").value == ["1"]
     assert "over 200 queries" in text(app)
@@ -128,12 +122,7 @@ def test_runs_of_one_design_are_read_together_over_models_and_seeds(results: Pat
 
 def test_designs_are_told_apart_by_what_differs(results: Path) -> None:
     copied(results, "false_ratio")
-    (run,) = runs(results)
-    other = run.path.with_name(f"20301231-000000-{run.path.name[-8:]}")
-    shutil.copytree(run.path, other)
-    config = json.loads((other / "config.json").read_text())
-    config["config"]["data"] = {"name": "folder:photos", "fingerprint": "1"}
-    (other / "config.json").write_text(json.dumps(config))
+    again(results, data={"name": "folder:photos", "fingerprint": "1"})
     app = opened("false_ratio")
     assert chosen(app, "of_data") == ["folder:photos", "world-100"]
     assert "of_shots" not in [select.key for select in app.selectbox]
@@ -144,8 +133,7 @@ def test_half_written_and_broken_runs_are_told_and_break_nothing(results: Path) 
     copied(results, "false_ratio", "shots")
     ratio, shots = (next(run for run in runs(results) if run.study == name) for name in ("false_ratio", "shots"))
     (shots.path / "records.parquet").write_bytes(b"PAR1 half")
-    with Run.open(results, "false_ratio", {**ratio.config, "seed": 9}):
-        pass  # begun, and killed before its first cell
+    Run.open(results, "false_ratio", {**ratio.config, "seed": 9}).close()  # it has no cell yet
     (results / "order" / "20260101-000000-0123abcd").mkdir(parents=True)
     for page in PAGES:
         app = opened(page)
