@@ -81,7 +81,7 @@ def _check(
     if not (found.name.startswith("mini/") or found.base_url or found.path.is_file() or is_prototype(found)):
         from lcl_lab.models.needs import needs
 
-        console.print(needs(found, dtype, longest, image), style="dim", highlight=False)
+        console.print(str(needs(found, dtype, longest, image)), style="dim", highlight=False)
 
 
 def _cells(found: Checkpoint, plan: Plan) -> Iterator[_Cell]:

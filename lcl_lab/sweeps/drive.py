@@ -1,29 +1,30 @@
-"""Runs the trials of a sweep with Ray Tune, on this machine or on a cluster, and goes on with a killed one."""
+"""Runs the trials of a sweep on this machine or on a cluster, and goes on with a killed one."""
 
 from __future__ import annotations
 
-import io
-import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+import socket
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import ray
 from filelock import FileLock, Timeout
-from ray import tune
-from ray.tune.schedulers import ASHAScheduler
+from ray.util.client import ray as client
 
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps.plan import Logger, Stopping, Sweep, Trial
+from lcl_lab.sweeps.experiment import tune_trials
+from lcl_lab.sweeps.plan import Sweep, Trial
 from lcl_lab.sweeps.storage import Storage
-from lcl_lab.sweeps.trial import Place, fetch_trial, run_stored_trial, run_trial
-from lcl_lab.sweeps.watch import Watch
+from lcl_lab.sweeps.trial import TRAINING, Place, fetch_trial
+from lcl_lab.sweeps.watch import Board
 
 __all__ = ["drive"]
 
-_EXPERIMENTS = "ray"  # of Ray Tune itself; nothing is read from there again
+_PATIENCE = 10  # seconds that a cluster has to answer
+_HEAD = {"node:__internal_head__": 0.001}  # Ray's own name for the node that lasts as long as the cluster
 
 
 def drive(
@@ -72,38 +73,57 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _connect(sweep: Sweep, address: str | None, workers: int | None) -> None:
     """A cluster of `address`, the one that a job runs on, or one on this machine."""
-    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths mean what they mean here
-    os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed is told by the table
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    if address or os.environ.get("RAY_ADDRESS"):
+    wanted = address or os.environ.get("RAY_ADDRESS")
+    if wanted:
         try:
-            ray.init(address=address, **options)
-        except (ConnectionError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"--address {address}: no cluster answers: {reason}") from error
+            _check_address(wanted)
+            with warnings.catch_warnings(action="ignore"):  # the error says the same
+                ray.init(address=address, **options)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+            raise UserError(f"--address {wanted}: no cluster answers: {reason}") from error
     else:
         cores = workers * sweep.cpu if workers else os.cpu_count() or 1
         ray.init(num_cpus=max(cores, sweep.cpu), include_dashboard=False, **options)
-    have = ray.cluster_resources()
-    for name, key, needed in (("cpu", "CPU", sweep.cpu), ("gpu", "GPU", sweep.gpu)):
-        if needed > have.get(key, 0):
-            ray.shutdown()
-            raise UserError(f"{name}: {needed:g} a trial: the cluster has {have.get(key, 0):g} in all")
+    try:
+        check_resources(sweep, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    except UserError:
+        ray.shutdown()
+        raise
+
+
+def _check_address(address: str) -> None:
+    """Raises OSError where nobody listens, for which Ray looks many minutes; ValueError for what is no address."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        raise ValueError("give auto, HOST:PORT, or ray://HOST:PORT")
+    socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+
+
+def check_resources(sweep: Sweep, nodes: Sequence[Mapping[str, float]]) -> None:
+    """Whether one of some nodes has what a trial needs: Ray would wait for ever.
+
+    Raises:
+        UserError: none has.
+    """
+    needed = {"CPU": float(sweep.cpu), "GPU": sweep.gpu}
+    for key, count in needed.items():
+        most = max(node.get(key, 0.0) for node in nodes)
+        if count > most:
+            raise UserError(f"{key.lower()}: {count:g} a trial: a node of the cluster has {most:g} at most")
+    if not any(all(node.get(key, 0.0) >= count for key, count in needed.items()) for node in nodes):
+        raise UserError(f"cpu: {sweep.cpu}, gpu: {sweep.gpu:g} a trial: no node of the cluster has both")
 
 
 def _run(
     sweep: Sweep, place: Place, storage: Storage | None, trials: Sequence[Trial], workers: int | None
 ) -> dict[str, str]:
     by_name = {trial.name: trial for trial in trials}
-    left = [trial for trial in trials if not place.finished(trial)]
-
-    def trainable(config: dict[str, Any]) -> None:
-        trial = by_name[config["trial"]["name"]]
-        if storage:
-            run_stored_trial(trial, storage, _tell)
-        else:
-            run_trial(trial, place, _tell)
+    finished = [trial.name for trial in trials if place.finished(trial)]
+    left = [trial for trial in trials if trial.name not in finished]
 
     def ended(name: str, told: dict[str, Any]) -> bool:
         trial = by_name[name]
@@ -114,58 +134,31 @@ def _run(
             return False
         return True
 
-    where: dict[str, Any] = {"storage_path": str(place.folder / _EXPERIMENTS)}
-    if storage:
-        where = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
-    watch = Watch(place.folder, list(by_name), [name for name, trial in by_name.items() if trial not in left], ended)
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": sweep.cpu, "gpu": sweep.gpu}),
-        param_space={"trial": tune.grid_search([trial.told for trial in left])},
-        tune_config=tune.TuneConfig(
-            scheduler=_halving(sweep.stopping), max_concurrent_trials=workers, reuse_actors=True
-        ),
-        run_config=tune.RunConfig(
-            name="trials",
-            failure_config=tune.FailureConfig(max_failures=sweep.retries),
-            callbacks=[watch, *(_logger(name, place.folder) for name in sweep.loggers)],
-            verbose=0,
-            **where,
-        ),
-    )
-    try:
-        with redirect_stdout(io.StringIO()):  # Ray prints of failed trials whatever its verbosity
-            tuner.fit()
-    except (OSError, EOFError):  # of Ray's own files, on a full disk; the trials say why
-        if not watch.failed:
-            raise
-    return watch.failed
+    parts = [TRAINING, *(str(study["study"]) for study in sweep.studies)]
+    with Board(place.folder, list(by_name), finished, parts, ended) as board:
+        try:
+            if client.is_connected():
+                _follow(board, sweep, left, place, storage, workers)
+            else:
+                tune_trials(sweep, left, place, storage, workers, board.note)
+        except (OSError, EOFError):  # of Ray's own files, on a full disk; the trials say why
+            if not board.failed:
+                raise
+    return board.failed
 
 
-def _tell(line: dict[str, Any]) -> None:
-    """Report to Ray Tune, by the steps of the training where a line has them."""
-    tune.report({**line, "timesteps_total": line["step"]} if "step" in line else line)
+def _follow(board: Board, sweep: Sweep, left: Sequence[Trial], *given: Any) -> None:
+    """Drive from the cluster's head, since a client of `ray://` cannot, and show here what is noted there."""
+    from ray.util.queue import Empty, Queue
 
-
-def _halving(stopping: Stopping | None) -> ASHAScheduler | None:
-    if stopping is None:
-        return None
-    return ASHAScheduler(
-        time_attr="step",
-        metric="accuracy",
-        mode="max",
-        grace_period=stopping.first,
-        max_t=stopping.last,
-        reduction_factor=stopping.factor,
-        stop_last_trials=False,  # a training ends by itself, and its studies come after
-    )
-
-
-def _logger(name: Logger, folder: Path) -> tune.Callback:
-    """Where they keep things, and as whom, is said by their own environment variables."""
-    if name == "mlflow":
-        from ray.air.integrations.mlflow import MLflowLoggerCallback
-
-        return MLflowLoggerCallback(experiment_name=folder.name)
-    from ray.air.integrations.wandb import WandbLoggerCallback
-
-    return WandbLoggerCallback(project="lcl-lab", group=folder.name)
+    notes = Queue(actor_options={"num_cpus": 0, "resources": _HEAD})
+    driver: Any = ray.remote(tune_trials).options(num_cpus=0, resources=_HEAD, max_retries=0)
+    running = driver.remote(sweep, left, *given, lambda *told: notes.put(told))
+    over = False
+    while not over or not notes.empty():
+        over = bool(ray.wait([running], timeout=0)[0])
+        try:
+            board.note(*notes.get(timeout=1))
+        except Empty:
+            continue
+    ray.get(running)

@@ -14,12 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from lcl_lab.errors import UserError
 from lcl_lab.sweeps.plan import Trial
 from lcl_lab.sweeps.storage import Storage
 
-__all__ = ["Place", "Tell", "fetch_trial", "run_stored_trial", "run_trial"]
+__all__ = ["TRAINING", "Place", "Tell", "fetch_trial", "run_stored_trial", "run_trial"]
 
+TRAINING = "training"  # what a trial does before its studies
+_LINGERS = 120  # seconds; a client of a cluster that was killed has its workers for half a minute more
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -35,6 +39,11 @@ class Place:
     def mark(self, trial: Trial) -> Path:
         return self.folder / "trials" / f"{trial.name}.json"
 
+    def lock(self, trial: Trial) -> FileLock:
+        """Held while a worker has the trial. One of a driver that was killed may have it a moment longer."""
+        (self.folder / "trials").mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / "trials" / f".{trial.name}.lock", timeout=_LINGERS)
+
     def finished(self, trial: Trial) -> bool:
         """Whether nothing is left to do; a trial that was stopped early is finished too."""
         return self.mark(trial).exists()
@@ -49,24 +58,17 @@ class Place:
 
 
 def run_trial(trial: Trial, place: Place, tell: Tell) -> None:
-    """Train, evaluate, and mark the trial as finished; `tell` gets what is to be seen meanwhile.
+    """Train, evaluate, and mark the trial as finished, if it is not; `tell` gets what is to be seen meanwhile.
 
     Raises:
-        UserError: the training or a study cannot be.
+        UserError: the training or a study cannot be, or another process has the trial.
     """
-    from lcl_lab.studies.all import studies
-    from lcl_lab.train import main as train
-
-    started = time.perf_counter()
-    model = place.model(trial)
-    if not _is_trained(model):
-        train(trial.training(model), tell=lambda line: tell({"doing": "training", **line}))
-    known = {study.name: study for study in studies()}
-    runs = []
-    for name, given in trial.evaluations(model, place.results):
-        tell({"doing": name})
-        runs.append(str(known[name].run(given).path.relative_to(place.results)))
-    place.finish(trial, seconds=round(time.perf_counter() - started, 1), runs=runs)
+    try:
+        with place.lock(trial):
+            if not place.finished(trial):
+                _run(trial, place, tell)
+    except Timeout:
+        raise UserError(f"{trial.name}: another process has this trial; wait for it, or stop it") from None
 
 
 def run_stored_trial(trial: Trial, storage: Storage, tell: Tell) -> None:
@@ -81,6 +83,23 @@ def fetch_trial(trial: Trial, storage: Storage, place: Place) -> None:
     if storage.has(trial.name, mark):
         storage.fetch(trial.name, "results", place.results)
         storage.fetch(trial.name, "sweep/trials", place.mark(trial).parent)
+
+
+def _run(trial: Trial, place: Place, tell: Tell) -> None:
+    from lcl_lab.studies.all import studies
+    from lcl_lab.train import main as train
+
+    started = time.perf_counter()
+    model = place.model(trial)
+    if not _is_trained(model):
+        tell({"doing": TRAINING})
+        train(trial.training(model), tell=lambda line: tell({"doing": TRAINING, **line}))
+    known = {study.name: study for study in studies()}
+    runs = []
+    for name, given in trial.evaluations(model, place.results):
+        tell({"doing": name})
+        runs.append(str(known[name].run(given).path.relative_to(place.results)))
+    place.finish(trial, seconds=round(time.perf_counter() - started, 1), runs=runs)
 
 
 def _is_trained(model: Path) -> bool:

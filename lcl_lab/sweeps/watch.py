@@ -5,110 +5,141 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from ray.tune import Callback
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-__all__ = ["EVENTS", "Watch"]
+__all__ = ["EVENTS", "Board", "Watch"]
 
 EVENTS = "events.jsonl"
 _EVERY = 0.5  # seconds between two looks of the table
+_ENDED = ("finished", "stopped early")
 
 
 class Watch(Callback):
-    """Shows all trials, those finished before among them.
+    """Says what Ray Tune does with the trials: `note` gets a name, a status, and what else there is to tell."""
 
-    `ended` gets the name of a trial that ended without an error, and its last step and accuracy; it says whether the
-    trial came to its end, or was stopped early.
+    def __init__(self, note: Callable[[str, str, dict[str, Any]], None]) -> None:
+        self._note = note
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray Tune keeps its callbacks with an experiment, and nobody reads it; the board is of this process."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._note(_name(trial), "running", {})
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        told: dict[str, Any] = {
+            key: result[key] for key in ("doing", "step", "steps", "loss", "accuracy") if key in result
+        }
+        self._note(_name(trial), "running", told)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._note(_name(trial), "ended", {})
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._note(_name(trial), "failed", {"reason": _reason(trial)})
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._note(_name(trial), "tried again", {"reason": _reason(trial)})
+
+
+class Board:
+    """The state of all trials, those finished before among them, as the table and the events tell it.
+
+    `parts` are what a trial does, in order. `ended` gets the name of a trial that ended without an error, and its last
+    step and accuracy; it says whether the trial came to its end, or was stopped early.
     """
 
     def __init__(
-        self, folder: Path, names: Sequence[str], finished: Sequence[str], ended: Callable[[str, dict[str, Any]], bool]
+        self,
+        folder: Path,
+        names: Sequence[str],
+        finished: Sequence[str],
+        parts: Sequence[str],
+        ended: Callable[[str, dict[str, Any]], bool],
     ) -> None:
-        self._file, self._ended = folder / EVENTS, ended
+        self._file, self._parts, self._ended = folder / EVENTS, parts, ended
         self._state: dict[str, dict[str, Any]] = {
             name: {"status": "finished" if name in finished else "waiting"} for name in names
         }
         self._began, self._shown, self._before = time.perf_counter(), 0.0, len(finished)
-        self._live: Live | None = None
+        self._live = Live(console=Console(stderr=True), auto_refresh=False)
 
     @property
     def failed(self) -> dict[str, str]:
         """The reasons of the trials that failed, by name."""
         return {name: state["reason"] for name, state in self._state.items() if state["status"] == "failed"}
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray Tune keeps its callbacks with an experiment; what belongs to this process cannot be kept."""
-        return {**self.__dict__, "_live": None, "_ended": None}
-
-    def setup(self, *given: Any, **info: Any) -> None:
-        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+    def __enter__(self) -> Self:
         self._live.start()
+        return self
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(trial, "running")
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        told = {key: result[key] for key in ("doing", "step", "loss", "accuracy") if key in result}
-        self._note(trial, "running", **told)
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        name = _name(trial)
-        last: dict[str, Any] = {key: self._state[name].get(key) for key in ("step", "accuracy")}
-        self._note(trial, "finished" if self._ended(name, last) else "stopped early")
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(trial, "failed", reason=_reason(trial))
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(trial, "tried again", reason=_reason(trial))
-
-    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         self._show()
-        if self._live:
-            self._live.stop()
-            if not self._live.console.is_terminal:
-                self._live.console.print()  # else what is said next goes on in the table's last line
+        self._live.stop()
+        if not self._live.console.is_terminal:
+            self._live.console.print()  # else what is said next goes on in the table's last line
 
-    def _show(self) -> None:
-        self._shown = time.perf_counter()
-        if self._live:
-            self._live.update(self._table(), refresh=True)
-
-    def _note(self, trial: Any, status: str, **told: Any) -> None:
-        name = _name(trial)
-        changed = self._state[name]["status"] != status
-        self._state[name] |= {"status": status, **told}
+    def note(self, name: str, status: str, told: dict[str, Any]) -> None:
+        """What became of a trial."""
+        state = self._state[name]
+        if status == "ended":
+            last: dict[str, Any] = {key: state.get(key) for key in ("step", "accuracy")}
+            status = "finished" if self._ended(name, last) else "stopped early"
+        changed = state["status"] != status
+        state |= {"status": status, **told}
         event = {"time": datetime.now(UTC).isoformat(), "trial": name, "status": status, **told}
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
         if changed or time.perf_counter() - self._shown > _EVERY:
             self._show()
 
+    def _show(self) -> None:
+        self._shown = time.perf_counter()
+        self._live.update(self._table(), refresh=True)
+
     def _table(self) -> Table:
-        done = sum(state["status"] in ("finished", "stopped early") for state in self._state.values())
-        fresh, left = done - self._before, len(self._state) - done
-        seconds = (time.perf_counter() - self._began) / fresh * left if fresh else None
-        told = f", {seconds / 60:.0f} min left" if seconds and left else ""
-        best = max(
-            ((state["accuracy"], name) for name, state in self._state.items() if "accuracy" in state), default=None
-        )
-        table = Table(title=f"{done} of {len(self._state)} trials{told}", title_justify="left")
+        states = self._state.items()
+        done = sum(state["status"] in _ENDED for _, state in states)
+        best = max(((state["accuracy"], name) for name, state in states if "accuracy" in state), default=None)
+        table = Table(title=f"{done} of {len(states)} trials{self._left()}", title_justify="left")
         for column in ("trial", "status", "doing", "step", "loss", "held-out accuracy"):
             table.add_column(column)
-        for name, state in self._state.items():
+        for name, state in states:
             mark = " (best)" if best and best[1] == name else ""
+            step = f"{state['step']:,} of {state['steps']:,}" if "step" in state else ""
             numbers = [f"{state[key]:.3f}" if key in state else "" for key in ("loss", "accuracy")]
-            step = str(state.get("step", ""))
             table.add_row(name, state["status"], state.get("doing", ""), step, numbers[0], numbers[1] + mark)
         return table
+
+    def _left(self) -> str:
+        """The time left, as if all parts of a trial took as long."""
+        whole, done = len(self._state), sum(map(self._done, self._state.values()))
+        if not self._before < done < whole:
+            return ""
+        seconds = (time.perf_counter() - self._began) * (whole - done) / (done - self._before)
+        return f", about {timedelta(seconds=round(seconds))} left"
+
+    def _done(self, state: dict[str, Any]) -> float:
+        """The share of a trial that is done."""
+        if state["status"] in (*_ENDED, "failed"):
+            return 1.0
+        if "doing" not in state:
+            return 0.0
+        number = self._parts.index(state["doing"])
+        return (number + (state["step"] / state["steps"] if number == 0 and "step" in state else 0)) / len(self._parts)
 
 
 def _name(trial: Any) -> str:

@@ -31,7 +31,7 @@ class TrainingLog:
     """Logs one training run in `folder`; `done` are its steps so far and `seconds` the time that it took.
 
     `seconds` counts all processes that worked on the run up to its last checkpoint each, preparation included.
-    `tell` gets every line of the file.
+    `tell` gets every line of the file, and how many steps there are in all.
     """
 
     def __init__(self, folder: Path, title: str, tell: Callable[[dict[str, Any]], None] | None = None) -> None:
@@ -59,7 +59,7 @@ class TrainingLog:
     @contextmanager
     def open(self, steps: int, first: int, silent: bool) -> Iterator[None]:
         """The bar, from step `first` on; lines of the file that later steps wrote before a kill are taken back."""
-        self._silent, self.done = silent, first
+        self._silent, self.done, self._steps = silent, first, steps
         file = self.folder / METRICS_FILE
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if first and file.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= first]
@@ -102,4 +102,4 @@ class TrainingLog:
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self._tell:
-            self._tell(line)
+            self._tell({**line, "steps": self._steps})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ import psutil
 import pytest
 
 from lcl_lab.store import same_records
-from tests.sweeps.grids import ONE, command, environment, records, run, wait_for
+from tests.sweeps.grids import ONE, records, run, started, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
@@ -32,33 +31,25 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_told_and_what_was_stored_goes_on(disk: Path, undisturbed: Path) -> None:
-    arguments = command(disk, "--workers", "1", grid=f"{ONE}retries: 0\n")
+    grid = f"{ONE}retries: 0\n"
     ballast = disk / "ballast"
     left = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     ballast.write_bytes(bytes(left - 6_000_000))  # a checkpoint fits, the whole sweep does not
-    done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=400)
+    done = run(disk, "--workers", "1", grid=grid)
     assert done.returncode == 2
     told = done.stderr.strip().splitlines()[-1]
     assert told.startswith("error: 2 trials failed")
     assert told.count("cannot write") == 2
     ballast.unlink()
-    done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=400)
+    done = run(disk, "--workers", "1", grid=grid)
     assert done.returncode == 0, done.stderr
     assert same_records(records(undisturbed), records(disk), tolerance=1e-4) is None
 
 
 def test_a_damaged_checkpoint_is_passed_over(undisturbed: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(tmp_path, "--workers", "1", grid=ONE), stderr=subprocess.DEVNULL, env=environment()
-    )
-    driver = psutil.Process(process.pid)
     models = tmp_path / "results" / "sweeps" / "grid" / "models"
-    wait_for(lambda: len(list(models.glob("*/checkpoints/step-*"))) > 1)
-    family = [driver, *driver.children(recursive=True)]
-    for child in family:
-        child.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=30)
-    process.wait()
+    with started(tmp_path, "--workers", "1", grid=ONE):
+        wait_for(lambda: len(list(models.glob("*/checkpoints/step-*"))) > 1)
     newest = sorted(models.glob("*/checkpoints/step-*"))[-1]
     weights = max((path for path in newest.iterdir()), key=lambda path: path.stat().st_size)
     weights.write_bytes(weights.read_bytes()[:-100])
@@ -68,15 +59,13 @@ def test_a_damaged_checkpoint_is_passed_over(undisturbed: Path, tmp_path: Path) 
 
 
 def test_of_two_drivers_at_once_one_is_refused_and_a_killed_one_refuses_nobody(tmp_path: Path) -> None:
-    arguments = command(tmp_path, "--workers", "1", grid=ONE)
-    first = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=environment())
-    wait_for((tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").exists)
-    second = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=60)
-    assert second.returncode == 2
-    assert "another process runs this sweep" in second.stderr
-    family = psutil.Process(first.pid).children(recursive=True)
-    first.kill()
-    first.wait()
-    psutil.wait_procs(family, timeout=60)
+    with started(tmp_path, "--workers", "1", grid=ONE) as first:
+        wait_for((tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").exists)
+        second = run(tmp_path, "--workers", "1", grid=ONE)
+        assert second.returncode == 2
+        assert "another process runs this sweep" in second.stderr
+        family = first.children(recursive=True)
+        first.kill()
+        psutil.wait_procs([first, *family], timeout=60)
     assert run(tmp_path, "--workers", "1", grid=ONE).returncode == 0
     assert len(records(tmp_path))

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -23,6 +25,7 @@ studies:
   - {study: shots, preset: tiny, queries: 8, fixed: []}
 """
 
+PATIENCE = 600.0  # seconds; a busy machine is several times slower than a free one
 ONE = GRID.replace("[2-way, mix]", "[2-way]")
 
 
@@ -38,9 +41,41 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(folder: Path, *more: str, grid: str = GRID) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(folder, *more, grid=grid), capture_output=True, text=True, env=environment(), timeout=280
-    )
+    """The whole sweep; how it ended and what it printed."""
+    with _begun(
+        command(folder, *more, grid=grid), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+
+@contextmanager
+def started(folder: Path, *more: str, grid: str = GRID) -> Iterator[psutil.Popen]:
+    """A driver that is disturbed by the test; nothing of it or of its cluster is left in the end."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with _begun(command(folder, *more, grid=grid), **quiet) as process:
+        yield process
+
+
+@contextmanager
+def _begun(words: list[str], **given: Any) -> Iterator[psutil.Popen]:
+    process = psutil.Popen(words, env=environment(), **given)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: psutil.Popen) -> None:
+    """Kill a driver and its cluster; what is left of a test that failed would slow and disturb the others."""
+    try:
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for one in family:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(family, timeout=30)
 
 
 def records(folder: Path) -> pd.DataFrame:
@@ -48,6 +83,22 @@ def records(folder: Path) -> pd.DataFrame:
     found = connect(folder / "results").execute("SELECT records.* FROM records").df()
     assert all(run.finished for run in runs(folder / "results"))
     return found
+
+
+class Stored:
+    """The cells and models that a sweep had finished when it was looked at: none of them is made again."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, int] = {}
+
+    def look(self, folder: Path) -> None:
+        for pattern in ("records/*.parquet", "models/*/card.json", "trials/*.json"):
+            for path in folder.rglob(pattern):
+                self._seen.setdefault(path, path.stat().st_mtime_ns)
+
+    def is_unchanged(self) -> None:
+        assert self._seen
+        assert {path: path.stat().st_mtime_ns for path in self._seen} == self._seen
 
 
 def workers(driver: psutil.Process) -> Iterator[psutil.Process]:
@@ -60,9 +111,9 @@ def workers(driver: psutil.Process) -> Iterator[psutil.Process]:
             continue
 
 
-def wait_for(what: object, seconds: float = 120) -> None:
+def wait_for(what: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Until a callable is true."""
     end = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
+    while not what():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.1)

@@ -1,7 +1,8 @@
-"""A real head node and a real `ray job submit`, with a HOME of their own."""
+"""A real head node: a real `ray job submit`, and a client of `ray://`, with a HOME of their own."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import socket
@@ -9,14 +10,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 
-from lcl_lab.store import read_run, runs, same_records
-from tests.sweeps.grids import environment, records, run, wait_for
+from lcl_lab.store import records_digest, same_records
+from tests.sweeps.grids import PATIENCE, command, environment, records, run, wait_for
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RAY = Path(sys.executable).with_name("ray")
@@ -27,17 +31,27 @@ studies: [{study: false_ratio, preset: tiny, queries: 4}]
 """
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+def free_ports(count: int, below: int = 65_536) -> list[int]:
+    """Ports that nobody has."""
+    found: list[int] = []
+    for port in range(below - 1, 1024, -1):
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no port is free")
 
 
-def end(home: str, pids: set[int]) -> None:
+def listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def end_all(home: str, pids: set[int]) -> None:
     """End the processes that have this HOME."""
     ended = []
     for pid in pids:
@@ -51,43 +65,74 @@ def end(home: str, pids: set[int]) -> None:
     psutil.wait_procs(ended, timeout=20)
 
 
-@pytest.fixture
-def head(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a shell beside a head node; every process of the node is ended."""
-    port, board = free_ports(2)
-    (tmp_path / "home").mkdir()
+@dataclass(frozen=True)
+class Head:
+    """A head node: the environment of a shell beside it, and the address for clients."""
+
+    shell: dict[str, str]
+    client: str
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    """Every process of the node is ended."""
+    # Ray gives its workers the ports above 10,000, and its agents of two clusters on one machine the same port.
+    port, board, client, agent = free_ports(4, below=10_000)
+    home = tmp_path_factory.mktemp("home")
     # The job's `python` is the first on the PATH of the head node; its sockets need a short path.
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short:
-        shell = environment(HOME=str(tmp_path / "home"), PATH=path, RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{board}")
+        shell = environment(HOME=str(home), PATH=path, RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{board}")
         shell |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}
         before = set(psutil.pids())
         start = ["start", "--head", "--node-ip-address=127.0.0.1", f"--port={port}", f"--dashboard-port={board}"]
+        start += [f"--ray-client-server-port={client}", f"--dashboard-agent-listen-port={agent}"]
         start += ["--num-cpus=2", "--disable-usage-stats", "--object-store-memory=200000000", f"--temp-dir={short}"]
-        done = subprocess.run([RAY, *start], capture_output=True, text=True, env=shell, timeout=120)
+        done = subprocess.run([RAY, *start], capture_output=True, text=True, env=shell, timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
         try:
-            yield shell
+            # The node takes jobs only once its agent has started, which nobody waits for.
+            wait_for(lambda: listens(agent))
+            yield Head(shell, f"ray://127.0.0.1:{client}")
         finally:
-            end(shell["HOME"], set(psutil.pids()) - before)
+            end_all(shell["HOME"], set(psutil.pids()) - before)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_job_leaves_its_records_where_it_was_told_to(head: dict[str, str], tmp_path: Path) -> None:
-    (command,) = re.findall(r"^ray job submit .*$", README, flags=re.MULTILINE)
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The records of the same sweep on this machine's own cluster."""
+    folder = tmp_path_factory.mktemp("here")
+    done = run(folder, grid=GRID)
+    assert done.returncode == 0, done.stderr
+    return records(folder)
+
+
+def test_a_job_leaves_its_records_where_it_was_told_to(head: Head, here: pd.DataFrame, tmp_path: Path) -> None:
+    (told,) = re.findall(r"^ray job submit .*$", README, flags=re.MULTILINE)
     folder = tmp_path / "working"
     (folder / "studies").mkdir(parents=True)
     (folder / "studies" / "paper_grid.yaml").write_text(GRID)
     (folder / "studies" / "cluster").symlink_to(ROOT / "studies" / "cluster")
     (folder / "lcl_lab").symlink_to(ROOT / "lcl_lab")
-    words = shlex.split(command.replace("/shared/results", str(tmp_path / "results")))
-    done = subprocess.run([RAY, *words[1:]], cwd=folder, capture_output=True, text=True, env=head, timeout=400)
+    words = shlex.split(told.replace("/shared/results", str(tmp_path / "results")))
+    done = subprocess.run(
+        [RAY, *words[1:]], cwd=folder, capture_output=True, text=True, env=head.shell, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    wait_for(lambda: bool(runs(tmp_path / "results")), 5)
-    (found,) = runs(tmp_path / "results")
-    assert found.finished
-    assert set(read_run(found.path)["model"]) == {"2-way-seed-0", "mini/prototype"}
-    here = run(tmp_path / "here", grid=GRID)
-    assert here.returncode == 0, here.stderr
-    assert same_records(records(tmp_path / "here"), read_run(found.path), tolerance=1e-4) is None
+    found = records(tmp_path)
+    assert set(found["model"]) == {"2-way-seed-0", "mini/prototype"}
+    assert same_records(here, found, tolerance=1e-4) is None
+    assert records_digest(here) == records_digest(found)
+
+
+def test_a_client_of_a_cluster_sees_its_trials_and_leaves_the_same_records(
+    head: Head, here: pd.DataFrame, tmp_path: Path
+) -> None:
+    words = command(tmp_path, "--address", head.client, grid=GRID)
+    done = subprocess.run(words, capture_output=True, text=True, env=head.shell, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 trials" in done.stderr
+    events = (tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").read_text().splitlines()
+    assert [json.loads(events[0])["status"], json.loads(events[-1])["status"]] == ["running", "finished"]
+    assert not any("tried again" in event for event in events)
+    assert same_records(here, records(tmp_path), tolerance=1e-4) is None

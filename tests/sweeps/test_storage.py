@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
 from lcl_lab.errors import UserError
 from lcl_lab.store import same_records
 from lcl_lab.sweeps.storage import Storage
-from tests.sweeps.grids import ONE, command, environment, records, run, wait_for
+from tests.sweeps.grids import ONE, records, run, started, wait_for
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture
@@ -99,18 +96,9 @@ def test_what_cannot_be_used_is_one_line(url: str, told: str, bucket: str, tmp_p
 def test_a_killed_sweep_goes_on_from_another_machine_to_the_same_records(
     bucket: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = subprocess.Popen(
-        command(tmp_path / "one", "--storage", bucket, "--workers", "1", grid=ONE),
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
-    driver, storage = psutil.Process(process.pid), Storage(bucket, "grid")
-    wait_for(lambda: storage.has("2-way-seed-0", "sweep/models/2-way-seed-0/card.json"))
-    family = [driver, *driver.children(recursive=True)]
-    for child in family:
-        child.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=30)
-    process.wait()
+    storage = Storage(bucket, "grid")
+    with started(tmp_path / "one", "--storage", bucket, "--workers", "1", grid=ONE):
+        wait_for(lambda: storage.has("2-way-seed-0", "sweep/models/2-way-seed-0/card.json"))
     shutil.rmtree(tmp_path / "one")
     shutil.rmtree(tmp_path / "cache")
     (words,) = (line.split()[6:] for line in README.splitlines() if "lcl_lab.sweep" in line and "--storage" in line)

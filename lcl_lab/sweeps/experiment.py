@@ -1,0 +1,98 @@
+"""A sweep's trials as an experiment of Ray Tune: where each runs, how often it is tried, when it is stopped early."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler
+
+from lcl_lab.sweeps.plan import Logger, Stopping, Sweep, Trial
+from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.trial import Place, run_stored_trial, run_trial
+from lcl_lab.sweeps.watch import Watch
+
+__all__ = ["tune_trials"]
+
+_EXPERIMENTS = "ray"  # of Ray Tune itself; nothing is read from there again
+
+
+def tune_trials(
+    sweep: Sweep,
+    trials: Sequence[Trial],
+    place: Place,
+    storage: Storage | None,
+    workers: int | None,
+    note: Callable[[str, str, dict[str, Any]], None],
+) -> None:
+    """Run trials on the cluster that this process is connected to, at most `workers` at a time.
+
+    `note` gets what becomes of each, see `Watch`. Raises OSError where Ray cannot write its own files.
+    """
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths mean what they mean here
+    os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed is noted
+    by_name = {trial.name: trial for trial in trials}
+
+    def trainable(config: dict[str, Any]) -> None:
+        trial = by_name[config["trial"]["name"]]
+        if storage:
+            run_stored_trial(trial, storage, _tell)
+        else:
+            run_trial(trial, place, _tell)
+
+    where: dict[str, Any] = {"storage_path": str(place.folder / _EXPERIMENTS)}
+    if storage:
+        where = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": sweep.cpu, "gpu": sweep.gpu}),
+        param_space={"trial": tune.grid_search([trial.told for trial in trials])},
+        tune_config=tune.TuneConfig(
+            scheduler=_halving(sweep.stopping), max_concurrent_trials=workers, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name="trials",
+            failure_config=tune.FailureConfig(max_failures=sweep.retries),
+            callbacks=[Watch(note), *(_logger(name, place.folder) for name in sweep.loggers)],
+            verbose=0,
+            **where,
+        ),
+    )
+    with redirect_stdout(io.StringIO()):  # Ray prints of failed trials whatever its verbosity
+        tuner.fit()
+
+
+def _tell(line: dict[str, Any]) -> None:
+    """Report to Ray Tune, by the steps of the training where a line has them."""
+    tune.report({**line, "timesteps_total": line["step"]} if "step" in line else line)
+
+
+def _halving(stopping: Stopping | None) -> ASHAScheduler | None:
+    if stopping is None:
+        return None
+    return ASHAScheduler(
+        time_attr="step",
+        metric="accuracy",
+        mode="max",
+        grace_period=stopping.first,
+        max_t=stopping.last,
+        reduction_factor=stopping.factor,
+        stop_last_trials=False,  # a training ends by itself, and its studies come after
+    )
+
+
+def _logger(name: Logger, folder: Path) -> tune.Callback:
+    """Where they keep things, and as whom, is said by their own environment variables."""
+    if name == "mlflow":
+        from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+        return MLflowLoggerCallback(experiment_name=folder.name)
+    from ray.air.integrations.wandb import WandbLoggerCallback
+
+    return WandbLoggerCallback(project="lcl-lab", group=folder.name)
