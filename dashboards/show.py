@@ -42,7 +42,8 @@ def findings(found: Findings, key: str, columns: Sequence[str] = ()) -> dict[str
         picked = _section(section, f"{key}-{number}", columns) or picked
     if found.claims:
         st.subheader("Beside the paper")
-        st.dataframe([vars(claim) for claim in found.claims], hide_index=True)
+        rows = [{name: plain(value) for name, value in vars(claim).items()} for claim in found.claims]
+        st.table(rows, border="horizontal", hide_index=True)  # whole sentences, which a data frame would cut
     return picked
 
 

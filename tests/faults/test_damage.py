@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from lcl_lab.store import same_records
@@ -64,8 +63,6 @@ def test_of_two_drivers_at_once_one_is_refused_and_a_killed_one_refuses_nobody(t
         second = run(tmp_path, "--workers", "1", grid=ONE)
         assert second.returncode == 2
         assert "another process runs this sweep" in second.stderr
-        family = first.children(recursive=True)
         first.kill()
-        psutil.wait_procs([first, *family], timeout=60)
-    assert run(tmp_path, "--workers", "1", grid=ONE).returncode == 0
+        assert run(tmp_path, "--workers", "1", grid=ONE).returncode == 0  # its workers may be alive yet
     assert len(records(tmp_path))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 import psutil
@@ -51,7 +52,7 @@ def run(folder: Path, *more: str, grid: str = GRID) -> subprocess.CompletedProce
 
 @contextmanager
 def started(folder: Path, *more: str, grid: str = GRID) -> Iterator[psutil.Popen]:
-    """A driver that is disturbed by the test; nothing of it or of its cluster is left in the end."""
+    """A driver that is disturbed by the test."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with _begun(command(folder, *more, grid=grid), **quiet) as process:
         yield process
@@ -59,23 +60,24 @@ def started(folder: Path, *more: str, grid: str = GRID) -> Iterator[psutil.Popen
 
 @contextmanager
 def _begun(words: list[str], **given: Any) -> Iterator[psutil.Popen]:
-    process = psutil.Popen(words, env=environment(), **given)
+    with ending() as mark:
+        yield psutil.Popen(words, env=environment(**mark), **given)
+
+
+@contextmanager
+def ending() -> Iterator[dict[str, str]]:
+    """Variables of the environment of a cluster; whatever has them is killed in the end, and disturbs no other test."""
+    name, value = "LCL_LAB_TEST", uuid4().hex
     try:
-        yield process
+        yield {name: value}
     finally:
-        end(process)
-
-
-def end(process: psutil.Popen) -> None:
-    """Kill a driver and its cluster; what is left of a test that failed would slow and disturb the others."""
-    try:
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for one in family:
-        with suppress(psutil.NoSuchProcess):
-            one.kill()
-    psutil.wait_procs(family, timeout=30)
+        ended = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(name) == value:
+                    process.kill()
+                    ended.append(process)
+        psutil.wait_procs(ended, timeout=30)
 
 
 def records(folder: Path) -> pd.DataFrame:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 
 from lcl_lab.store import records_digest, same_records
-from tests.sweeps.grids import PATIENCE, command, environment, records, run, wait_for
+from tests.sweeps.grids import PATIENCE, command, ending, environment, records, run, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
@@ -51,20 +50,6 @@ def listens(port: int) -> bool:
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
-def end_all(home: str, pids: set[int]) -> None:
-    """End the processes that have this HOME."""
-    ended = []
-    for pid in pids:
-        try:
-            process = psutil.Process(pid)
-            if process.environ().get("HOME") == home:
-                process.kill()
-                ended.append(process)
-        except psutil.Error:
-            continue
-    psutil.wait_procs(ended, timeout=20)
-
-
 @dataclass(frozen=True)
 class Head:
     """A head node: the environment of a shell beside it, and the address for clients."""
@@ -75,27 +60,22 @@ class Head:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    """Every process of the node is ended."""
     # Ray gives its workers the ports above 10,000, and its agents of two clusters on one machine the same port.
     port, board, client, agent = free_ports(4, below=10_000)
     home = tmp_path_factory.mktemp("home")
     # The job's `python` is the first on the PATH of the head node; its sockets need a short path.
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short:
-        shell = environment(HOME=str(home), PATH=path, RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{board}")
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short, ending() as mark:
+        shell = environment(HOME=str(home), PATH=path, RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{board}", **mark)
         shell |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}
-        before = set(psutil.pids())
         start = ["start", "--head", "--node-ip-address=127.0.0.1", f"--port={port}", f"--dashboard-port={board}"]
         start += [f"--ray-client-server-port={client}", f"--dashboard-agent-listen-port={agent}"]
         start += ["--num-cpus=2", "--disable-usage-stats", "--object-store-memory=200000000", f"--temp-dir={short}"]
         done = subprocess.run([RAY, *start], capture_output=True, text=True, env=shell, timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
-        try:
-            # The node takes jobs only once its agent has started, which nobody waits for.
-            wait_for(lambda: listens(agent))
-            yield Head(shell, f"ray://127.0.0.1:{client}")
-        finally:
-            end_all(shell["HOME"], set(psutil.pids()) - before)
+        # The node takes jobs only once its agent has started, which nobody waits for.
+        wait_for(lambda: listens(agent))
+        yield Head(shell, f"ray://127.0.0.1:{client}")
 
 
 @pytest.fixture(scope="module")
