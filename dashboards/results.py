@@ -142,21 +142,24 @@ def options_of(run: RunInfo) -> dict[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
-def records_of(sources: Sequence[Source], supports: bool = False) -> pd.DataFrame:
+def records_of(sources: Sequence[Source], supports: tuple[str, str] | None = None) -> pd.DataFrame:
     """The records of these models and seeds; queries of two seeds are apart.
 
-    Of their supports there is, at most, which labels were false: the rest weighs more than all other columns.
+    Of supports there is, at most, which labels were false, where a column has a value: the rest weighs more than all
+    other columns.
     """
     seeds = sorted({source.seed for source in sources})
     with connected(source.run for source in sources) as connection:
         wanted = [(source.run.run, source.model, seeds.index(source.seed) * _APART) for source in sources]
         connection.execute("CREATE TABLE wanted (run VARCHAR, model VARCHAR, apart BIGINT)")
         connection.executemany("INSERT INTO wanted VALUES (?, ?, ?)", wanted)
-        flags = ", list_transform(support, lambda shot: {'false': shot.false}) AS support " if supports else ""
+        column, value = supports or ("study", "")  # no study is called so
         return connection.execute(
             "SELECT records.* EXCLUDE (support, run, filename) "
-            f"REPLACE (query_id + apart AS query_id, support_id + apart AS support_id) {flags}"
-            "FROM records JOIN wanted USING (run, model)"
+            "REPLACE (query_id + apart AS query_id, support_id + apart AS support_id), "
+            f"CASE WHEN {column} = ? THEN list_transform(support, lambda shot: {{'false': shot.false}}) END AS support "
+            "FROM records JOIN wanted USING (run, model)",
+            [value],
         ).df()
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lcl_lab.analysis.accuracy import require_columns
+from lcl_lab.analysis.logistic import clustered_logistic
 from lcl_lab.errors import UserError
 
 __all__ = ["DoseResponse", "dose_response"]
@@ -52,17 +53,8 @@ def dose_response(
     clusters = known[cluster].nunique()
     if known.groupby(dose)[column].nunique().eq(2).sum() < 2 or clusters < 3:
         raise UserError(f"a curve over {dose} needs three clusters and two doses with both right and wrong answers")
-    import statsmodels.api as sm
-
-    model = sm.GEE(
-        right,
-        sm.add_constant(doses),
-        groups=pd.factorize(known[cluster])[0],
-        family=sm.families.Binomial(),
-        cov_struct=sm.cov_struct.Independence(),
-    )
-    fit = model.fit(cov_type="bias_reduced", maxiter=200)
-    (intercept, slope), covariance = fit.params, np.asarray(fit.cov_params())
+    design = np.column_stack([np.ones(len(doses)), doses])
+    (intercept, slope), covariance = clustered_logistic(design, right, pd.factorize(known[cluster])[0])
     quantile = float(stats.t.ppf((1 + level) / 2, clusters - 2))
     if not (np.isfinite(covariance).all() and covariance[1, 1] > 0):
         raise UserError(f"answers do not vary enough between clusters for a curve over {dose}")

@@ -141,8 +141,8 @@ class _Cells:
 
 def _accelerated(cells: _Cells, rng: np.random.Generator, draws: int, level: float) -> tuple[float, float]:
     clusters = len(cells.counts)
-    weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=draws).astype(np.float64)
-    means = (weights @ cells.sums) / (weights @ cells.counts)
+    drawn = rng.integers(clusters, size=(draws, clusters), dtype=np.int32)
+    means = cells.sums[drawn].sum(axis=1) / cells.counts[drawn].sum(axis=1)
     residuals = cells.residuals
     spread = float((residuals**2).sum())
     acceleration = float((residuals**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0

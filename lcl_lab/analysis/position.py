@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lcl_lab.analysis.logistic import clustered_logistic
 from lcl_lab.analysis.paired import difference_interval
 from lcl_lab.errors import UserError
 
@@ -107,26 +108,16 @@ def factorial_drops(
             f"{places} effects need {3 * places} right and as many wrong answers in {places + 2} clusters, "
             f"not {rarer:.0f} in {count}"
         )
-    import statsmodels.api as sm
-
-    model = sm.GEE(
-        answers,
-        sm.add_constant(design),
-        groups=groups,
-        family=sm.families.Binomial(),
-        cov_struct=sm.cov_struct.Independence(),
-    )
-    fit = model.fit(cov_type="bias_reduced", maxiter=200)
-    covariance = np.asarray(fit.cov_params())
-    drawn = fit.params + _correlated_t(covariance, count - 1, rng)
+    parameters, covariance = clustered_logistic(np.column_stack([np.ones(len(design)), design]), answers, groups)
+    drawn = parameters + _correlated_t(covariance, count - 1, rng)
     low, high = _simultaneous(_alone(drawn), level)
-    slope = _logistic(fit.params[0] + fit.params[1:]) * (1 - _logistic(fit.params[0] + fit.params[1:]))
-    intact = float(_logistic(fit.params[0]))
+    slope = _logistic(parameters[0] + parameters[1:]) * (1 - _logistic(parameters[0] + parameters[1:]))
+    intact = float(_logistic(parameters[0]))
     gradient = np.column_stack([intact * (1 - intact) - slope, -np.diag(slope)])
     return Places(
-        drops=_rows(_alone(fit.params), low, high),
+        drops=_rows(_alone(parameters), low, high),
         intact=intact,
-        p_value=_wald(fit.params[1:], covariance[1:, 1:], count),
+        p_value=_wald(parameters[1:], covariance[1:, 1:], count),
         error=float(np.sqrt(np.diag(gradient @ covariance @ gradient.T).mean())),
         prompts=len(answers),
         clusters=count,

@@ -33,7 +33,7 @@ class Study(Generic[Config]):
         plan: what is asked; raises `UserError` on a design that cannot be.
         find: what the records of all models say.
         reference: whether the nearest-prototype classifier answers too.
-        supports: whether `find` reads which labels of each support were false.
+        supports: of which records `find` reads which labels of the support were false: those with a condition's value.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Study(Generic[Config]):
     plan: Callable[[Config], Plan]
     find: Callable[[Config, pd.DataFrame], Findings]
     reference: bool = True
-    supports: bool = False
+    supports: tuple[str, str] | None = None
 
     def main(self, arguments: Sequence[str]) -> None:
         """Run the study to its report, or go on with it, and print where that is."""

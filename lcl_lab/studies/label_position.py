@@ -185,7 +185,16 @@ def _claims(config: LabelPosition, records: pd.DataFrame) -> list[Claim]:
     return [joint, claim("Figure 8", told, "mini/2-way, last minus first", values, above=0, sign=True)]
 
 
-STUDY = Study("label_position", __doc__ or "", LabelPosition, PRESETS, _plan, _find, reference=False, supports=True)
+STUDY = Study(
+    "label_position",
+    __doc__ or "",
+    LabelPosition,
+    PRESETS,
+    _plan,
+    _find,
+    reference=False,
+    supports=("design", FACTORIAL),
+)
 
 if __name__ == "__main__":
     run_program(STUDY.main)

@@ -82,10 +82,13 @@ def test_places_that_differ_are_found(design: str) -> None:
     assert mean == pytest.approx(chance(INTERCEPT) - chance(INTERCEPT + UNEQUAL), abs=0.025)
 
 
-def test_the_factorial_design_has_intervals_as_wide_from_fewer_prompts() -> None:
+def test_the_factorial_design_needs_fewer_prompts_for_intervals_as_wide() -> None:
     rng = np.random.default_rng(4)
-    one, several = (estimate(*draw(rng, UNEQUAL), rng) for draw, estimate in DESIGNS.values())
-    assert several.prompts * several.error**2 < 0.5 * one.prompts * one.error**2
+    shares = []
+    for _ in range(40):
+        one, several = (estimate(*draw(rng, UNEQUAL), rng) for draw, estimate in DESIGNS.values())
+        shares.append(several.prompts * several.error**2 / (one.prompts * one.error**2))
+    assert np.mean(shares) < 0.6
 
 
 @pytest.mark.parametrize("design", DESIGNS)

@@ -94,7 +94,7 @@ class Stored:
         self._seen: dict[Path, int] = {}
 
     def look(self, folder: Path) -> None:
-        for pattern in ("records/*.parquet", "models/*/card.json", "trials/*.json"):
+        for pattern in ("records/*.parquet", "models/*/card.json", "sweeps/grid/trials/*.json"):
             for path in folder.rglob(pattern):
                 self._seen.setdefault(path, path.stat().st_mtime_ns)
 
