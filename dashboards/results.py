@@ -30,6 +30,7 @@ SHIPPED = Path(__file__).parent / "shipped"
 _NOT_DESIGN = ("models", "seed", "dtype")
 State = tuple[tuple[str, str, int, int], ...]
 """The states of several sources: what is kept of them holds as long as it is the same."""
+_UNREAD = ("support", "run", "filename", "episode_id", "query_image", "question", "seconds")  # by any study
 _APART = 1_000_000  # between the query ids of two seeds
 
 
@@ -146,7 +147,7 @@ def records_of(sources: Sequence[Source], supports: tuple[str, str] | None = Non
     """The records of these models and seeds; queries of two seeds are apart.
 
     Of supports there is, at most, which labels were false, where a column has a value: the rest weighs more than all
-    other columns.
+    other columns. What no study reads is not there.
     """
     seeds = sorted({source.seed for source in sources})
     with connected(source.run for source in sources) as connection:
@@ -155,7 +156,7 @@ def records_of(sources: Sequence[Source], supports: tuple[str, str] | None = Non
         connection.executemany("INSERT INTO wanted VALUES (?, ?, ?)", wanted)
         column, value = supports or ("study", "")  # no study is called so
         return connection.execute(
-            "SELECT records.* EXCLUDE (support, run, filename) "
+            f"SELECT records.* EXCLUDE ({', '.join(_UNREAD)}) "
             "REPLACE (query_id + apart AS query_id, support_id + apart AS support_id), "
             f"CASE WHEN {column} = ? THEN list_transform(support, lambda shot: {{'false': shot.false}}) END AS support "
             "FROM records JOIN wanted USING (run, model)",

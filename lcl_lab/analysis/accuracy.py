@@ -43,6 +43,7 @@ def accuracy(
     """
     require_columns(frame, [*by, *metrics.values(), *cluster])
     rows = []
+    frame = frame[list(dict.fromkeys([*by, *metrics.values(), *cluster]))]
     # With no `by` there is one cell, all of the frame; pandas has no groupby for it.
     cells = frame.groupby(list(by), dropna=False, sort=True, observed=True) if by else [((), frame)]
     for key, cell in cells:

@@ -138,15 +138,15 @@ def _side(
     mask = np.ones(len(frame), dtype=bool)
     for name, value in condition.items():
         mask &= (frame[name] == value).to_numpy(dtype=bool)
-    rows = frame.loc[mask]
+    rows = frame.loc[mask, list(dict.fromkeys([column, cluster, *on]))]
     if rows.empty:
         raise UserError(f"no record has {dict(condition)}")
-    if rows[[column, cluster, *on]].isna().to_numpy().any():
+    if rows.isna().to_numpy().any():
         raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
     indexed = rows.set_index(list(on))
     twice = indexed.index[indexed.index.duplicated()]
     if len(twice):
-        same = indexed.loc[[twice[0]]]
+        same = frame.loc[mask].set_index(list(on)).loc[[twice[0]]]
         differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
         hint = f"; they differ in {', '.join(differ)}" if differ else ", all alike"
         raise UserError(f"{_show(on, twice[0])} has {len(same)} records under {dict(condition)}{hint}")
