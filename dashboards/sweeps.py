@@ -68,7 +68,7 @@ def _events(file: Path) -> list[dict[str, Any]]:
 
 def _trials(events: list[dict[str, Any]]) -> pd.DataFrame:
     """A row a trial: its state, what it does, its last step, loss and accuracy, and why it failed."""
-    columns = ["trial", "status", "doing", "step", "loss", "accuracy", "minutes", "reason"]
+    columns = ["trial", "status", "doing", "step", "steps", "loss", "accuracy", "minutes", "reason"]
     state: dict[str, dict[str, Any]] = {}
     for event in events:
         own = state.setdefault(str(event["trial"]), {"trial": str(event["trial"]), "first": event["time"]})

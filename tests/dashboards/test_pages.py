@@ -239,7 +239,15 @@ def test_a_sweep_is_seen_while_it_runs_with_failures_and_their_reasons(results: 
     folder.mkdir(parents=True)
     now = datetime.now(UTC).isoformat()
     events = [
-        {"time": now, "trial": "mix-seed-0", "status": "running", "doing": "training", "step": 25, "loss": 1.5},
+        {
+            "time": now,
+            "trial": "mix-seed-0",
+            "status": "running",
+            "doing": "training",
+            "step": 25,
+            "steps": 90,
+            "loss": 1.5,
+        },
         {"time": now, "trial": "mix-seed-0", "status": "running", "doing": "training", "step": 50, "accuracy": 0.6},
         {"time": now, "trial": "mix-seed-1", "status": "failed", "reason": "OSError: <b>disk</b> full"},
         {"time": "2020-01-01T00:00:00+00:00", "trial": "mix-seed-2", "status": "running"},
@@ -250,7 +258,7 @@ def test_a_sweep_is_seen_while_it_runs_with_failures_and_their_reasons(results: 
     assert not app.exception
     table = app.dataframe[0].value.set_index("trial")
     assert table["status"].to_dict() == {"mix-seed-0": "running", "mix-seed-1": "failed", "mix-seed-2": "silent"}
-    assert table.loc["mix-seed-0", "accuracy"] == 0.6
+    assert table.loc["mix-seed-0", ["step", "steps", "accuracy"]].tolist() == [50, 90, 0.6]
     assert "disk" in app.error[0].value and "<b>" not in app.error[0].value
     assert len(app.get("vega_lite_chart")) == 2
 
