@@ -49,7 +49,7 @@ def trials_chart(events: pd.DataFrame) -> alt.VConcatChart:
 
 
 def _x() -> alt.X:
-    return alt.X("step:Q").title("optimiser step").scale(domainMin=0)
+    return alt.X("step:Q").title("optimiser step").scale(domainMin=0).axis(tickMinStep=1)
 
 
 def _chance() -> alt.Chart:
