@@ -80,8 +80,8 @@ def _connect(sweep: Sweep, address: str | None, workers: int | None) -> None:
             _check_address(wanted)
             with warnings.catch_warnings(action="ignore"):  # the error says the same
                 ray.init(address=address, **options)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        except (OSError, ValueError, RuntimeError) as error:  # the last: of another version of Ray
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             raise UserError(f"--address {wanted}: no cluster answers: {reason}") from error
     else:
         cores = workers * sweep.cpu if workers else os.cpu_count() or 1
@@ -100,7 +100,7 @@ def _check_address(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdigit()):
         raise ValueError("give auto, HOST:PORT, or ray://HOST:PORT")
-    socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def check_resources(sweep: Sweep, nodes: Sequence[Mapping[str, float]]) -> None:

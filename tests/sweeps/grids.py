@@ -103,14 +103,15 @@ class Stored:
         assert {path: path.stat().st_mtime_ns for path in self._seen} == self._seen
 
 
-def workers(driver: psutil.Process) -> Iterator[psutil.Process]:
-    """The processes in which trials of a driver's own cluster run."""
-    for process in driver.children(recursive=True):
-        try:
-            if any("ImplicitFunc" in word or "trainable" in word for word in process.cmdline()[:1]):
-                yield process
-        except psutil.Error:
-            continue
+def workers(driver: psutil.Process) -> list[psutil.Process]:
+    """The processes in which trials of a driver's own cluster run; none once it has ended."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for process in driver.children(recursive=True):
+            with suppress(psutil.Error):
+                if any("ImplicitFunc" in word or "trainable" in word for word in process.cmdline()[:1]):
+                    found.append(process)
+    return found
 
 
 def wait_for(what: Callable[[], object], seconds: float = PATIENCE) -> None:
