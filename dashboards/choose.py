@@ -20,17 +20,14 @@ _MOST = 8  # models in one chart that can be told apart
 
 def bound(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
     """One of some options; the first by default."""
-    # An option that is no longer there would otherwise stay chosen.
-    if st.session_state.get(key, options[0]) not in options:
-        del st.session_state[key]
+    _settle(label, key, options)
     chosen: str = st.selectbox(label, options, key=key, bind="query-params", help=help)
     return chosen
 
 
 def run(names: Sequence[str]) -> str:
     """One of some runs. One that was chosen stays in the address, the newest too: a newer may come tomorrow."""
-    if st.session_state.get("run") not in names:
-        st.session_state.pop("run", None)
+    _settle("Run", "run", names)
     chosen = st.selectbox("Run", names, index=None, placeholder=names[0], key="run", bind="query-params")
     return str(chosen or names[0])
 
@@ -52,6 +49,7 @@ def design(designs: Sequence[Design]) -> Design:
 
 def models(design: Design) -> list[str]:
     """Some of a design's models, at most as many as a chart can tell apart."""
+    _settle("Models", "models", design.models)
     chosen = st.multiselect(
         "Models",
         design.models,
@@ -66,6 +64,7 @@ def models(design: Design) -> list[str]:
 def seeds(design: Design) -> list[int]:
     """Some of a design's seeds; that of the newest run by default. Queries of several are taken together."""
     options = [str(seed) for seed in design.seeds]
+    _settle("Seeds", "seeds", options)
     chosen = st.multiselect("Seeds", options, default=options[:1], key="seeds", bind="query-params")
     return [int(seed) for seed in chosen]
 
@@ -73,3 +72,16 @@ def seeds(design: Design) -> list[int]:
 def metric(both: bool = False, key: str = "by") -> str:
     """`candidate` or `open-ended`, or `both`."""
     return bound("Metric", [*(["both"] if both else []), "candidate", "open-ended"], key)
+
+
+def _settle(label: str, key: str, options: Sequence[str]) -> None:
+    """What was chosen before and is no option any more is forgotten; what an address asks for in vain is told."""
+    chosen = st.session_state.get(key)
+    if key in st.session_state:
+        values = chosen if isinstance(chosen, list) else [chosen]
+        if any(value not in options for value in values):
+            del st.session_state[key]
+        return
+    for asked in st.query_params.get_all(key):
+        if asked not in options:
+            st.warning(f"{label}: there is no {plain(asked)} here; this is shown instead.")

@@ -63,7 +63,7 @@ def _found(state: State, metric: str, _a: Source, _b: Source) -> tuple[Findings,
     told = [column for column in conditions if both[column].nunique(dropna=False) > 1]
     rows = _differences(both, told, METRICS[metric])
     if rows.empty:
-        raise UserError(f"one of them has no {metric} answers")
+        raise UserError(f"there is no condition under which both have {metric} answers")
     title = f"B − A, {metric}: {_b.model} against {_a.model}"
     figure = dots_chart(
         rows.assign(comparison="B − A"),
@@ -93,7 +93,7 @@ def _differences(both: pd.DataFrame, told: Sequence[str], column: str) -> pd.Dat
     rows = []
     cells = both.groupby(list(told), dropna=False, sort=True) if told else [((), both)]
     for key, cell in cells:
-        if cell[column].isna().any():
+        if cell[column].isna().any() or cell["side"].nunique() < 2:
             continue
         found = paired_difference(cell, column, {"side": "a"}, {"side": "b"}, cell_rng(0, ("compare", *key)))
         values = dict(zip(told, key, strict=True))
@@ -123,5 +123,5 @@ def _sentences(rows: pd.DataFrame) -> list[str]:
     said = [f"**B is better** under {', '.join(better)}."] if better else []
     said += [f"**A is better** under {', '.join(worse)}."] if worse else []
     flips = int(rows["gains"].sum() + rows["losses"].sum())
-    said = said or ["No difference that these queries can tell."]
+    said = said or ["No difference stands the test after Holm's correction."]
     return [*said, f"{flips} of {rows['queries'].sum()} answers flip."]

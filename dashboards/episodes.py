@@ -48,7 +48,11 @@ def page() -> None:
         st.caption(f"{answers.total:,} episodes")
         number = 1
         if answers.total > _PER_PAGE:
-            number = st.pagination(math.ceil(answers.total / _PER_PAGE), key="page", bind="query-params")
+            pages = math.ceil(answers.total / _PER_PAGE)
+            asked_page = st.query_params.get("page", "1")
+            if not (asked_page.isdigit() and 1 <= int(asked_page) <= pages):
+                st.warning(f"There is no page {plain(asked_page)}: there are {pages}.")
+            number = st.pagination(pages, key="page", bind="query-params")
         rows = answers.rows((number - 1) * _PER_PAGE, _PER_PAGE)
         for row in rows:
             _line(here, asked, row, answers.conditions)
@@ -89,7 +93,7 @@ def _asked(here: Lab) -> Asked | None:
     with next(places):
         query = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
     if query and not query.isdigit():
-        st.warning(f"Query {plain(query)}: give its number.")
+        st.warning(f"Query {plain(query)}: give its number, 0 or more.")
         query = ""
     return Asked(source, others.get(beside), metric, where, shown, int(query) if query else None)
 
@@ -131,6 +135,8 @@ def _conversation(here: Lab, asked: Asked, row: dict[str, Any], columns: list[st
         _answers(asked, row)
     address = _permanent(asked, row, columns)
     st.page_link(this_page(), label="Permanent link to this episode", query_params=address)
+    others = {key: value for key, value in address.items() if key != "query"}
+    st.page_link(this_page(), label="All episodes of this condition", query_params=others)
     said = [f"{model}: {answer}" for model, answer in _said(asked, row).items()]
     section = Section(asked.source.run.run, [told, *said], strip_of(row, here.data), "episode")
     show.export(Findings(title, [section]), "episode")

@@ -42,7 +42,7 @@ def _live(file: Path) -> None:
     counts = trials["status"].value_counts()
     for place, (status, count) in zip(st.columns(max(len(counts), 4)), counts.items(), strict=False):
         place.metric(plain(str(status)), int(count))
-    st.dataframe(trials, hide_index=True)
+    st.dataframe(trials.dropna(axis=1, how="all"), hide_index=True)
     for _, trial in trials[trials["reason"] != ""].iterrows():
         st.error(plain(f"{trial['trial']}: {trial['reason']}"))
     told = pd.DataFrame(events)
@@ -72,6 +72,8 @@ def _trials(events: list[dict[str, Any]]) -> pd.DataFrame:
     state: dict[str, dict[str, Any]] = {}
     for event in events:
         own = state.setdefault(str(event["trial"]), {"trial": str(event["trial"]), "first": event["time"]})
+        if own.get("status") == "waiting":
+            own["first"] = event["time"]
         own |= {**event, "last": event["time"], "reason": event.get("reason", "")}
     for own in state.values():
         first, last = (datetime.fromisoformat(own[key]) for key in ("first", "last"))

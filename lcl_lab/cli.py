@@ -53,6 +53,9 @@ def read_yaml(path: Path, what: str = "") -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{told}: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{told}: not YAML: {line}{error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{told}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):

@@ -30,7 +30,12 @@ def overview_chart(rows: pd.DataFrame, published: pd.DataFrame, title: str) -> a
         theirs = printed[printed["measure"] == measure]
         lines = [*models, *theirs["line"].drop_duplicates().tolist()]
         y = alt.Y("line:N", sort=lines, title=None, axis=alt.Axis(labelLimit=280), scale=alt.Scale(domain=lines))
-        x = alt.X("estimate:Q", title=None, scale=alt.Scale(domain=domain), axis=alt.Axis(format=".1f", tickCount=5))
+        x = alt.X(
+            "estimate:Q",
+            title=None,
+            scale=alt.Scale(domain=domain),
+            axis=alt.Axis(format=".1f", tickCount=5, labelOverlap=True),
+        )
         layers = [*_ours(rows[rows["measure"] == measure].assign(line=lambda own: own["model"]), x, y)]
         if len(theirs):
             layers.append(_theirs(theirs.assign(estimate=theirs["value"]), x, y))

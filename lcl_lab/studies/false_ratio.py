@@ -179,7 +179,7 @@ def _claims(config: FalseRatio, records: pd.DataFrame) -> list[Claim]:
         claims.append(
             claim(
                 "Figure 7",
-                "LCL is at 0.00 when every label is false (below chance: it follows the link)",
+                f"LCL is at 0.00 when every label is false: it follows the link (here: below {_HARMLESS:.2f})",
                 "mini/2-way",
                 (rows["estimate"], rows["low"], rows["high"]),
                 below=_HARMLESS,

@@ -13,13 +13,14 @@ from typing import Any
 import ray
 from filelock import FileLock, Timeout
 from ray.util.client import ray as client
+from rich.console import Console
 
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps.experiment import tune_trials
+from lcl_lab.sweeps.experiment import loggers, tune_trials
 from lcl_lab.sweeps.plan import Sweep, Trial
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.trial import TRAINING, Place, fetch_trial
-from lcl_lab.sweeps.watch import Board
+from lcl_lab.sweeps.watch import STARTING, Board
 
 __all__ = ["drive"]
 
@@ -51,7 +52,9 @@ def drive(
                     fetch_trial(trial, storage, place)
         if all(place.finished(trial) for trial in trials):
             return {}
-        _connect(sweep, address, workers)
+        loggers(sweep, place.folder)
+        with Console(stderr=True).status("starting Ray …"):
+            _connect(sweep, address, workers)
         try:
             return _run(sweep, place, storage, trials, workers)
         finally:
@@ -84,13 +87,20 @@ def _connect(sweep: Sweep, address: str | None, workers: int | None) -> None:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             raise UserError(f"--address {wanted}: no cluster answers: {reason}") from error
     else:
-        cores = workers * sweep.cpu if workers else os.cpu_count() or 1
-        ray.init(num_cpus=max(cores, sweep.cpu), include_dashboard=False, **options)
+        cores = max(workers * sweep.cpu if workers else os.cpu_count() or 1, sweep.cpu)
+        check_resources(sweep, [{"CPU": float(cores), "GPU": float(_gpus() if sweep.gpu else 0)}])
+        ray.init(num_cpus=cores, include_dashboard=False, **options)
     try:
         check_resources(sweep, [node["Resources"] for node in ray.nodes() if node["Alive"]])
     except UserError:
         ray.shutdown()
         raise
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def _check_address(address: str) -> None:
@@ -113,9 +123,9 @@ def check_resources(sweep: Sweep, nodes: Sequence[Mapping[str, float]]) -> None:
     for key, count in needed.items():
         most = max(node.get(key, 0.0) for node in nodes)
         if count > most:
-            raise UserError(f"{key.lower()}: {count:g} a trial: a node of the cluster has {most:g} at most")
+            raise UserError(f"{key.lower()}: {count:g} a trial: the most that one machine has is {most:g}")
     if not any(all(node.get(key, 0.0) >= count for key, count in needed.items()) for node in nodes):
-        raise UserError(f"cpu: {sweep.cpu}, gpu: {sweep.gpu:g} a trial: no node of the cluster has both")
+        raise UserError(f"cpu: {sweep.cpu}, gpu: {sweep.gpu:g} a trial: no machine of the cluster has both")
 
 
 def _run(
@@ -134,7 +144,7 @@ def _run(
             return False
         return True
 
-    parts = [TRAINING, *(str(study["study"]) for study in sweep.studies)]
+    parts = [STARTING, TRAINING, *(str(study["study"]) for study in sweep.studies)]
     with Board(place.folder, list(by_name), finished, parts, ended) as board:
         try:
             if client.is_connected():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
+from lcl_lab.errors import UserError
 from lcl_lab.sweeps.plan import Logger, Stopping, Sweep, Trial
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.trial import Place, run_stored_trial, run_trial
 from lcl_lab.sweeps.watch import Watch
 
-__all__ = ["tune_trials"]
+__all__ = ["loggers", "tune_trials"]
 
 _EXPERIMENTS = "ray"  # of Ray Tune itself; nothing is read from there again
 
@@ -36,6 +37,7 @@ def tune_trials(
     `note` gets what becomes of each, see `Watch`. Raises OSError where Ray cannot write its own files.
     """
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths mean what they mean here
+    os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # not every report has an accuracy
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed is noted
     by_name = {trial.name: trial for trial in trials}
@@ -59,7 +61,7 @@ def tune_trials(
         run_config=tune.RunConfig(
             name="trials",
             failure_config=tune.FailureConfig(max_failures=sweep.retries),
-            callbacks=[Watch(note), *(_logger(name, place.folder) for name in sweep.loggers)],
+            callbacks=[Watch(note), *loggers(sweep, place.folder)],
             verbose=0,
             **where,
         ),
@@ -87,12 +89,35 @@ def _halving(stopping: Stopping | None) -> ASHAScheduler | None:
     )
 
 
-def _logger(name: Logger, folder: Path) -> tune.Callback:
-    """Where they keep things, and as whom, is said by their own environment variables."""
-    if name == "mlflow":
-        from ray.air.integrations.mlflow import MLflowLoggerCallback
+def loggers(sweep: Sweep, folder: Path) -> list[tune.Callback]:
+    """The loggers of a sweep, ready. Where they keep things, and as whom, their own environment variables say.
 
-        return MLflowLoggerCallback(experiment_name=folder.name)
+    Raises:
+        UserError: one of them cannot be used.
+    """
+    os.environ.setdefault("MLFLOW_TRACKING_URI", (folder / "mlflow").as_uri())
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    made = []
+    for name in sweep.loggers:
+        logger: Any = _LOGGERS[name](folder)
+        try:
+            logger.setup()
+        except Exception as error:  # whatever their servers and settings lead to
+            raise UserError(f"loggers: {name}: {' '.join(str(error).split())[:300]}") from error
+        made.append(logger)
+    return made
+
+
+def _mlflow(folder: Path) -> tune.Callback:
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    return MLflowLoggerCallback(experiment_name=folder.name)
+
+
+def _wandb(folder: Path) -> tune.Callback:
     from ray.air.integrations.wandb import WandbLoggerCallback
 
     return WandbLoggerCallback(project="lcl-lab", group=folder.name)
+
+
+_LOGGERS: Mapping[Logger, Callable[[Path], tune.Callback]] = {"mlflow": _mlflow, "wandb": _wandb}

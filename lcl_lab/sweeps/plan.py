@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -103,7 +104,8 @@ def read_sweep(path: Path) -> Sweep:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: {place}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+        told = "give a list, as in [0, 1]" if first["type"] == "tuple_type" else first["msg"]
+        raise UserError(f"{path}: {place}: {told[0].lower()}{told[1:]}") from None
     _check(path, sweep)
     for logger in sweep.loggers:
         if find_spec(logger) is None:
@@ -120,7 +122,7 @@ def _check(path: Path, sweep: Sweep) -> None:
             raise UserError(f"{path}: train: {key} is the sweep's to decide")
     names = [trial.name for trial in sweep.trials()]
     if len(set(names)) < len(names):
-        raise UserError(f"{path}: strategies, seeds: each once")
+        raise UserError(f"{path}: strategies, seeds: give each once")
     known = {study.name: study for study in studies()}
     for study in sweep.studies:
         name = study.get("study")
@@ -135,7 +137,8 @@ def _check(path: Path, sweep: Sweep) -> None:
             for name, given in trial.evaluations(Path("out"), Path("results")):
                 known[name].configured(given)
         except UserError as error:
-            raise UserError(f"{path}: {error}") from None
+            told = re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), str(error))
+            raise UserError(f"{path}: {told}") from None
 
 
 def _words(options: Mapping[str, _Option]) -> list[str]:

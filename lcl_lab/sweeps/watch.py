@@ -15,9 +15,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-__all__ = ["EVENTS", "Board", "Watch"]
+from lcl_lab.sweeps.trial import TRAINING
+
+__all__ = ["EVENTS", "STARTING", "Board", "Watch"]
 
 EVENTS = "events.jsonl"
+STARTING = "starting"  # what a trial does before it says anything itself
 _EVERY = 0.5  # seconds between two looks of the table
 _ENDED = ("finished", "stopped early")
 
@@ -33,7 +36,7 @@ class Watch(Callback):
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(_name(trial), "running", {})
+        self._note(_name(trial), "running", {"doing": STARTING})
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -44,13 +47,13 @@ class Watch(Callback):
         self._note(_name(trial), "running", told)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(_name(trial), "ended", {})
+        self._note(_name(trial), "ended", {"doing": ""})
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(_name(trial), "failed", {"reason": _reason(trial)})
+        self._note(_name(trial), "failed", {"doing": "", "reason": _reason(trial)})
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(_name(trial), "tried again", {"reason": _reason(trial)})
+        self._note(_name(trial), "tried again", {"doing": "", "reason": _reason(trial)})
 
 
 class Board:
@@ -82,6 +85,10 @@ class Board:
 
     def __enter__(self) -> Self:
         self._live.start()
+        for name, state in self._state.items():
+            if state["status"] == "waiting":
+                self.note(name, "waiting", {})
+        self._show()
         return self
 
     def __exit__(
@@ -136,10 +143,10 @@ class Board:
         """The share of a trial that is done."""
         if state["status"] in (*_ENDED, "failed"):
             return 1.0
-        if "doing" not in state:
+        if not state.get("doing"):
             return 0.0
-        number = self._parts.index(state["doing"])
-        return (number + (state["step"] / state["steps"] if number == 0 and "step" in state else 0)) / len(self._parts)
+        steps = state["step"] / state["steps"] if state["doing"] == TRAINING and "step" in state else 0.0
+        return float(self._parts.index(state["doing"]) + steps) / len(self._parts)
 
 
 def _name(trial: Any) -> str:

@@ -7,10 +7,12 @@ under image numbers that no evaluation uses.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +68,24 @@ def render_all(what: Sequence[tuple[Look, int]], workers: int) -> tuple[NDArray[
     boxes: list[Box] = []
     starts = range(0, len(what), _CHUNK)
     chunks = [what[start : start + _CHUNK] for start in starts]
-    with ProcessPoolExecutor(workers, get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(workers, get_context("forkserver"), _end_with_parent) as pool:
         made = track(pool.map(_render, chunks), "rendering", len(chunks))
         for start, (images, around) in zip(starts, made, strict=True):
             out[start : start + len(images)] = images
             boxes += around
     return out, boxes
+
+
+def _end_with_parent() -> None:
+    """A process of a pool whose parent is killed would wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _render(what: Sequence[tuple[Look, int]]) -> tuple[NDArray[np.uint8], list[Box]]:

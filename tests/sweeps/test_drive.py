@@ -19,9 +19,9 @@ from tests.sweeps.grids import ONE, run
         (1, 0, None),
         (4, 1, None),
         (1, 0.5, None),
-        (1, 2, "gpu: 2 a trial: a node of the cluster has 1 at most"),
-        (16, 0, "cpu: 16 a trial: a node of the cluster has 8 at most"),
-        (8, 1, "cpu: 8, gpu: 1 a trial: no node of the cluster has both"),
+        (1, 2, "gpu: 2 a trial: the most that one machine has is 1"),
+        (16, 0, "cpu: 16 a trial: the most that one machine has is 8"),
+        (8, 1, "cpu: 8, gpu: 1 a trial: no machine of the cluster has both"),
     ],
 )
 def test_a_trial_must_fit_on_one_node(cpu: int, gpu: float, told: str | None) -> None:

@@ -113,6 +113,6 @@ def test_a_client_of_a_cluster_sees_its_trials_and_leaves_the_same_records(
     assert done.returncode == 0, done.stderr
     assert "1 of 1 trials" in done.stderr
     events = (tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").read_text().splitlines()
-    assert [json.loads(events[0])["status"], json.loads(events[-1])["status"]] == ["running", "finished"]
+    assert [json.loads(events[0])["status"], json.loads(events[-1])["status"]] == ["waiting", "finished"]
     assert not any("tried again" in event for event in events)
     assert same_records(here, records(tmp_path), tolerance=1e-4) is None
