@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import numpy as np
+import psutil
 
 from lcl_lab.concepts import render, render_with_box
 from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_looks, known_things
 from lcl_lab.training.corpus import GROUP, plan_corpus, render_all
+from tests.sweeps.grids import wait_for
 
 
 def test_nothing_that_models_are_evaluated_on_is_in_the_corpus() -> None:
@@ -37,3 +43,19 @@ def test_any_number_of_workers_renders_the_same() -> None:
     assert boxes == same
     assert np.array_equal(one[7], render(*what[7]))
     assert boxes[7] == render_with_box(*what[7])[1]
+
+
+def test_a_killed_parent_leaves_no_process() -> None:
+    """The pool's own processes would wait for its work for ever."""
+    code = "from lcl_lab.training.corpus import plan_corpus, render_all\n"
+    code += "c = plan_corpus(0, 2000, 1); render_all(list(zip(c.looks, c.numbers)), 2)"
+    parent = psutil.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(parent.children(recursive=True)) >= 3)  # the server of processes, and two of the pool
+    time.sleep(3)  # until they render
+    children = parent.children(recursive=True)
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=60)
+    for child in alive:
+        child.kill()
+    assert not alive
