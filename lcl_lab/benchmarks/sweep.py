@@ -93,7 +93,7 @@ def _read(folder: Path, began: float, workers: int) -> _Sweep:
     at = [(datetime.fromisoformat(event["time"]).timestamp(), event["trial"], event["status"]) for event in events]
     took = {mark.stem: json.loads(mark.read_text())["seconds"] for mark in (folder / "trials").glob("*.json")}
     ends = sorted((moment, trial) for moment, trial, status in at if status == "finished")
-    first = min(moment for moment, _, _ in at)
+    first = min(moment for moment, _, status in at if status == "running")
     gaps = [later - earlier - took[trial] for (earlier, _), (later, trial) in zip(ends, ends[workers:], strict=False)]
     return _Sweep(first - began, ends[-1][0] - first, list(took.values()), gaps if workers == 1 else [])
 
