@@ -19,7 +19,7 @@ from lcl_lab.studies import Findings, Section, Table
 __all__ = ["page"]
 
 _SILENT = 900  # seconds without a word after which a trial that runs is told as silent
-_ENDED = ("finished", "stopped early", "failed")
+_RESTING = ("waiting", "finished", "stopped early", "failed")
 
 
 def page() -> None:
@@ -78,6 +78,6 @@ def _trials(events: list[dict[str, Any]]) -> pd.DataFrame:
     for own in state.values():
         first, last = (datetime.fromisoformat(own[key]) for key in ("first", "last"))
         own["minutes"] = round((last - first).total_seconds() / 60, 1)
-        if own["status"] not in _ENDED and (datetime.now(UTC) - last).total_seconds() > _SILENT:
+        if own["status"] not in _RESTING and (datetime.now(UTC) - last).total_seconds() > _SILENT:
             own["status"] = "silent"
     return pd.DataFrame(list(state.values()), columns=columns).fillna({"reason": ""})

@@ -139,10 +139,10 @@ def _run(
         trial = by_name[name]
         if storage:
             fetch_trial(trial, storage, place)
-        if not place.finished(trial):
-            place.finish(trial, stopped=told)
-            return False
-        return True
+        if place.finished(trial) or sweep.stopping is None:
+            return True
+        place.finish(trial, stopped=told)
+        return False
 
     parts = [STARTING, TRAINING, *(str(study["study"]) for study in sweep.studies)]
     with Board(place.folder, list(by_name), finished, parts, ended) as board:

@@ -251,13 +251,14 @@ def test_a_sweep_is_seen_while_it_runs_with_failures_and_their_reasons(results: 
         {"time": now, "trial": "mix-seed-0", "status": "running", "doing": "training", "step": 50, "accuracy": 0.6},
         {"time": now, "trial": "mix-seed-1", "status": "failed", "reason": "OSError: <b>disk</b> full"},
         {"time": "2020-01-01T00:00:00+00:00", "trial": "mix-seed-2", "status": "running"},
+        {"time": "2020-01-01T00:00:00+00:00", "trial": "mix-seed-3", "status": "waiting"},
     ]
     lines = [json.dumps(event) for event in events]
     (folder / "events.jsonl").write_text("\n".join([*lines, '{"time": "torn']))
     app = opened("sweeps")
     assert not app.exception
     table = app.dataframe[0].value.set_index("trial")
-    assert table["status"].to_dict() == {"mix-seed-0": "running", "mix-seed-1": "failed", "mix-seed-2": "silent"}
+    assert table["status"].tolist() == ["running", "failed", "silent", "waiting"]
     assert table.loc["mix-seed-0", ["step", "steps", "accuracy"]].tolist() == [50, 90, 0.6]
     assert "disk" in app.error[0].value and "<b>" not in app.error[0].value
     assert len(app.get("vega_lite_chart")) == 2
