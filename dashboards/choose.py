@@ -6,16 +6,19 @@ the page of episodes, to which the others lead.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboards.results import Design
+from dashboards.results import Design, Source
 from dashboards.text import plain
 
-__all__ = ["bound", "design", "metric", "models", "run", "seeds"]
+__all__ = ["bound", "design", "metric", "models", "run", "seeds", "willing"]
 
 _MOST = 8  # models in one chart that can be told apart
+_AT_ONCE = 300_000  # records that a page reads within two seconds
+_A_SECOND = 200_000
 
 
 def bound(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
@@ -72,6 +75,17 @@ def seeds(design: Design) -> list[int]:
 def metric(both: bool = False, key: str = "by") -> str:
     """`candidate` or `open-ended`, or `both`."""
     return bound("Metric", [*(["both"] if both else []), "candidate", "open-ended"], key)
+
+
+def willing(sources: Sequence[Source]) -> bool:
+    """Whether to read the records of all these: what takes longer than a page should is read when asked for."""
+    runs = {source.run.run: source.run for source in sources}
+    shares = Counter(source.run.run for source in sources)
+    count = sum(run.records * shares[name] // len(run.config["models"]) for name, run in runs.items())
+    if count <= _AT_ONCE:
+        return True
+    told = f"Read {count:,} records, in about {count / _A_SECOND:.0f} s; fewer models or seeds take less"
+    return st.toggle(told, key="all", bind="query-params")
 
 
 def _settle(label: str, key: str, options: Sequence[str]) -> None:

@@ -42,6 +42,8 @@ def page() -> None:
         return
     with places[1]:
         b = names[choose.bound("B", same, "b")]
+    if not choose.willing([a, b]):
+        return
     try:
         found, conditions = _found((a.state, b.state), metric, a, b)
     except UserError as error:

@@ -52,6 +52,8 @@ def page() -> None:
     if not sources:
         st.info("No run of this design is finished yet.")
         return
+    if not choose.willing([*sources, *harm]):
+        return
     found = _found(tuple(source.state for source in (*sources, *harm)), metric, sources, harm)
     picked = show.findings(found, "overview", ["model", "measure"])
     show.export(found, "overview")

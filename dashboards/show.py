@@ -91,7 +91,7 @@ def _title(panel: Any) -> str:
 def chart(figure: Chart, key: str, name: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
     """Draw the panels of a figure side by side, or below one another on a phone, and offer to save it."""
     picked = None
-    panels = _panels(figure.to_dict())
+    panels = _panels(figure.to_dict(validate=False))  # tests have: it takes as long as drawing
     places = [place for _ in panels[::_ABREAST] for place in st.columns(min(_ABREAST, len(panels)))]
     for number, (place, panel) in enumerate(zip(places, panels, strict=False)):
         with place:

@@ -38,6 +38,8 @@ def page(study: Study[Any]) -> None:
     if not sources:
         st.info("Choose a model and a seed.")
         return
+    if not choose.willing(sources):
+        return
     unfinished = sorted({source.run.run for source in sources if not source.run.finished})
     for run in unfinished:
         st.warning(f"{plain(run)} is not finished: this is what it has so far.")

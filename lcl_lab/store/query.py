@@ -38,6 +38,11 @@ class RunInfo:
         return self.provenance is not None
 
     @property
+    def records(self) -> int:
+        """How many there are; reads footers only."""
+        return sum(map(rows_in, record_files(self.path)))
+
+    @property
     def commit(self) -> str | None:
         """The commit that finished the run, when known."""
         return self.provenance.commit if self.provenance else None

@@ -129,6 +129,18 @@ def test_designs_are_told_apart_by_what_differs(results: Path) -> None:
     assert not app.selectbox("of_data").set_value("world-100").run().exception
 
 
+@pytest.mark.parametrize("page", ["", "false_ratio", "compare"])
+def test_what_takes_long_is_read_when_asked_for(page: str, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied(results, "false_ratio")
+    monkeypatch.setattr("dashboards.choose._AT_ONCE", 1_999)
+    app = opened(page)
+    assert not app.get("vega_lite_chart")
+    assert app.toggle("all").label.startswith("Read 2,000 records" if page == "compare" else "Read 7,000 records")
+    app.toggle("all").set_value(True).run()
+    assert app.get("vega_lite_chart")
+    assert opened(page, all="true").get("vega_lite_chart")
+
+
 def test_half_written_and_broken_runs_are_told_and_break_nothing(results: Path) -> None:
     copied(results, "false_ratio", "shots")
     ratio, shots = (next(run for run in runs(results) if run.study == name) for name in ("false_ratio", "shots"))
