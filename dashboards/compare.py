@@ -81,7 +81,8 @@ def _found(state: State, metric: str, _a: Source, _b: Source) -> tuple[Findings,
     numbers = rows[["estimate", "low", "high"]].to_numpy().tolist()
     told_differences = [interval(estimate, low, high, sign=True) for estimate, low, high in numbers]
     columns = ["condition", "A", "B", "difference", "gains", "losses", "queries", "pairs", "p", "Holm"]
-    table = rows.assign(difference=told_differences)[columns]
+    chances = {name: rows[name].map("{:.2g}".format) for name in ("p", "Holm")}
+    table = rows.assign(difference=told_differences, **chances)[columns]
     caption = "Wrong under A and right under B are gains; McNemar's exact test over concept pairs, adjusted by Holm"
     return Findings(title, [Section(title, _sentences(rows), figure, "compare", [Table(caption, table)])]), told
 
