@@ -83,7 +83,7 @@ class Answers:
 def conditions_of(state: tuple[str, str, int, int], _source: Source) -> dict[str, list[str]]:
     """What one can choose by: the values of each condition, pairs and true names, as text.
 
-    Kept while the state of the run is the same.
+    SegmentKV while the state of the run is the same.
     """
     with connected([_source.run]) as connection:
         columns = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]

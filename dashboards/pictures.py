@@ -10,8 +10,8 @@ import streamlit as st
 from PIL import Image
 
 from dashboards.text import plain
-from lcl_lab.concepts import DATASETS, ConceptSet, ImageRef, load_concepts
-from lcl_lab.episodes import Episode, Example, picture_strip
+from lcl_lab.concepts import DATASETS, Dataset, ImageRef, load_dataset
+from lcl_lab.episodes import Episode, Example, episode_image
 from lcl_lab.errors import UserError
 
 __all__ = ["show_picture", "strip_of"]
@@ -43,7 +43,7 @@ def strip_of(row: Mapping[str, Any], allowed: tuple[str, ...]) -> Image.Image:
         other_name=row["other_name"],
     )
     grey = Image.new("RGB", (64, 64), "#AAAAAA")
-    return picture_strip(episode, lambda ref: _image(ref, allowed) or grey)
+    return episode_image(episode, lambda ref: _image(ref, allowed) or grey)
 
 
 def _ref(name: str) -> ImageRef:
@@ -66,11 +66,11 @@ def _image(ref: ImageRef, allowed: tuple[str, ...]) -> Image.Image | None:
 
 
 @lru_cache(maxsize=4)
-def _sets(allowed: tuple[str, ...]) -> dict[str, ConceptSet]:
+def _sets(allowed: tuple[str, ...]) -> dict[str, Dataset]:
     found = {}
     for name in (*DATASETS, *allowed):
         try:
-            concepts = load_concepts(name)
+            concepts = load_dataset(name)
         except UserError as error:
             st.warning(plain(str(error)))
             continue

@@ -25,9 +25,9 @@ def main(arguments: Sequence[str]) -> None:
     if not out.parent.is_dir():
         raise UserError(f"--out {out}: no folder {out.parent}")
 
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
 
-    concepts = load_concepts(options.data)
+    concepts = load_dataset(options.data)
     others = len(concepts.concepts) - 1
     count = min(100, others) if options.count is None else options.count
     if not 1 <= count <= others:
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str]) -> None:
     import numpy as np
 
     from lcl_lab.concepts.pairs_file import write_pairs
-    from lcl_lab.models.clips import load_clip_by_name
-    from lcl_lab.training.neighbours import mine_neighbours
+    from lcl_lab.models.clip_registry import load_clip_by_name
+    from lcl_lab.training.mine_neighbours import mine_neighbours
 
     clip = load_clip_by_name(options.clip)
     rows = mine_neighbours(concepts, clip, options.images, count, tuple(options.weights), options.seed)

@@ -20,7 +20,7 @@ from lcl_lab.cli import Parser, run_program
 from lcl_lab.errors import UserError
 
 if TYPE_CHECKING:
-    from lcl_lab.analysis.power import Clustering
+    from lcl_lab.analysis.power_simulation import Clustering
 
 __all__ = ["main"]
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lcl_lab.analysis.power import pairs_needed, power
+    from lcl_lab.analysis.power_simulation import pairs_needed, power
     from lcl_lab.progress import track
 
     clustering = _clustering(options)
@@ -79,7 +79,7 @@ def _parser() -> Parser:
 
 
 def _clustering(options: argparse.Namespace) -> Clustering:
-    from lcl_lab.analysis.power import Clustering, observed_clustering
+    from lcl_lab.analysis.power_simulation import Clustering, observed_clustering
 
     if options.run is None:
         for name in ("changed", "alike"):

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
 
     # Else Ray, under `uv run`, packs the working directory and makes an environment for every worker.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    from lcl_lab.sweeps.drive import drive
+    from lcl_lab.sweeps.driver import drive
     from lcl_lab.sweeps.storage import Storage
     from lcl_lab.sweeps.trial import Place
 

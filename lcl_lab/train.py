@@ -63,7 +63,7 @@ def _is_main_process() -> bool:
 
 def _check(options: argparse.Namespace) -> Checkpoint | None:
     """Everything that can be wrong, before anything is loaded; the model to start from, if there is one."""
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.concepts.pairs_file import neighbour_rows
     from lcl_lab.models import find_checkpoint
 
@@ -83,7 +83,7 @@ def _check(options: argparse.Namespace) -> Checkpoint | None:
     from lcl_lab.strategies import find_strategy
 
     strategy = find_strategy(options.strategy, beside=(VISION,))
-    concepts = load_concepts(options.data)
+    concepts = load_dataset(options.data)
     few = min(concepts.concepts.values(), key=lambda concept: concept.images)
     if few.images < 9:
         raise UserError(f"--data {options.data}: concept {few.name!r} has {few.images} images; 16 shots need 9")
@@ -96,13 +96,13 @@ def _check(options: argparse.Namespace) -> Checkpoint | None:
 
 def _identity(options: argparse.Namespace, start: Checkpoint | None) -> Mapping[str, Any]:
     """What the trained weights depend on: a training with another identity is another training."""
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
 
     depends = ("strategy", "seed", "preset", "steps", "batch", "learning_rate", "target", "every_answer", "lora")
     return {
         **{name: getattr(options, name) for name in depends},
         "start": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
-        "data": None if options.strategy == VISION else load_concepts(options.data).fingerprint,
+        "data": None if options.strategy == VISION else load_dataset(options.data).fingerprint,
         "neighbours": str(options.neighbours or options.clip),
     }
 
@@ -113,8 +113,8 @@ def _open(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
     Raises:
         UserError: the folder cannot be made, or holds a model or another training.
     """
-    from lcl_lab.models.registry import CARD, TRAINING
-    from lcl_lab.store.files import read_json, write_json
+    from lcl_lab.atomic import read_json, write_json
+    from lcl_lab.models.checkpoint import CARD, TRAINING
 
     file = out / TRAINING
     goes_on = read_json(file) == identity
@@ -133,7 +133,7 @@ def _open(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
 
 
 def _train_vision(options: argparse.Namespace, log: TrainingLog) -> None:
-    from lcl_lab.training.clip import ClipPlan, train_clip
+    from lcl_lab.training.pretrain_clip import ClipPlan, train_clip
 
     plan = ClipPlan(steps=_TINY_STEPS, groups=40, batch=16) if options.preset == "tiny" else ClipPlan()
     train_clip(plan, options.out, options.seed, options.threads, log)
@@ -141,8 +141,8 @@ def _train_vision(options: argparse.Namespace, log: TrainingLog) -> None:
 
 def _train(options: argparse.Namespace, start: Checkpoint | None, log: TrainingLog) -> None:
     from lcl_lab.strategies import find_strategy
-    from lcl_lab.training.material import Sources
-    from lcl_lab.training.train import Options, train_strategy
+    from lcl_lab.training.data import Sources
+    from lcl_lab.training.run import Options, train_strategy
 
     assert start is not None
     tiny = options.preset == "tiny"
@@ -170,9 +170,9 @@ def _finish(out: Path, identity: Mapping[str, Any], arguments: Sequence[str], lo
     """The chart and the card; what only an unfinished training needs goes."""
     import pandas as pd
 
+    from lcl_lab.atomic import write_json
     from lcl_lab.figures import save, training_chart
-    from lcl_lab.models.registry import CARD, TRAINING, fingerprint
-    from lcl_lab.store.files import write_json
+    from lcl_lab.models.checkpoint import CARD, TRAINING, fingerprint
     from lcl_lab.training.log import METRICS_FILE
 
     lines = pd.read_json(out / METRICS_FILE, lines=True)

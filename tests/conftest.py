@@ -11,9 +11,9 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from lcl_lab.models.clip import build_clip, vision_tower
-from lcl_lab.models.mini import IMAGE_TOKENS, build_mini
-from lcl_lab.models.mini_processor import build_processor
+from lcl_lab.models.mini.architecture import IMAGE_TOKENS, build_mini
+from lcl_lab.models.mini.clip import build_clip, vision_tower
+from lcl_lab.models.mini.processor import build_processor
 from tests.models.shikra import write_released
 from tests.sweeps.grids import ONE, run
 

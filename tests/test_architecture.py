@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "lcl_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-BASICS = {"errors", "plugins", "cli", "progress", "places"}
+BASICS = {"errors", "plugins", "cli", "progress", "cache_dir", "atomic"}
 ALLOWED = {
     "concepts": set(),
     "episodes": {"concepts"},

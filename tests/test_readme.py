@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lcl_lab.concepts import ImageRef, load_concepts
+from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.sweeps import read_sweep
 from tests.hub import serve
 from tests.served import answering
@@ -116,7 +116,7 @@ def test_a_model_of_the_hub_is_asked_about_a_folder_of_images(
     folder: Path, stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (command,) = (c for c in COMMANDS if "llava-hf/" in c)
-    world = load_concepts("isekai-mini")
+    world = load_dataset("isekai-mini")
     for pair in world.pairs[:2]:
         for concept in pair:
             (folder / "photos" / concept).mkdir(parents=True)
@@ -237,7 +237,7 @@ def test_every_command_is_run_by_one_of_these_tests() -> None:
         "lcl_lab.train",
         "lcl_lab.neighbours",
         "lcl_lab.zoo",
-        "lcl_lab.models.convert_shikra",
+        "lcl_lab.models.convert.shikra",
         "lcl_lab.benchmarks.evaluator",
         "lcl_lab.benchmarks.sweep",
         "lcl_lab.benchmarks.dashboard",

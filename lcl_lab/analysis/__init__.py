@@ -7,12 +7,11 @@ to import, so functions import it themselves.
 from __future__ import annotations
 
 from lcl_lab.analysis.accuracy import METRICS, accuracy, cell_rng
-from lcl_lab.analysis.baselines import published, published_false_ratio
-from lcl_lab.analysis.dose import DoseResponse, dose_response
+from lcl_lab.analysis.dose_response import DoseResponse, dose_response
 from lcl_lab.analysis.equivalence import Equivalence, equivalence
-from lcl_lab.analysis.families import adjust
 from lcl_lab.analysis.intervals import cluster_bootstrap, effective_size, wilson
-from lcl_lab.analysis.link import LinkScore, link_score
+from lcl_lab.analysis.link_score import LinkScore, link_score
+from lcl_lab.analysis.multiple_testing import adjust
 from lcl_lab.analysis.paired import (
     PairedDifference,
     cluster_mcnemar,
@@ -20,9 +19,10 @@ from lcl_lab.analysis.paired import (
     paired_difference,
     paired_values,
 )
-from lcl_lab.analysis.position import Places, factorial_drops, places_differ, position_drops
+from lcl_lab.analysis.position_effects import Places, factorial_drops, places_differ, position_drops
+from lcl_lab.analysis.published import published, published_false_ratio
 from lcl_lab.analysis.variance import Components, OrderAndDraw, Seeds, components, order_and_draw, seeds
-from lcl_lab.analysis.vqa import vqa_accuracy
+from lcl_lab.analysis.vqa_accuracy import vqa_accuracy
 
 __all__ = [
     "METRICS",

@@ -71,20 +71,20 @@ def _apart(way: str, study: str, supports: int, options: Any) -> dict[str, Any]:
 def _measure(way: str, study: str, supports: int, options: Any) -> dict[str, Any]:
     import torch
 
-    from lcl_lab.concepts import load_concepts
-    from lcl_lab.models.encode import Encoder
-    from lcl_lab.models.plain import PlainReader
-    from lcl_lab.models.shared import SharedReader
+    from lcl_lab.concepts import load_dataset
+    from lcl_lab.models.engine.prefix_engine import PrefixEngine
+    from lcl_lab.models.engine.prompt_encoder import Encoder
+    from lcl_lab.models.engine.reference_engine import ReferenceEngine
 
     torch.set_num_threads(options.threads)
     model, processor = _model()
-    encoder, image = Encoder(processor), load_concepts("world-100").image
+    encoder, image = Encoder(processor), load_dataset("world-100").image
     prompts = _prompts(study, supports, options.queries, candidates=way != "once")
     refs = {ref for prompt in prompts for ref in prompt.images}
     pictures = {ref: image(ref) for ref in refs}  # drawing them is no part of an evaluation
     encoded = [encoder(prompt) for prompt in prompts]
-    ours = SharedReader(model, processor, encoder, _BATCH)
-    plain = PlainReader(model, processor, encoder, _BATCH if way == "batch" else 1)
+    ours = PrefixEngine(model, processor, encoder, _BATCH)
+    plain = ReferenceEngine(model, processor, encoder, _BATCH if way == "batch" else 1)
     answer: Callable[[], Any] = (
         (lambda: ours.answer(encoded, pictures.__getitem__))
         if way == "ours"
@@ -110,11 +110,11 @@ def _prompts(study: str, supports: int, queries: int, candidates: bool) -> list[
     shots with one label false, at each place, and with none."""
     from dataclasses import replace
 
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.episodes import draw_episode, falsify_at
     from lcl_lab.prompts import chat
 
-    world = load_concepts("world-100")
+    world = load_dataset("world-100")
     each = queries if study == "shots" else max(1, queries // 4)
     episodes = []
     for query in range(supports * each):
@@ -131,7 +131,7 @@ def _model() -> tuple[Any, Any]:
     import torch
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-    from lcl_lab.models.mini_processor import build_processor
+    from lcl_lab.models.mini.processor import build_processor
 
     torch.manual_seed(0)
     processor = build_processor(64)
@@ -164,9 +164,9 @@ def _peak() -> int:
 
 def _least(encoded: Sequence[Any], placeholder: int, ours: Any) -> int:
     """Tokens in the tree of these prompts."""
-    from lcl_lab.models.prefixes import grow
+    from lcl_lab.models.engine.prefix_tree import build_tree
 
-    root = grow([one.units(placeholder, ours.eye.keys(one.images)) for one in encoded])
+    root = build_tree([one.units(placeholder, ours.eye.keys(one.images)) for one in encoded])
     return sum(1 if isinstance(unit, int) else 64 for node in root.below() for unit in node.units)
 
 

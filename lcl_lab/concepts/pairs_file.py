@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lcl_lab.concepts.types import ConceptSet, ImageRef
+from lcl_lab.concepts.dataset import Dataset, ImageRef
 from lcl_lab.errors import UserError, nearest
 
 __all__ = ["ClassLine", "neighbour_rows", "read_pairs", "write_pairs"]
@@ -32,7 +32,7 @@ class ClassLine:
     neighbours: tuple[tuple[str, str, str], ...]  # id, name, image
 
 
-def write_pairs(path: Path, concepts: ConceptSet, neighbours: NDArray[np.int64], rng: np.random.Generator) -> None:
+def write_pairs(path: Path, concepts: Dataset, neighbours: NDArray[np.int64], rng: np.random.Generator) -> None:
     """Write neighbours (C, N), indices in the set's order; each comes with a random image of its class."""
     classes = list(concepts.concepts.values())
 
@@ -77,7 +77,7 @@ def _lines(path: Path, text: str) -> Iterator[ClassLine]:
             raise UserError(f"{path}, line {number}: not a class with neighbours: {error}") from None
 
 
-def neighbour_rows(path: Path, concepts: ConceptSet) -> NDArray[np.int64]:
+def neighbour_rows(path: Path, concepts: Dataset) -> NDArray[np.int64]:
     """The file's neighbours (C, N) as indices in the order of a set that has the same classes.
 
     Raises:

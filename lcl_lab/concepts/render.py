@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lcl_lab.concepts.look import COLOURS, FACTORS, Look
+from lcl_lab.concepts.appearance import COLOURS, FACTORS, Appearance
 
 __all__ = ["IMAGE_SIZE", "Box", "render", "render_with_box"]
 
@@ -28,12 +28,12 @@ _BODY_RADIUS = 0.46  # of the half image
 _SPREAD = {"on top": (-pi / 2, 1.9), "below": (pi / 2, 1.9)}  # middle and width of the fan of parts
 
 
-def render(look: Look, index: int) -> NDArray[np.uint8]:
+def render(look: Appearance, index: int) -> NDArray[np.uint8]:
     """Image number `index` of a look: uint8 (64, 64, 3), RGB."""
     return render_with_box(look, index)[0]
 
 
-def render_with_box(look: Look, index: int) -> tuple[NDArray[np.uint8], Box]:
+def render_with_box(look: Appearance, index: int) -> tuple[NDArray[np.uint8], Box]:
     """The image, and the box around the thing in it, parts included, whether or not something covers it."""
     rng = np.random.default_rng([look.digest(), index])
     canvas = _background(rng)
@@ -107,7 +107,7 @@ def _blob(canvas: NDArray[np.float32], rng: np.random.Generator, x: float, y: fl
     _paint(canvas, shape, IMAGE_SIZE / 2, colour)
 
 
-def _parts(look: Look, x: Plane, y: Plane) -> list[Plane]:
+def _parts(look: Appearance, x: Plane, y: Plane) -> list[Plane]:
     """A signed distance for each attached part, its root just inside the body."""
     number = FACTORS["count"].index(look.count) + 1
     distances = []

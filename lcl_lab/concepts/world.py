@@ -19,15 +19,15 @@ from hashlib import blake2b
 import numpy as np
 from PIL import Image
 
-from lcl_lab.concepts.look import FACTORS, Look, random_look
+from lcl_lab.concepts.appearance import FACTORS, Appearance, random_appearance
+from lcl_lab.concepts.dataset import Concept, ImageRef, Pair
+from lcl_lab.concepts.names import invent_names, portmanteau
 from lcl_lab.concepts.render import Box, render, render_with_box
-from lcl_lab.concepts.types import Concept, ImageRef, Pair
-from lcl_lab.concepts.words import invent_names, portmanteau
 
 __all__ = [
     "TRAINING_IMAGES_FROM",
     "World",
-    "held_out_looks",
+    "held_out_appearances",
     "isekai_mini",
     "known_things",
     "world_100",
@@ -46,11 +46,11 @@ _THINGS = (
 
 @dataclass(frozen=True)
 class World:
-    """A set of rendered concepts: a `ConceptSet` that can also say what each concept looks like."""
+    """A set of rendered concepts: a `Dataset` that can also say what each concept looks like."""
 
     name: str
     concepts: Mapping[str, Concept]
-    looks: Mapping[str, Look] = field(repr=False)
+    looks: Mapping[str, Appearance] = field(repr=False)
     pairs: Sequence[Pair]
 
     @property
@@ -63,7 +63,7 @@ class World:
     def image(self, ref: ImageRef) -> Image.Image:
         return Image.fromarray(self.pixels(ref.concept, ref.number))
 
-    def look(self, concept: str) -> Look:
+    def look(self, concept: str) -> Appearance:
         return self.looks[concept]
 
     def box(self, ref: ImageRef) -> Box:
@@ -89,13 +89,13 @@ def world_900() -> World:
     settings, or it is not recognised in new ones.
     """
     rng = np.random.default_rng([_WORLD_SEED, 900])
-    taken = set(held_out_looks())
-    looks: list[Look] = []
+    taken = set(held_out_appearances())
+    looks: list[Appearance] = []
     for _ in range(_FAMILIES):
-        family = random_look(rng)
+        family = random_appearance(rng)
         for _ in range(_GENERA):
             genus = family.vary(rng, _some_factors(rng, 3))
-            species: list[Look] = []
+            species: list[Appearance] = []
             while len(species) < 900 // (_FAMILIES * _GENERA):
                 look = genus.vary(rng, _some_factors(rng, int(rng.integers(1, 3))))
                 if look not in taken:
@@ -121,10 +121,10 @@ def world_dev() -> World:
 def _world_of_pairs(name: str, stream: int, *others: World) -> World:
     """50 pairs of look-alikes whose looks and names are in none of the other worlds."""
     rng = np.random.default_rng([_WORLD_SEED, stream])
-    looks: list[Look] = []
+    looks: list[Appearance] = []
     taken = {look for world in others for look in world.looks.values()}
     while len(looks) < 100:
-        look = random_look(rng)
+        look = random_appearance(rng)
         pair = [look, look.vary(rng, _some_factors(rng, 3))]
         if not set(pair) & (taken | set(looks)):
             looks += pair
@@ -137,9 +137,9 @@ def _world_of_pairs(name: str, stream: int, *others: World) -> World:
 def isekai_mini() -> World:
     """20 groups of a known thing and an unreal fusion: 40 categories, 40 images each."""
     rng = np.random.default_rng([_WORLD_SEED, 20])
-    things: list[Look] = []
+    things: list[Appearance] = []
     while len(things) < len(_THINGS):
-        look = random_look(rng)
+        look = random_appearance(rng)
         if all(look.distance(other) >= 5 for other in things):
             things.append(look)
     looks, names, pairs, stories = [], [], [], []
@@ -159,14 +159,14 @@ def isekai_mini() -> World:
 
 
 @cache
-def held_out_looks() -> frozenset[Look]:
+def held_out_appearances() -> frozenset[Appearance]:
     """What no model may see in training: `world-100` and the unreal half of `isekai-mini`."""
     unreal = [isekai_mini().looks[pair.positive] for pair in isekai_mini().pairs]
     return frozenset([*world_100().looks.values(), *world_dev().looks.values(), *unreal])
 
 
 @cache
-def known_things() -> Mapping[str, Look]:
+def known_things() -> Mapping[str, Appearance]:
     """The real half of `isekai-mini`: what the base model learns to name."""
     world = isekai_mini()
     return {world.concepts[pair.negative].name: world.looks[pair.negative] for pair in world.pairs}
@@ -174,7 +174,7 @@ def known_things() -> Mapping[str, Look]:
 
 def _world(
     name: str,
-    looks: Sequence[Look],
+    looks: Sequence[Appearance],
     names: Sequence[str],
     pairs: Sequence[Pair],
     images: int,
@@ -186,7 +186,7 @@ def _world(
     return World(name, concepts, dict(zip(ids, looks, strict=True)), tuple(pairs))
 
 
-def _fuse(rng: np.random.Generator, body: Look, donor: Look) -> tuple[Look, list[str]]:
+def _fuse(rng: np.random.Generator, body: Appearance, donor: Appearance) -> tuple[Appearance, list[str]]:
     """`body` with three factors of `donor`, and which they are."""
     able = [f for f in FACTORS if f not in ("colour", "second") and getattr(body, f) != getattr(donor, f)]
     given = [str(f) for f in rng.choice(able, size=3, replace=False)]

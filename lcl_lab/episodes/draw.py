@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lcl_lab.concepts import Concept, ConceptSet, ImageRef, Pair
+from lcl_lab.concepts import Concept, Dataset, ImageRef, Pair
 from lcl_lab.episodes.episode import Episode, Example
 from lcl_lab.errors import UserError
 
@@ -22,7 +22,7 @@ __all__ = ["check_shots", "draw_episode", "redraw"]
 _SUPPORT, _REDRAW = 0, 4  # streams of draws; those between are of changes, so that one draw never shifts another
 
 
-def check_shots(concepts: ConceptSet, shots: int, queries_per_support: int = 1) -> None:
+def check_shots(concepts: Dataset, shots: int, queries_per_support: int = 1) -> None:
     """Refuse a shot count that no episode of the set can have.
 
     Raises:
@@ -45,7 +45,7 @@ def check_shots(concepts: ConceptSet, shots: int, queries_per_support: int = 1) 
         )
 
 
-def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int, queries_per_support: int = 1) -> Episode:
+def draw_episode(concepts: Dataset, seed: int, query_id: int, shots: int, queries_per_support: int = 1) -> Episode:
     """The episode of one query: its support has `shots` images in all (paper section 4: k = k/2 + k/2).
 
     Consecutive supports go through the pairs in turn, asking for the positive and then for the negative
@@ -74,7 +74,7 @@ def draw_episode(concepts: ConceptSet, seed: int, query_id: int, shots: int, que
     )
 
 
-def redraw(concepts: ConceptSet, episode: Episode, draw: int) -> Episode:
+def redraw(concepts: Dataset, episode: Episode, draw: int) -> Episode:
     """The same query after another support of the same pair: number 0 is the one that was drawn.
 
     An image of the other support may be in this one too, but never the query.
@@ -92,7 +92,7 @@ def redraw(concepts: ConceptSet, episode: Episode, draw: int) -> Episode:
 
 
 def _arrange(
-    concepts: ConceptSet,
+    concepts: Dataset,
     pair: Pair,
     images: Mapping[str, Sequence[int] | NDArray[np.int64]],
     shots: int,

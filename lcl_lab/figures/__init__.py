@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lcl_lab.figures.curves import curves_chart
-from lcl_lab.figures.dots import dots_chart
-from lcl_lab.figures.false_ratio import false_ratio_chart
-from lcl_lab.figures.overview import overview_chart
-from lcl_lab.figures.position import position_chart
-from lcl_lab.figures.radar import radar_chart
+from lcl_lab.figures.dot_plot import dots_chart
+from lcl_lab.figures.false_ratio_plot import false_ratio_chart
+from lcl_lab.figures.line_plot import curves_chart
+from lcl_lab.figures.overview_plot import overview_chart
+from lcl_lab.figures.position_plot import position_chart
+from lcl_lab.figures.radar_plot import radar_chart
 from lcl_lab.figures.theme import Chart, save
-from lcl_lab.figures.training import training_chart, trials_chart
+from lcl_lab.figures.training_plot import training_chart, trials_chart
 
 __all__ = [
     "Chart",

@@ -1,6 +1,6 @@
 """Models: what answers an episode. Importing the package imports no torch; loading a model does."""
 
-from lcl_lab.models.registry import (
+from lcl_lab.models.checkpoint import (
     PROTOTYPE,
     Checkpoint,
     find_checkpoint,
@@ -9,7 +9,7 @@ from lcl_lab.models.registry import (
     shipped,
     training_of,
 )
-from lcl_lab.models.types import Answer, Loglik, Model
+from lcl_lab.models.interface import Answer, Loglik, Model
 
 __all__ = [
     "PROTOTYPE",

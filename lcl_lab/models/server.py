@@ -19,11 +19,11 @@ import openai
 from diskcache import Cache
 from PIL.Image import Image
 
+from lcl_lab.cache_dir import cache_folder
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError, nearest
-from lcl_lab.models.registry import Checkpoint
-from lcl_lab.models.types import NEW_TOKENS, Answer
-from lcl_lab.places import cache_folder
+from lcl_lab.models.checkpoint import Checkpoint
+from lcl_lab.models.interface import NEW_TOKENS, Answer
 from lcl_lab.prompts import Prompt, Turn
 
 __all__ = ["ServerModel", "check_server"]

@@ -6,9 +6,9 @@ study opens the same run again and commits the cells that are missing. `connect`
 
 from __future__ import annotations
 
-from lcl_lab.store.compare import records_digest, same_records
 from lcl_lab.store.provenance import Provenance, collect
 from lcl_lab.store.query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_run, runs
+from lcl_lab.store.record_diff import records_digest, same_records
 from lcl_lab.store.records import FIXED, Record, Shown, record_schema, to_table
 from lcl_lab.store.run import Run, read_events
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError
-from lcl_lab.store.files import read_json
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.run import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, STAMP, record_files
 from lcl_lab.store.shards import SUFFIX, is_whole, read_shards, relation, rows_in, shard_files

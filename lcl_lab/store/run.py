@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from filelock import FileLock, Timeout
 
+from lcl_lab.atomic import canonical_json, explained, read_json, remove_temporary, write_json
 from lcl_lab.errors import UserError
-from lcl_lab.store.files import canonical_json, explained, read_json, remove_temporary, write_json
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.records import Record
 from lcl_lab.store.shards import SUFFIX, is_whole, pack, read_shards, rows_in, shard_files, write_shard

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lcl_lab.atomic import TEMPORARY, explained, write_atomic
 from lcl_lab.errors import UserError
-from lcl_lab.store.files import TEMPORARY, explained, write_atomic
 from lcl_lab.store.records import FIXED, Record, record_schema, to_table
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lcl_lab.strategies.laws import Law, fixed_shots
+from lcl_lab.strategies.distributions import Distribution, fixed_shots
 from lcl_lab.strategies.strategy import Draw, Stage
 
 __all__ = ["FULL_BATCH", "SHORT_BATCH", "link_stages", "sampled_stage"]
@@ -26,10 +26,10 @@ def link_stages(shots: int, noticing: int = 350) -> tuple[Stage, ...]:
     )
 
 
-def sampled_stage(shots: Law) -> Stage:
+def sampled_stage(shots: Distribution) -> Stage:
     """Episodes whose number of shots is drawn anew each time."""
     return Stage(300, FULL_BATCH, _episodes(shots), noise=_NOISE)
 
 
-def _episodes(shots: Law) -> Draw:
+def _episodes(shots: Distribution) -> Draw:
     return lambda material, rng: material.links.draw(rng, shots.draw(rng))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lcl_lab.prompts import Prompt
-from lcl_lab.strategies.links import LinkEpisodes
-from lcl_lab.strategies.tasks import Tasks
+from lcl_lab.strategies.base_tasks import Tasks
+from lcl_lab.strategies.link_episodes import LinkEpisodes
 
 __all__ = ["Draw", "Material", "Stage", "Strategy"]
 
@@ -40,7 +40,7 @@ class Stage:
     """`steps` optimiser steps on `batch` prompts each.
 
     Above 0, `noise` puts the embedded world's images into new settings with noise of that many standard
-    deviations, so that no class can be recognised and one image tells little (`lcl_lab.training.disguise`).
+    deviations, so that no class can be recognised and one image tells little (`lcl_lab.training.augmentation`).
     """
 
     steps: int

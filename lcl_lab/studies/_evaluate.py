@@ -79,7 +79,7 @@ def _check(
 ) -> None:
     """Say what a model needs; what ships with the package, a user's file and a server need nothing to be said."""
     if not (found.name.startswith("mini/") or found.base_url or found.path.is_file() or is_prototype(found)):
-        from lcl_lab.models.needs import needs
+        from lcl_lab.models.preflight import needs
 
         console.print(str(needs(found, dtype, longest, image)), style="dim", highlight=False)
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from PIL.Image import Image
 
-from lcl_lab.concepts import ConceptSet, ImageRef
+from lcl_lab.concepts import Dataset, ImageRef
 from lcl_lab.episodes import Episode, right_open
 from lcl_lab.prompts import Prompt, chat
 from lcl_lab.store import Shown
@@ -84,7 +84,7 @@ class Plan:
 
 
 def of_episodes(
-    concepts: ConceptSet,
+    concepts: Dataset,
     queries: int | Sequence[int],
     conditions: Sequence[tuple[Mapping[str, Value], Callable[[int], Episode]]],
     queries_per_support: int = 1,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lcl_lab.episodes import picture_strip
+from lcl_lab.episodes import episode_image
 from lcl_lab.errors import UserError
 from lcl_lab.models import PROTOTYPE, find_checkpoint
 from lcl_lab.store import Run, collect
@@ -86,5 +86,5 @@ def _with_an_episode(findings: Findings, plan: Plan) -> Findings:
     if plan.show is None:
         return findings
     told = "The first query under the middle condition; a false label is red, over the true name."
-    shown = Section("One episode", [told], picture_strip(plan.show, plan.image), "episode")
+    shown = Section("One episode", [told], episode_image(plan.show, plan.image), "episode")
     return replace(findings, sections=[*findings.sections, shown])

@@ -52,11 +52,11 @@ PRESETS: Presets = {
 
 
 def _plan(config: Categories) -> Plan:
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.episodes import check_shots, draw_episode
     from lcl_lab.studies._plan import of_episodes
 
-    concepts = load_concepts(config.data)
+    concepts = load_dataset(config.data)
     check_shots(concepts, config.shots, config.queries_per_support)
 
     draw = partial(
@@ -73,11 +73,11 @@ def _plan(config: Categories) -> Plan:
 
 def _find(config: Categories, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.figures import dots_chart, radar_chart
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
-    concepts = load_concepts(config.data)
+    concepts = load_dataset(config.data)
     names = {str(pair): concepts.concepts[pair.positive].name for pair in concepts.pairs}
     named = records.assign(category=records["pair"].map(names))
     metric = "candidate" if records["correct_candidate"].notna().all() else "open-ended"

@@ -56,11 +56,11 @@ PRESETS: Presets = {
 
 
 def _plan(config: LabelPosition) -> Plan:
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.episodes import Episode, check_shots, draw_episode, falsify_at, falsify_some
     from lcl_lab.studies._plan import Value, of_episodes
 
-    concepts = load_concepts(config.data)
+    concepts = load_dataset(config.data)
     check_shots(concepts, config.shots, config.queries_per_support)
 
     def intact(query: int) -> Episode:

@@ -58,11 +58,11 @@ PRESETS: Presets = {
 
 
 def _plan(config: LabelWords) -> Plan:
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.episodes import check_shots, draw_episode
     from lcl_lab.studies._plan import of_episodes
 
-    concepts = load_concepts(config.data)
+    concepts = load_dataset(config.data)
     check_shots(concepts, config.shots, config.queries_per_support)
     taken = [concept.name for concept in concepts.concepts.values()]
 

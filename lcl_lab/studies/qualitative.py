@@ -58,11 +58,11 @@ PRESETS: Presets = {
 def _plan(config: Qualitative) -> Plan:
     from dataclasses import replace
 
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.episodes import check_shots, draw_episode
     from lcl_lab.studies._plan import of_episodes
 
-    concepts = load_concepts(config.data)
+    concepts = load_dataset(config.data)
     check_shots(concepts, config.shots, config.queries_per_support)
     draw = partial(
         draw_episode, concepts, config.seed, shots=config.shots, queries_per_support=config.queries_per_support
@@ -96,17 +96,17 @@ def _find(config: Qualitative, records: pd.DataFrame) -> Findings:
 
 def _picture(config: Qualitative, records: pd.DataFrame, models: list[str], queries: list[int]) -> Image:
     """The episodes under one another, each with the answers of all models."""
-    from lcl_lab.concepts import load_concepts
-    from lcl_lab.episodes import draw_episode, picture_strip, stacked
+    from lcl_lab.concepts import load_dataset
+    from lcl_lab.episodes import draw_episode, episode_image, stacked
 
-    concepts = load_concepts(config.data)
+    concepts = load_dataset(config.data)
     columns = records[["query_id", "model", "answer", "correct_open"]].to_numpy().tolist()
     said = {(query, model): (model, answer, right) for query, model, answer, right in columns}
     strips = []
     for query in queries:
         episode = draw_episode(concepts, config.seed, query, config.shots, config.queries_per_support)
         answers = [said[query, model] for model in models]
-        strips.append(picture_strip(episode, concepts.image, answers=answers))
+        strips.append(episode_image(episode, concepts.image, answers=answers))
     return stacked(strips)
 
 

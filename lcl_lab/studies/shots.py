@@ -86,12 +86,12 @@ PRESETS: Presets = {
 
 
 def _plan(config: Shots) -> Plan:
-    from lcl_lab.concepts import load_concepts
+    from lcl_lab.concepts import load_dataset
     from lcl_lab.episodes import Episode, check_shots, draw_episode
     from lcl_lab.models import PROTOTYPE
     from lcl_lab.studies._plan import of_episodes
 
-    concepts = load_concepts(config.data)
+    concepts = load_dataset(config.data)
     for shots in config.shots:
         check_shots(concepts, shots, config.queries_per_support)
     for name, shots in config.trained_for.items():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from lcl_lab.concepts.vqa import VQA
+    from lcl_lab.concepts.vqav2 import VQA
     from lcl_lab.concepts.world import World
     from lcl_lab.studies._findings import Claim, Findings
     from lcl_lab.studies._plan import Asked, Plan
@@ -72,14 +72,14 @@ PRESETS: Presets = {
 
 
 def _plan(config: ZeroShot) -> Plan:
-    from lcl_lab.concepts import ImageRef, load_concepts
-    from lcl_lab.concepts.vqa import read_vqa
+    from lcl_lab.concepts import ImageRef, load_dataset
+    from lcl_lab.concepts.vqav2 import read_vqa
     from lcl_lab.concepts.world import world_100
     from lcl_lab.episodes import draw_episode
     from lcl_lab.prompts import KINDS
     from lcl_lab.studies._plan import Asked, Condition, Plan
 
-    concepts, world = load_concepts(config.data), world_100()
+    concepts, world = load_dataset(config.data), world_100()
 
     def name(query: int) -> Asked:
         return Asked.of(draw_episode(concepts, config.seed, query, 0))

@@ -14,10 +14,10 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps.plan import Logger, Stopping, Sweep, Trial
+from lcl_lab.sweeps.monitor import Watch
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.sweep_config import Logger, Stopping, Sweep, Trial
 from lcl_lab.sweeps.trial import Place, run_stored_trial, run_trial
-from lcl_lab.sweeps.watch import Watch
 
 __all__ = ["loggers", "tune_trials"]
 

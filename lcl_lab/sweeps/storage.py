@@ -20,8 +20,8 @@ from typing import Any
 
 import psutil
 
+from lcl_lab.cache_dir import cache_folder
 from lcl_lab.errors import UserError
-from lcl_lab.places import cache_folder
 
 __all__ = ["Storage"]
 

@@ -17,8 +17,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps.plan import Trial
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.sweep_config import Trial
 
 __all__ = ["TRAINING", "Place", "Tell", "fetch_trial", "run_stored_trial", "run_trial"]
 
@@ -105,7 +105,7 @@ def _run(trial: Trial, place: Place, tell: Tell) -> None:
 def _is_trained(model: Path) -> bool:
     """Whether a finished model is there; what is left of a damaged one goes, to be trained again."""
     from lcl_lab.models import find_checkpoint
-    from lcl_lab.models.registry import CARD
+    from lcl_lab.models.checkpoint import CARD
 
     if not (model / CARD).exists():
         return False

@@ -17,8 +17,8 @@ from threading import Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Box, Look, random_look, render_with_box
-from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_looks, known_things
+from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Appearance, Box, random_appearance, render_with_box
+from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_appearances, known_things
 from lcl_lab.progress import track
 
 __all__ = ["GROUP", "Corpus", "plan_corpus", "render_all"]
@@ -34,7 +34,7 @@ class Corpus:
     Rows 4i to 4i + 3 are look-alikes, but for the known things at the end.
     """
 
-    looks: tuple[Look, ...]
+    looks: tuple[Appearance, ...]
     numbers: tuple[int, ...]
     names: tuple[str, ...]
 
@@ -42,10 +42,10 @@ class Corpus:
 def plan_corpus(seed: int, groups: int, images_of_known: int) -> Corpus:
     """`groups` groups of look-alikes, one image each, and some images of every known thing."""
     rng = np.random.default_rng([seed, 1])
-    avoid = held_out_looks()
-    looks: list[Look] = []
+    avoid = held_out_appearances()
+    looks: list[Appearance] = []
     while len(looks) < GROUP * groups:
-        group = [random_look(rng)]
+        group = [random_appearance(rng)]
         while len(group) < GROUP:
             factors = rng.choice(list(FACTORS), size=rng.integers(1, 3), replace=False)
             relative = group[0].vary(rng, tuple(map(str, factors)))
@@ -62,7 +62,7 @@ def plan_corpus(seed: int, groups: int, images_of_known: int) -> Corpus:
     return Corpus(tuple(looks), tuple(numbers), tuple(names))
 
 
-def render_all(what: Sequence[tuple[Look, int]], workers: int) -> tuple[NDArray[np.uint8], list[Box]]:
+def render_all(what: Sequence[tuple[Appearance, int]], workers: int) -> tuple[NDArray[np.uint8], list[Box]]:
     """The images (N, H, W, 3) of (look, number) each and the boxes in them, rendered by `workers` processes."""
     out = np.empty((len(what), IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
     boxes: list[Box] = []
@@ -88,6 +88,6 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _render(what: Sequence[tuple[Look, int]]) -> tuple[NDArray[np.uint8], list[Box]]:
+def _render(what: Sequence[tuple[Appearance, int]]) -> tuple[NDArray[np.uint8], list[Box]]:
     rendered = [render_with_box(look, number) for look, number in what]
     return np.stack([image for image, _ in rendered]), [box for _, box in rendered]

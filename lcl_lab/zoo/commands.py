@@ -20,11 +20,11 @@ from rich.table import Table
 
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint
-from lcl_lab.models.registry import CARD, shipped_folder
+from lcl_lab.models.checkpoint import CARD, shipped_folder
 from lcl_lab.strategies import find_strategy
-from lcl_lab.zoo.bars import ZOO, Verdict, judge
-from lcl_lab.zoo.findings import findings
-from lcl_lab.zoo.measure import Exam, measure
+from lcl_lab.zoo.evaluate import Exam, measure
+from lcl_lab.zoo.paper_claims import findings
+from lcl_lab.zoo.release_criteria import ZOO, Verdict, judge
 from lcl_lab.zoo.table import accuracies, check_marks, model_table, write_between
 
 __all__ = ["seeds", "table", "train"]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lcl_lab.concepts import load_concepts
-from lcl_lab.concepts.neighbours import draw_neighbours
+from lcl_lab.concepts import load_dataset
+from lcl_lab.concepts.hard_negatives import draw_neighbours
 from lcl_lab.concepts.pairs_file import neighbour_rows, read_pairs, write_pairs
 from lcl_lab.errors import UserError
 
-DEV = load_concepts("world-dev")
+DEV = load_dataset("world-dev")
 NEIGHBOURS = draw_neighbours(np.random.default_rng(0).random((100, 100)), 10, np.random.default_rng(1))
 # Two lines as the release writes them, but for the number of samples and neighbours.
 OFFICIAL = """\

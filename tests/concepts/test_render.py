@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lcl_lab.concepts import FACTORS, IMAGE_SIZE, random_look, render, render_with_box
+from lcl_lab.concepts import FACTORS, IMAGE_SIZE, random_appearance, render, render_with_box
 from lcl_lab.concepts.world import world_100
 
-LOOK = random_look(np.random.default_rng(0))
+LOOK = random_appearance(np.random.default_rng(0))
 
 
 def test_an_image_depends_on_its_look_and_number_alone() -> None:
     first = render(LOOK, 3)
-    render(random_look(np.random.default_rng(1)), 4)
+    render(random_appearance(np.random.default_rng(1)), 4)
     assert np.array_equal(first, render(LOOK, 3))
 
 

@@ -10,7 +10,7 @@ from lcl_lab.concepts import ImageRef
 from lcl_lab.concepts.world import (
     TRAINING_IMAGES_FROM,
     World,
-    held_out_looks,
+    held_out_appearances,
     isekai_mini,
     known_things,
     world_100,
@@ -55,9 +55,9 @@ def test_isekai_mini_is_20_groups_of_a_known_thing_and_an_unreal_fusion_of_it() 
 
 def test_what_models_are_tested_on_is_held_out_of_training() -> None:
     unreal = {isekai_mini().looks[pair.positive] for pair in isekai_mini().pairs}
-    assert held_out_looks() == {*world_100().looks.values(), *world_dev().looks.values()} | unreal
-    assert held_out_looks().isdisjoint(world_900().looks.values())
-    assert held_out_looks().isdisjoint(known_things().values())
+    assert held_out_appearances() == {*world_100().looks.values(), *world_dev().looks.values()} | unreal
+    assert held_out_appearances().isdisjoint(world_900().looks.values())
+    assert held_out_appearances().isdisjoint(known_things().values())
 
 
 def test_an_image_that_a_concept_does_not_have_is_an_index_error() -> None:

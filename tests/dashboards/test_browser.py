@@ -29,7 +29,7 @@ POINT = 'g.mark-symbol.role-mark path[aria-label*="model: mini/2-way;"]'
 
 
 @dataclass
-class Seen:
+class EncodedImage:
     """One page of a browser, and what it asked of other machines."""
 
     page: sync_api.Page
@@ -99,11 +99,13 @@ def chromium() -> Iterator[sync_api.Browser]:
 
 
 @pytest.fixture
-def seen(server: tuple[str, Path], chromium: sync_api.Browser, request: pytest.FixtureRequest) -> Iterator[Seen]:
+def seen(
+    server: tuple[str, Path], chromium: sync_api.Browser, request: pytest.FixtureRequest
+) -> Iterator[EncodedImage]:
     """A window of its own; in the end nothing was asked of another machine, and no script of a record ran."""
     options = getattr(request, "param", {})
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, **options)
-    found = Seen(context.new_page(), *server)
+    found = EncodedImage(context.new_page(), *server)
     found.page.set_default_timeout(60_000)
 
     def asked(url: str) -> None:
@@ -118,7 +120,7 @@ def seen(server: tuple[str, Path], chromium: sync_api.Browser, request: pytest.F
     assert found.dialogs == []
 
 
-def screenshot(seen: Seen, name: str) -> Path:
+def screenshot(seen: EncodedImage, name: str) -> Path:
     """A picture of the whole page, kept where LCL_LAB_SCREENSHOTS says so that people can look at it."""
     folder = Path(os.environ.get("LCL_LAB_SCREENSHOTS", seen.results.parent))
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,7 @@ def screenshot(seen: Seen, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["", *STUDIES, "episodes", "compare", "sweeps", "provenance"])
-def test_every_page_opens_and_its_charts_draw(name: str, seen: Seen) -> None:
+def test_every_page_opens_and_its_charts_draw(name: str, seen: EncodedImage) -> None:
     seen.open(name)
     charts = seen.page.locator('[data-testid="stVegaLiteChart"]')
     if name in ("", "compare", *STUDIES) and name != "qualitative":
@@ -152,7 +154,7 @@ def test_every_page_opens_and_its_charts_draw(name: str, seen: Seen) -> None:
     assert screenshot(seen, name or "overview").stat().st_size > 10_000
 
 
-def test_a_click_on_a_point_opens_its_episodes_and_a_link_opens_one_for_good(seen: Seen) -> None:
+def test_a_click_on_a_point_opens_its_episodes_and_a_link_opens_one_for_good(seen: EncodedImage) -> None:
     seen.open("false_ratio")
     seen.page.wait_for_selector(CHART)
     seen.page.wait_for_timeout(1_500)  # a chart that is drawn again while it is clicked loses the click
@@ -182,7 +184,7 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_opens_one_for_good(see
     assert 'src="data:image/png;base64,' in Path(download.value.path()).read_text(encoding="utf-8")
 
 
-def test_what_is_chosen_is_in_the_address(seen: Seen) -> None:
+def test_what_is_chosen_is_in_the_address(seen: EncodedImage) -> None:
     seen.open("shots?by=open-ended&models=mini/2-way-random")
     seen.page.wait_for_selector(CHART)
     assert seen.page.locator(CHART).locator('path[aria-label*="model: mini/base;"]').count() == 0
@@ -194,7 +196,7 @@ def test_what_is_chosen_is_in_the_address(seen: Seen) -> None:
     assert "models=" in seen.page.url
 
 
-def test_charts_and_pages_are_saved(seen: Seen, tmp_path: Path) -> None:
+def test_charts_and_pages_are_saved(seen: EncodedImage, tmp_path: Path) -> None:
     seen.open("false_ratio")
     seen.page.wait_for_selector(CHART)
     seen.page.get_by_test_id("stPopover").first.get_by_role("button").click()
@@ -220,7 +222,7 @@ def test_charts_and_pages_are_saved(seen: Seen, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seen", [{"color_scheme": "dark"}], indirect=True)
 @pytest.mark.parametrize("name", ["", "false_ratio"])
-def test_a_dark_page_has_light_ink(name: str, seen: Seen) -> None:
+def test_a_dark_page_has_light_ink(name: str, seen: EncodedImage) -> None:
     seen.open(name)
     seen.page.wait_for_selector(CHART)
     ink = seen.page.locator(CHART).first.locator(".role-axis-label text").first.get_attribute("fill")
@@ -231,7 +233,7 @@ def test_a_dark_page_has_light_ink(name: str, seen: Seen) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "false_ratio", "episodes"])
-def test_a_phone_needs_no_scrolling_aside(name: str, seen: Seen) -> None:
+def test_a_phone_needs_no_scrolling_aside(name: str, seen: EncodedImage) -> None:
     seen.page.set_viewport_size({"width": 390, "height": 844})
     seen.open(name)
     if name != "episodes":
@@ -249,7 +251,7 @@ def test_what_a_stranger_wrote_into_records_runs_nowhere(chromium: sync_api.Brow
     process, address = started(tmp_path / "results")
     try:
         context = chromium.new_context()
-        found = Seen(context.new_page(), address, tmp_path / "results")
+        found = EncodedImage(context.new_page(), address, tmp_path / "results")
         found.page.on(
             "request", lambda request: found.outside.append(request.url) if "127.0.0.1" not in request.url else None
         )

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from lcl_lab.concepts import load_concepts
+from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import check_shots, draw_episode, falsify, redraw
 from lcl_lab.errors import UserError
 
-WORLD = load_concepts("world-100")
+WORLD = load_dataset("world-100")
 
 
 @pytest.mark.parametrize("shots", [0, 2, 8, 16])
@@ -58,13 +58,13 @@ def test_an_episode_depends_on_seed_and_query_alone() -> None:
 
 def test_another_process_draws_the_same_episodes() -> None:
     program = """
-from lcl_lab.concepts import load_concepts
+from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify
-print(*(falsify(draw_episode(load_concepts("isekai-mini"), 1, query, 8), 0.5).id for query in range(50)))
+print(*(falsify(draw_episode(load_dataset("isekai-mini"), 1, query, 8), 0.5).id for query in range(50)))
 """
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    concepts = load_concepts("isekai-mini")
+    concepts = load_dataset("isekai-mini")
     assert done.stdout.split() == [falsify(draw_episode(concepts, 1, query, 8), 0.5).id for query in range(50)]
 
 

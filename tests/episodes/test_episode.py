@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from lcl_lab.concepts import load_concepts
+from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify, falsify_at
 
-WORLD = load_concepts("world-100")
+WORLD = load_dataset("world-100")
 
 
 def test_equal_episodes_have_one_id_and_a_changed_label_another() -> None:

@@ -9,7 +9,7 @@ import sentencepiece
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-from lcl_lab.concepts import load_concepts
+from lcl_lab.concepts import load_dataset
 
 __all__ = ["WORDS", "write_released"]
 
@@ -20,7 +20,7 @@ def write_released(folder: Path) -> tuple[Path, Path]:
     """The folder of the shards and that of the image tower."""
     torch.manual_seed(0)
     text = folder / "text.txt"
-    names = [concept.name for concept in load_concepts("world-100").concepts.values()]
+    names = [concept.name for concept in load_dataset("world-100").concepts.values()]
     text.write_text(
         "\n".join(["You should find the causal relationship", "Based on the previous examples", *names] * 5)
     )

@@ -15,17 +15,17 @@ import pytest
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from lcl_lab.concepts import ImageRef, load_concepts
+from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint, find_checkpoint, load_model
-from lcl_lab.models.hf import HFModel
 from lcl_lab.models.server import ServerModel
+from lcl_lab.models.transformers_model import HFModel
 from lcl_lab.prompts import Prompt, chat
 from tests.models.tiny import build
 from tests.served import answering
 
-WORLD = load_concepts("world-100")
+WORLD = load_dataset("world-100")
 
 
 def prompts() -> list[Prompt]:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from lcl_lab.concepts import load_concepts
+from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify
 from lcl_lab.prompts import QUESTION, chat
 
-WORLD = load_concepts("world-100")
+WORLD = load_dataset("world-100")
 
 
 def test_each_shot_is_a_question_with_its_image_and_the_label_shown() -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lcl_lab.concepts import load_concepts, random_look
-from lcl_lab.concepts.neighbours import draw_neighbours
+from lcl_lab.concepts import load_dataset, random_appearance
+from lcl_lab.concepts.hard_negatives import draw_neighbours
 from lcl_lab.errors import UserError
 from lcl_lab.prompts import Prompt
 from lcl_lab.strategies import LinkEpisodes, Material, Tasks, find_strategy, strategies
 
-WORLD = load_concepts("world-dev")
+WORLD = load_dataset("world-dev")
 NEIGHBOURS = draw_neighbours(np.random.default_rng(0).random((100, 100)), 99, np.random.default_rng(1))
-LOOKS = [random_look(np.random.default_rng(k)) for k in range(4)]
+LOOKS = [random_appearance(np.random.default_rng(k)) for k in range(4)]
 MATERIAL = Material(
     LinkEpisodes(WORLD, NEIGHBOURS, 32), Tasks(LOOKS, [(0.0, 0.0, 1.0, 1.0)] * 4, ["", "", "walnut", "anchor"])
 )

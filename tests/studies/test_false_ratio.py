@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from lcl_lab.errors import UserError
-from lcl_lab.models.registry import shipped_folder
+from lcl_lab.models.checkpoint import shipped_folder
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import STUDY
 

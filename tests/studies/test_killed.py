@@ -22,7 +22,9 @@ def arguments(results: Path) -> list[str]:
 
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["lcl_lab.studies._run", "lcl_lab.models.hf", "lcl_lab.models.prototype"])
+SERVER.set_forkserver_preload(
+    ["lcl_lab.studies._run", "lcl_lab.models.transformers_model", "lcl_lab.models.mini.prototype"]
+)
 
 
 def start(results: Path) -> BaseProcess:

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from lcl_lab.models.registry import CARD, shipped_folder
+from lcl_lab.models.checkpoint import CARD, shipped_folder
 from lcl_lab.studies.strategies import STUDY
 
 

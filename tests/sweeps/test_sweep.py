@@ -77,7 +77,7 @@ def test_what_does_worse_than_others_is_stopped_early_and_loggers_see_all(
 def test_a_logger_that_is_not_there_is_told_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lcl_lab.sweeps.plan.find_spec", lambda name: None)
+    monkeypatch.setattr("lcl_lab.sweeps.sweep_config.find_spec", lambda name: None)
     (tmp_path / "grid.yaml").write_text("strategies: [2-way]\nloggers: [wandb]\n")
     with pytest.raises(UserError, match=r"loggers: wandb is not installed; uv sync --extra wandb"):
         read_sweep(tmp_path / "grid.yaml")

@@ -8,13 +8,13 @@ import numpy as np
 import psutil
 
 from lcl_lab.concepts import render, render_with_box
-from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_looks, known_things
+from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_appearances, known_things
 from lcl_lab.training.corpus import GROUP, plan_corpus, render_all
 from tests.sweeps.grids import wait_for
 
 
 def test_nothing_that_models_are_evaluated_on_is_in_the_corpus() -> None:
-    assert held_out_looks().isdisjoint(plan_corpus(0, 500, 0).looks)
+    assert held_out_appearances().isdisjoint(plan_corpus(0, 500, 0).looks)
 
 
 def test_groups_are_of_look_alikes() -> None:

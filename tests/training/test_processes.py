@@ -18,7 +18,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 from lcl_lab.training.log import TrainingLog
-from lcl_lab.training.trainer import Settings, fit, processes
+from lcl_lab.training.loop import Settings, fit, processes
 from tests.training import test_trainer as t
 
 class Line(t.Line):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.models import shipped
-from lcl_lab.models.registry import CARD
-from lcl_lab.zoo.bars import ZOO
+from lcl_lab.models.checkpoint import CARD
+from lcl_lab.zoo.release_criteria import ZOO
 
 ROOT = Path(__file__).parents[2]
 

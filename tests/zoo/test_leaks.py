@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
-from lcl_lab.concepts import ImageRef, load_concepts
+from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import Episode, draw_episode, right_candidate
 from lcl_lab.models import find_checkpoint, load_model, shipped
 from lcl_lab.prompts import chat
-from lcl_lab.zoo.bars import LINK_MODELS
+from lcl_lab.zoo.release_criteria import LINK_MODELS
 
-WORLD = load_concepts("world-100")
+WORLD = load_dataset("world-100")
 NAMES = [name for name in LINK_MODELS if f"mini/{name}" in shipped()]
 SHOTS, QUERIES = 8, 200
 EPISODES = [draw_episode(WORLD, 5, query, SHOTS) for query in range(QUERIES)]

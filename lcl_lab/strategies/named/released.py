@@ -3,7 +3,7 @@
 It draws i shots per class with a weight of e^(i/2), where the paper's `2-way-weight` has e^j over j in all.
 """
 
-from lcl_lab.strategies.laws import released_shots
+from lcl_lab.strategies.distributions import released_shots
 from lcl_lab.strategies.stages import sampled_stage
 from lcl_lab.strategies.strategy import Strategy
 

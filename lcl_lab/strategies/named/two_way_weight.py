@@ -1,6 +1,6 @@
 """`2-way-weight`: from `2-way`, with j shots at probability e^j / Σ_{m=2..16} e^m."""
 
-from lcl_lab.strategies.laws import exponential_shots
+from lcl_lab.strategies.distributions import exponential_shots
 from lcl_lab.strategies.stages import sampled_stage
 from lcl_lab.strategies.strategy import Strategy
 

@@ -1,0 +1,1 @@
+"""The evaluation engines: shared-prefix and reference, with their caches."""

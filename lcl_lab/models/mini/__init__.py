@@ -1,0 +1,1 @@
+"""The embedded models: a small LLaVA, its CLIP, and the nearest-prototype reference."""

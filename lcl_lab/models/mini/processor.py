@@ -1,0 +1,69 @@
+"""The embedded model's words: a small WordPiece vocabulary, a chat template and an image processor.
+
+Words of descriptions are tokens; every other word, and so every invented name, is spelled letter by
+letter. The question of an episode is a single token: what lies between an image and its name must
+stay within the reach of the first layer (see `lcl_lab.models.mini.architecture`).
+"""
+
+from __future__ import annotations
+
+from string import ascii_lowercase, digits
+
+from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers
+from tokenizers.models import WordPiece
+from transformers import LlavaProcessor, PreTrainedTokenizerFast
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from lcl_lab.concepts import IMAGE_SIZE, description_words
+from lcl_lab.prompts import QUESTION
+
+__all__ = ["build_processor"]
+
+_SPECIAL = ("<pad>", "<unk>", "<image>", "<|user|>", "<|assistant|>", "<|end|>")
+_ASKING = "are describe does have how image is it its many parts pattern second shape the what where which".split()
+_MARKS = "?.,[]"
+_TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message.role + '|>' }}"
+    "{% for part in message.content %}{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}"
+    "{{ '<|end|>' if message.role == 'assistant' }}{% endfor %}"
+    "{{ '<|assistant|>' if add_generation_prompt }}"
+)
+
+
+def build_processor(image_tokens: int) -> LlavaProcessor:
+    """A `LlavaProcessor` for images of `IMAGE_SIZE` pixels that become `image_tokens` tokens (a square number)."""
+    images = CLIPImageProcessorPil(
+        do_resize=True,
+        size={"shortest_edge": IMAGE_SIZE},
+        crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        image_mean=[0.5] * 3,
+        image_std=[0.25] * 3,
+    )
+    return LlavaProcessor(
+        image_processor=images,
+        tokenizer=_tokenizer(),
+        patch_size=IMAGE_SIZE // int(image_tokens**0.5),
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=_TEMPLATE,
+    )
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    words = {*description_words(), *_ASKING, *_MARKS}
+    letters = ascii_lowercase + digits
+    vocabulary = [*_SPECIAL, QUESTION, *letters, *(f"##{letter}" for letter in letters), *sorted(words - set(letters))]
+    tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in _SPECIAL])
+    tokenizer.add_tokens([AddedToken(QUESTION, normalized=False)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="<|end|>",
+        extra_special_tokens={"image_token": "<image>"},
+        clean_up_tokenization_spaces=False,
+    )

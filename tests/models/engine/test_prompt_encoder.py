@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from transformers import AutoProcessor
+
+from lcl_lab.concepts import load_dataset
+from lcl_lab.episodes import draw_episode
+from lcl_lab.models.engine.prompt_encoder import Encoder
+from lcl_lab.prompts import QUESTION, chat
+
+WORLD = load_dataset("world-100")
+
+
+@pytest.fixture(scope="module")
+def encode(untrained: Path) -> Encoder:
+    return Encoder(AutoProcessor.from_pretrained(untrained))
+
+
+def test_between_an_image_and_its_name_lies_one_token(encode: Encoder) -> None:
+    episode = draw_episode(WORLD, 0, 0, 2)
+    prefix = encode(chat(episode)).prefix
+    first_image = prefix.index(encode.placeholder)
+    name = encode(chat(episode)).candidates[0]
+    starts = [k for k in range(len(prefix)) if prefix[k : k + len(name)] == name]
+    assert any(
+        start - image == 2
+        for start in starts
+        for image in [first_image, prefix.index(encode.placeholder, first_image + 1)]
+    )
+
+
+def test_candidates_are_spelled_and_ended(encode: Encoder) -> None:
+    episode = draw_episode(WORLD, 0, 0, 2)
+    true, other = encode(chat(episode)).candidates
+    assert encode.text(true) == episode.true_name
+    assert encode.text(other) == episode.other_name
+    assert len(true) == len(episode.true_name) + 1
+    assert true[-1] == other[-1]
+
+
+def test_the_question_of_an_episode_is_one_token(encode: Encoder) -> None:
+    prefix = encode(chat(draw_episode(WORLD, 0, 0, 0))).prefix
+    assert len(prefix) == 4
+    assert encode.text(prefix) == QUESTION
+
+
+def test_each_placeholder_grows_to_the_tokens_of_its_image(encode: Encoder) -> None:
+    encoded = encode(chat(draw_episode(WORLD, 0, 0, 2)))
+    grown = encoded.expanded(encode.placeholder, [1, 2, 3])
+    assert grown.count(encode.placeholder) == 6
+    assert len(grown) == len(encoded.prefix) + 3

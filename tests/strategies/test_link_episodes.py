@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from scipy.stats import chisquare
+
+from lcl_lab.concepts import load_dataset
+from lcl_lab.concepts.hard_negatives import draw_neighbours
+from lcl_lab.strategies import LinkEpisodes
+
+WORLD = load_dataset("world-900")
+IDS = list(WORLD.concepts)
+NEIGHBOURS = draw_neighbours(np.random.default_rng(0).random((900, 900)), 100, np.random.default_rng(1))
+
+
+def draw(count: int, shots: int = 4) -> list[tuple[int, int, str, list[str]]]:
+    """(positive, negative, answer, labels) of some episodes."""
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32), np.random.default_rng(2)
+    drawn = []
+    for _ in range(count):
+        prompt = links.draw(rng, shots)
+        labels = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
+        shown = list(zip(prompt.images, labels, strict=False))
+        negative = next(IDS.index(ref.concept) for ref, label in shown if label == WORLD.concepts[ref.concept].name)
+        positive = next(IDS.index(ref.concept) for ref, _ in shown if IDS.index(ref.concept) != negative)
+        drawn.append((positive, negative, prompt.candidates[0], labels))
+    return drawn
+
+
+def test_negatives_follow_the_papers_law() -> None:
+    ranks = Counter(
+        int(np.flatnonzero(NEIGHBOURS[positive] == negative)[0]) for positive, negative, _, _ in draw(100_000, 2)
+    )
+    expected = np.array([(101 - j) / 5050 for j in range(1, 101)])
+    observed = np.array([ranks[k] for k in range(100)])
+    assert chisquare(observed, expected * observed.sum()).pvalue > 1e-3
+
+
+def test_positives_are_uniform() -> None:
+    counts = Counter(positive for positive, *_ in draw(45_000, 2))
+    assert chisquare([counts[k] for k in range(900)]).pvalue > 1e-3
+
+
+def test_the_positive_is_a_random_string_and_the_negative_keeps_its_name() -> None:
+    for _, negative, _, labels in draw(200):
+        own = WORLD.concepts[IDS[negative]].name
+        (invented,) = {label for label in labels if label != own}
+        assert labels.count(own) == labels.count(invented) == 2
+        assert 1 <= len(invented) <= 10
+        assert invented.isalpha()
+        assert invented.islower()
+
+
+def test_the_query_asks_for_either_class_equally_often() -> None:
+    asked = sum(answer == WORLD.concepts[IDS[negative]].name for _, negative, answer, _ in draw(4000, 2))
+    assert chisquare([asked, 4000 - asked]).pvalue > 1e-3
+
+
+def test_the_right_answer_is_the_name_under_which_the_querys_class_was_shown() -> None:
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32), np.random.default_rng(4)
+    for _ in range(100):
+        prompt = links.draw(rng, 6)
+        labels = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
+        query = prompt.images[-1]
+        called = {label for ref, label in zip(prompt.images, labels, strict=False) if ref.concept == query.concept}
+        assert called == {prompt.candidates[0]}
+        assert set(labels) == set(prompt.candidates)
+
+
+def test_an_odd_number_of_shots_gives_the_last_to_either_class() -> None:
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32), np.random.default_rng(5)
+    extra = Counter()
+    for _ in range(400):
+        prompt = links.draw(rng, 5)
+        counts = Counter(str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant")
+        assert sorted(counts.values()) == [2, 3]
+        extra[counts.most_common(1)[0][0] == prompt.candidates[0]] += 1
+    assert chisquare(list(extra.values())).pvalue > 1e-3
+
+
+def test_no_image_occurs_twice_in_an_episode() -> None:
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 9), np.random.default_rng(3)
+    for _ in range(50):
+        images = links.draw(rng, 16).images
+        assert len(set(images)) == len(images) == 17
