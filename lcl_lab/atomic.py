@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and JSON that reads the same everywhere."""
+"""Files that appear complete or not at all, and JSON that is written the same way everywhere."""
 
 from __future__ import annotations
 
@@ -11,32 +11,53 @@ from typing import Any
 
 from lcl_lab.errors import UserError
 
-__all__ = ["TEMPORARY", "canonical_json", "explained", "read_json", "remove_temporary", "write_atomic", "write_json"]
+__all__ = [
+    "TEMPORARY",
+    "atomic_path",
+    "canonical_json",
+    "read_json",
+    "remove_temporary",
+    "reporting_os_errors",
+    "write_atomic",
+    "write_json",
+    "write_text",
+]
 
 TEMPORARY = ".tmp"
-"""How the name of a file ends that is still being written; no reader looks at one."""
+"""Suffix of a file that is still being written; readers ignore such files."""
 
 
 @contextmanager
-def explained(action: str, path: Path) -> Iterator[None]:
-    """Turn an OSError inside the block into a UserError: «cannot {action} {path}: {reason}»."""
+def reporting_os_errors(action: str, path: Path) -> Iterator[None]:
+    """Turn an `OSError` raised inside the block into a `UserError` such as "cannot write PATH: No space left"."""
     try:
         yield
     except OSError as error:
         raise UserError(f"cannot {action} {path}: {error.strerror or error}") from error
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Put data at path, durably: after a crash at any time the file is there whole, or as it was before.
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path to write to, which replaces `path` when the block ends without an exception.
 
-    Raises UserError with the path and the reason (disk full, no permission, …); nothing partial stays.
+    The folder of `path` is created if needed. After a crash at any moment `path` is either complete or as it was
+    before; if the block raises, the temporary file is removed.
+
+    Args:
+        path: the file to write.
+
+    Yields:
+        A path in the same folder that ends with `TEMPORARY`.
+
+    Raises:
+        UserError: the file cannot be written (disk full, no permission, …).
     """
-    temporary = path.with_name(path.name + TEMPORARY)
-    with explained("write", path):
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    with reporting_os_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
+            yield temporary
+            with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
@@ -45,34 +66,59 @@ def write_atomic(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
 
 
-def remove_temporary(folder: Path) -> None:
-    """Remove what killed writers left in the folder. Only for who holds the lock. Raises UserError."""
-    with explained("clean", folder):
-        for leftover in folder.glob(f"*{TEMPORARY}"):
-            leftover.unlink()
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, durably; see `atomic_path`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in UTF-8, durably; see `atomic_path`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    write_atomic(path, text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON, durably. Raises as `canonical_json` and `write_atomic` do."""
+    text = json.dumps(json.loads(canonical_json(value)), indent=2, ensure_ascii=False)
+    write_text(path, text + "\n")
 
 
 def canonical_json(value: object) -> str:
-    """The one JSON text of a value: sorted keys, no spaces; paths as strings.
+    """The unique JSON text of a value: sorted keys, no spaces, paths as strings.
 
-    Raises TypeError for what JSON and the file system do not know, ValueError for NaN and infinities.
+    Raises:
+        TypeError: the value has a part that is neither JSON nor a path.
+        ValueError: the value has a NaN or an infinity.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=os.fspath)
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write a value as indented JSON, atomically. Raises as canonical_json and write_atomic do."""
-    text = json.dumps(json.loads(canonical_json(value)), indent=2, ensure_ascii=False)
-    write_atomic(path, (text + "\n").encode())
-
-
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None when the file is missing, unreadable, or holds anything else."""
+    """The JSON object in a file; None when the file is missing, unreadable, or contains anything else."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove what killed writers left in a folder. Only for the process that holds the folder's lock.
+
+    Raises:
+        UserError: a file cannot be removed.
+    """
+    with reporting_os_errors("clean", folder):
+        for leftover in folder.glob(f"*{TEMPORARY}"):
+            leftover.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The one way to say that the user asked for something that cannot be done."""
+"""The exception for mistakes of the user, and hints at the nearest valid value."""
 
 from __future__ import annotations
 
@@ -9,16 +9,49 @@ __all__ = ["UserError", "nearest"]
 
 
 class UserError(Exception):
-    """A mistake of the user's: one line that says what, where, and the nearest right value.
+    """A request that cannot be met, with one line that says what is wrong and how to correct it.
 
-    Programs print it and exit with code 2; it never shows a traceback.
+    Commands print the line and exit with code 2; a traceback is never shown for it.
+
+    Args:
+        reason: what is wrong, and the nearest valid value where there is one.
+        option: the option or argument that is wrong, as a Python name such as ``queries_per_support``.
+        value: the value that it was given.
     """
 
+    def __init__(self, reason: str, *, option: str | None = None, value: object = None) -> None:
+        self.reason, self.option, self.value = reason, option, value
+        super().__init__(reason)
 
-def nearest(wrong: str, right: Iterable[str]) -> str:
-    """A hint for the end of an error line: the closest right value, or all of them."""
-    options = sorted(right)
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.reason, self.option, self.value)
+
+    def __str__(self) -> str:
+        return self._line(self.option)
+
+    def for_command_line(self) -> str:
+        """The line with the option written as on a command line: ``--queries-per-support 3: …``."""
+        return self._line(self.option and f"--{self.option.replace('_', '-')}")
+
+    def _line(self, option: str | None) -> str:
+        if not option:
+            return self.reason
+        return f"{option}: {self.reason}" if self.value is None else f"{option} {_text(self.value)}: {self.reason}"
+
+
+def nearest(wrong: str, valid: Iterable[str]) -> str:
+    """A hint for the end of an error line: the closest valid value, or all of them."""
+    options = sorted(valid)
     close = get_close_matches(wrong, options, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"choose from {', '.join(options)}"
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _rebuild(reason: str, option: str | None, value: object) -> UserError:
+    """Exceptions cross process boundaries by pickle, which does not keep keyword arguments."""
+    return UserError(reason, option=option, value=value)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from filelock import FileLock, Timeout
 
-from lcl_lab.atomic import canonical_json, explained, read_json, remove_temporary, write_json
+from lcl_lab.atomic import canonical_json, read_json, remove_temporary, reporting_os_errors, write_json
 from lcl_lab.errors import UserError
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.records import Record
@@ -64,7 +64,7 @@ class Run:
         folder = results.absolute() / study
         content = {"study": study, "config": dict(config)}
         digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:8]
-        with explained("make", folder):
+        with reporting_os_errors("make", folder):
             folder.mkdir(parents=True, exist_ok=True)
         # Two processes that start at once must agree on the directory, and one of them be refused.
         choosing = _locked(folder / ".open.lock", wait=30)
@@ -104,7 +104,7 @@ class Run:
         path = self.path / RECORDS / (cell + SUFFIX)
         if is_whole(path):
             raise ValueError(f"cell {cell!r} is already in {self.path}")
-        with explained("write", self.path / MANIFEST):
+        with reporting_os_errors("write", self.path / MANIFEST):
             (self.path / MANIFEST).unlink(missing_ok=True)
         write_shard(path, records)
 
@@ -115,7 +115,7 @@ class Run:
             raise ValueError("the time of an event is set by the log")
         line = json.dumps({"time": datetime.now(UTC).isoformat(), "event": event, **fields}, default=str) + "\n"
         path = self.path / EVENTS
-        with explained("write", path), path.open("a+b") as file:
+        with reporting_os_errors("write", path), path.open("a+b") as file:
             file.write(("\n" + line if _is_torn(file) else line).encode())
 
     def events(self) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def read_events(run: Path) -> list[dict[str, Any]]:
     path = run / EVENTS
     if not path.exists():
         return []
-    with explained("read", path):
+    with reporting_os_errors("read", path):
         lines = path.read_bytes().splitlines()
     return [event for event in map(_event, lines) if event is not None]
 
@@ -202,7 +202,7 @@ def _new_directory(folder: Path, digest: str) -> Path:
     while True:
         path = folder / f"{moment.strftime(STAMP)}-{digest}"
         if not path.exists():
-            with explained("make", path):
+            with reporting_os_errors("make", path):
                 path.mkdir()
             return path
         moment += timedelta(seconds=1)
@@ -210,7 +210,7 @@ def _new_directory(folder: Path, digest: str) -> Path:
 
 def _prepare(path: Path, content: Mapping[str, object]) -> None:
     """Bring a directory into the state that every open run has, wherever its last process was killed."""
-    with explained("make", path / RECORDS):
+    with reporting_os_errors("make", path / RECORDS):
         (path / RECORDS).mkdir(exist_ok=True)
     remove_temporary(path)
     remove_temporary(path / RECORDS)
@@ -219,7 +219,7 @@ def _prepare(path: Path, content: Mapping[str, object]) -> None:
 
 
 def _entry(shard: Path) -> dict[str, Any]:
-    with explained("read", shard):
+    with reporting_os_errors("read", shard):
         sha256 = hashlib.sha256(shard.read_bytes()).hexdigest()
     return {"cell": shard.name.removesuffix(SUFFIX), "rows": rows_in(shard), "sha256": sha256}
 

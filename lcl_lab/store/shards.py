@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcl_lab.atomic import TEMPORARY, explained, write_atomic
+from lcl_lab.atomic import TEMPORARY, reporting_os_errors, write_atomic
 from lcl_lab.errors import UserError
 from lcl_lab.store.records import FIXED, Record, record_schema, to_table
 
@@ -38,7 +38,7 @@ def pack(paths: Sequence[Path], packed: Path) -> None:
 
     part = packed.with_name(packed.name + TEMPORARY)
     try:
-        with explained("write", packed), duckdb.connect() as connection:
+        with reporting_os_errors("write", packed), duckdb.connect() as connection:
             connection.execute(
                 f"COPY ({_ordered(connection, paths)}) TO {_text(part)} (FORMAT parquet, COMPRESSION zstd)"
             )
