@@ -1,0 +1,63 @@
+"""Estimates that carry what they are of, so that reports and dashboards select them by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Comparison", "Estimate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its interval and what it estimates.
+
+    Attributes:
+        value: the point estimate.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: the number of queries.
+        clusters: the number of clusters (concept pairs unless `method` says otherwise).
+        estimand: what is estimated, such as ``"accuracy"`` or ``"link score"``.
+        metric: ``"candidate"``, ``"open-ended"`` or ``"candidate-raw"``; None where no metric applies.
+        model: the name of the model; None where several are involved.
+        condition: the values of the condition columns that the estimate is about.
+        method: how value and interval were computed.
+        p_value: of the test that belongs to the estimate, if there is one.
+        confidence: coverage of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    clusters: int
+    estimand: str
+    metric: str | None = None
+    model: str | None = None
+    condition: Mapping[str, Any] = field(default_factory=dict)
+    method: str = ""
+    p_value: float | None = None
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Estimate):
+    """The difference B − A between two sides on the same queries.
+
+    Attributes:
+        a: column values that select side A, such as ``{"model": "mini/base"}``.
+        b: column values that select side B.
+        value_a: accuracy of side A.
+        value_b: accuracy of side B.
+        gains: queries wrong under A and right under B.
+        losses: queries right under A and wrong under B.
+    """
+
+    a: Mapping[str, Any]
+    b: Mapping[str, Any]
+    value_a: float
+    value_b: float
+    gains: int = 0
+    losses: int = 0
