@@ -1,0 +1,143 @@
+"""The base of every configuration: one pydantic class per command, used by Python, YAML files, the CLI and sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lcl_lab.errors import UserError, nearest
+
+__all__ = ["Config", "Presets", "no_repeats", "read_yaml"]
+
+Presets = Mapping[str, Mapping[str, Any]]
+
+
+class Config(BaseModel):
+    """Options of one command. Unknown options and wrong values are refused with one line.
+
+    Attributes:
+        PRESETS: named sets of values; a command offers `--preset` where there are several.
+        POSITIONAL: fields that the command line takes without an option name, in order.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    PRESETS: ClassVar[Presets] = {"default": {}}
+    POSITIONAL: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def create(cls, preset: str | None = None, file: str | Path | None = None, /, **options: Any) -> Self:
+        """Build a configuration from a preset, a YAML file and options; later ones take precedence.
+
+        Args:
+            preset: a key of `PRESETS`; None takes the file's `preset`, else `"default"`.
+            file: YAML with any of the fields, and optionally `preset`.
+            **options: values of fields.
+
+        Raises:
+            UserError: an unknown preset or field, or a wrong value; says where it was given and the nearest valid one.
+        """
+        from_file = read_yaml(Path(file), option="config") if file is not None else {}
+        named = str(from_file.pop("preset", "default"))
+        if (preset or named) not in cls.PRESETS:
+            hint = nearest(preset or named, cls.PRESETS)
+            raise UserError(f"unknown preset; {hint}", option="preset", value=preset or named)
+        values = {**cls.PRESETS[preset or named], **from_file, **options}
+        try:
+            return cls._validated(values)
+        except UserError as error:
+            if error.option in from_file and error.option not in options:
+                raise UserError(f"{file}: {error}") from None
+            raise
+
+    @classmethod
+    def _validated(cls, values: Mapping[str, Any]) -> Self:
+        unknown = [key for key in values if key not in cls.model_fields]
+        if unknown:
+            raise UserError(f"unknown option; {nearest(unknown[0], cls.model_fields)}", option=unknown[0])
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _user_error(error) from None
+
+
+def read_yaml(path: Path, option: str | None = None) -> dict[str, Any]:
+    """The top-level mapping of a YAML file.
+
+    Args:
+        path: the file.
+        option: the option that named the file, for error messages.
+
+    Raises:
+        UserError: the file cannot be read, is not YAML, or contains something other than a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _in_file(path, option, str(error.strerror)) from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise _in_file(path, option, f"not YAML: {line}{error.problem}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _in_file(path, option, f"not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise _in_file(path, option, "must contain `key: value` lines")
+    return {str(key): value for key, value in content.items()}
+
+
+def no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Sort the values of a field; a value that occurs twice is a `ValueError`, which pydantic reports."""
+    if len(set(values)) < len(values):
+        raise ValueError("must not repeat a value")
+    return tuple(sorted(values))
+
+
+def _in_file(path: Path, option: str | None, reason: str) -> UserError:
+    return UserError(reason, option=option, value=path) if option else UserError(f"{path}: {reason}")
+
+
+def _user_error(error: ValidationError) -> UserError:
+    """The first problem that pydantic found, in one line."""
+    first = error.errors()[0]
+    reason = _reason(first["type"], first.get("ctx", {}), first["msg"].removeprefix("Value error, "))
+    if not first["loc"]:
+        return UserError(reason)
+    option = str(first["loc"][0])
+    if first["type"] == "missing":
+        return UserError(reason, option=option)
+    value = first["input"]
+    return UserError(reason, option=option, value=value if isinstance(value, str | int | float | tuple | list) else None)
+
+
+def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
+    """What is wrong with a value, in the words of a person."""
+    match kind:
+        case "missing":
+            return "is required"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "must be an integer"
+        case "float_parsing" | "float_type":
+            return "must be a number"
+        case "bool_parsing" | "bool_type":
+            return "must be true or false"
+        case "tuple_type" | "list_type":
+            return "must be a list, such as [0, 1]"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']:g}"
+        case "greater_than":
+            return f"must be above {context['gt']:g}"
+        case "less_than_equal":
+            return f"must be at most {context['le']:g}"
+        case "less_than":
+            return f"must be below {context['lt']:g}"
+        case "too_short":
+            return f"needs at least {context['min_length']} values"
+        case "too_long":
+            return f"takes at most {context['max_length']} values"
+        case "literal_error":
+            return f"must be one of {context['expected']}"
+        case _:
+            return f"{message[0].lower()}{message[1:]}"

@@ -1,0 +1,160 @@
+"""What a study evaluates: conditions, and for each query under each condition an item to answer and to grade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from lcl_lab import episodes, prompts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from lcl_lab.concepts import Dataset, ImageRef
+    from lcl_lab.episodes import Episode
+    from lcl_lab.prompts import Prompt
+    from lcl_lab.store import SupportExample
+
+__all__ = ["Condition", "Design", "EvalItem", "Question", "Value", "episode_design"]
+
+Value = int | float | str | None
+"""A value of a condition column."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that is not an episode, such as one of VQAv2, with the fields that records need.
+
+    Attributes:
+        data: the dataset that it belongs to.
+        seed: the study seed.
+        query_id: its number under a condition.
+        pair: the cluster for statistics.
+        id: the same for equal questions.
+        query: what is asked about, as text; the name of an image where there is one.
+        true_name: the correct answer.
+        other_name: the wrong candidate; empty where there is none.
+        support: the examples that the prompt shows.
+    """
+
+    data: str
+    seed: int
+    query_id: int
+    pair: str
+    id: str
+    query: str
+    true_name: str
+    other_name: str = ""
+    support: tuple[SupportExample, ...] = ()
+
+    @property
+    def support_id(self) -> int:
+        """Every question has its own support."""
+        return self.query_id
+
+
+@dataclass(frozen=True)
+class EvalItem:
+    """One prompt for a model.
+
+    Attributes:
+        episode: the episode, or the question, that the prompt presents.
+        prompt: the conversation, and the candidate answers, the true one first.
+        grade: scores an answer's text from 0 to 1.
+    """
+
+    episode: Episode | Question
+    prompt: Prompt
+    grade: Callable[[str], float]
+
+    @classmethod
+    def from_episode(cls, episode: Episode) -> Self:
+        """The item of an episode: presented as a chat, graded by the paper's open-ended rule."""
+
+        def grade(text: str) -> float:
+            return float(episodes.is_correct_open(text, episode.true_name, episode.other_name))
+
+        return cls(episode, prompts.chat(episode), grade)
+
+    @property
+    def question(self) -> str:
+        """The text of the last turn."""
+        return " ".join(part for part in self.prompt.turns[-1].parts if isinstance(part, str))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a design.
+
+    Attributes:
+        values: its condition columns in the records.
+        queries: the number of queries.
+        item: maps a query id to its item; called anew whenever the item is needed.
+        models: the only models to evaluate under it; None means all.
+    """
+
+    values: Mapping[str, Value]
+    queries: int
+    item: Callable[[int], EvalItem]
+    models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Design:
+    """Conditions × queries: everything that answers depend on except the models.
+
+    Attributes:
+        conditions: the conditions.
+        image: returns the image of a reference in a prompt.
+        identity: JSON-like values that identify the design; two designs with equal identities ask the same.
+        queries_per_support: consecutive queries that share a support.
+        example: an episode to picture in the report.
+    """
+
+    conditions: Sequence[Condition]
+    image: Callable[[ImageRef], Image]
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    queries_per_support: int = 1
+    example: Episode | None = None
+
+
+def episode_design(
+    dataset: Dataset,
+    queries: int | Sequence[int],
+    conditions: Sequence[tuple[Mapping[str, Value], Callable[[int], Episode]]],
+    queries_per_support: int = 1,
+    models: Sequence[tuple[str, ...] | None] | None = None,
+    **identity: Any,
+) -> Design:
+    """The design of a study in which every item is an episode of one dataset.
+
+    Args:
+        dataset: where images come from.
+        queries: the number of queries of every condition, or of each.
+        conditions: the condition columns, and a function from query id to episode.
+        queries_per_support: consecutive queries that share a support.
+        models: for each condition the only models to evaluate; None means all.
+        **identity: what else identifies the design, such as the number of shots.
+    """
+    counts = [queries] * len(conditions) if isinstance(queries, int) else queries
+    restrictions = models or [None] * len(conditions)
+
+    def items(draw: Callable[[int], Episode]) -> Callable[[int], EvalItem]:
+        return lambda query_id: EvalItem.from_episode(draw(query_id))
+
+    return Design(
+        conditions=[
+            Condition(values, count, items(draw), only)
+            for (values, draw), count, only in zip(conditions, counts, restrictions, strict=True)
+        ],
+        image=dataset.image,
+        identity={
+            **identity,
+            "queries": queries,
+            "queries_per_support": queries_per_support,
+            "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        },
+        queries_per_support=queries_per_support,
+        example=conditions[len(conditions) // 2][1](0),
+    )

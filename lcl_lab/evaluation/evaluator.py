@@ -1,0 +1,290 @@
+"""The one evaluator: answers the items of a design with a model and grades them.
+
+Studies store its records cell by cell; the model zoo, the trainer and notebooks take them as a frame.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lcl_lab import episodes, models, store
+from lcl_lab.errors import UserError
+from lcl_lab.evaluation.design import Condition, Design, EvalItem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lcl_lab.episodes import Episode
+    from lcl_lab.models import Answer, Checkpoint, Model
+    from lcl_lab.store import Record, Run
+
+__all__ = ["GradedAnswer", "answer", "evaluate", "evaluate_run", "grade_answer"]
+
+_CELL = 50  # queries of a cell, or as many whole supports as fit
+
+
+@dataclass(frozen=True)
+class GradedAnswer:
+    """An answer and whether it is correct under each metric.
+
+    Attributes:
+        item: what the model answered.
+        answer: text, log-likelihoods and seconds.
+        score: grade of the text, from 0 to 1.
+        correct_open: whether the score is at least one half.
+        correct_candidate: whether the true name has the higher log-likelihood per token; None without log-likelihoods.
+        correct_candidate_raw: the same with total log-likelihoods.
+    """
+
+    item: EvalItem
+    answer: Answer
+    score: float
+    correct_open: bool
+    correct_candidate: bool | None
+    correct_candidate_raw: bool | None
+
+    @property
+    def text(self) -> str:
+        """The generated text."""
+        return self.answer.text
+
+    def __str__(self) -> str:
+        episode = self.item.episode
+        lines = [
+            f"answer      {self.text!r}: {'correct' if self.correct_open else 'wrong'} (open-ended)",
+            f"true name   {episode.true_name}",
+        ]
+        names = zip(self.item.prompt.candidates, self.answer.logliks, strict=False)
+        lines += [f"candidate   {name}: {loglik.per_token:.3f} nats per token" for name, loglik in names]
+        if self.correct_candidate is not None:
+            lines.append(f"choice      {'correct' if self.correct_candidate else 'wrong'} (candidate)")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def record(self, study: str, model: str, condition: Condition) -> Record:
+        """The answer as a record of the store."""
+        episode = self.item.episode
+        true, other = self.answer.logliks if len(self.answer.logliks) == 2 else (None, None)
+        return store.Record(
+            study=study,
+            model=model,
+            data=episode.data,
+            seed=episode.seed,
+            query_id=episode.query_id,
+            support_id=episode.support_id,
+            pair=episode.pair,
+            condition=condition.values,
+            episode_id=episode.id,
+            support=tuple(
+                store.SupportExample(str(shown.image), shown.label, shown.true_label, shown.false)
+                for shown in episode.support
+            ),
+            query_image=str(episode.query),
+            question=self.item.question,
+            true_name=episode.true_name,
+            other_name=episode.other_name,
+            answer=self.answer.text,
+            loglik_true=true.total if true else None,
+            loglik_other=other.total if other else None,
+            tokens_true=true.tokens if true else None,
+            tokens_other=other.tokens if other else None,
+            score=self.score,
+            correct_open=self.correct_open,
+            correct_candidate=self.correct_candidate,
+            correct_candidate_raw=self.correct_candidate_raw,
+            seconds=self.answer.seconds,
+        )
+
+
+def grade_answer(item: EvalItem, answer: Answer) -> GradedAnswer:
+    """Grade an answer under all metrics."""
+    true, other = answer.logliks if len(answer.logliks) == 2 else (None, None)
+    score = item.grade(answer.text)
+    return GradedAnswer(
+        item=item,
+        answer=answer,
+        score=score,
+        correct_open=score >= 0.5,
+        correct_candidate=episodes.is_correct_candidate(true.per_token, other.per_token) if true and other else None,
+        correct_candidate_raw=episodes.is_correct_candidate(true.total, other.total) if true and other else None,
+    )
+
+
+def answer(model: Model | str, episode: Episode) -> GradedAnswer:
+    """Let a model answer one episode and grade the answer.
+
+    Args:
+        model: a loaded model, or the name of one (see `load_model`).
+        episode: an episode that knows its dataset, as `draw_episode` returns it.
+
+    Raises:
+        UserError: there is no such model, or the episode does not know its dataset.
+    """
+    if episode.dataset is None:
+        raise UserError("has no dataset to take images from; draw it with draw_episode", option="episode")
+    loaded = models.load_model(model) if isinstance(model, str) else model
+    item = EvalItem.from_episode(episode)
+    return grade_answer(item, next(iter(loaded.answer([item.prompt], episode.dataset.image))))
+
+
+def evaluate(
+    evaluated: Sequence[Model | Checkpoint | str],
+    design: Design,
+    *,
+    batch_size: int = 32,
+    dtype: str = "auto",
+    study: str = "evaluation",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Evaluate models on a design, in memory.
+
+    Args:
+        evaluated: models, checkpoints, or names of models.
+        design: the conditions and items.
+        batch_size: prompts in a batch, for models that are loaded here; does not change results.
+        dtype: precision of the weights, for models that are loaded here.
+        study: value of the records' `study` column.
+        progress: show a progress bar with the time left on standard error.
+
+    Returns:
+        One row per record: the columns of `Record`, and one per condition column.
+
+    Raises:
+        UserError: a model cannot be found or loaded.
+    """
+    records: list[Record] = []
+    with _progress_bar(disable=not progress) as bar:
+        task = bar.add_task("", total=len(evaluated) * sum(condition.queries for condition in design.conditions))
+        for one in evaluated:
+            model = models.load_model(one, batch_size, dtype) if isinstance(one, str | models.Checkpoint) else one
+            name = one if isinstance(one, str) else one.name
+            bar.update(task, description=name)
+            for block in _blocks(list(_cells(name, "", design))):
+                for _, answered in _answer_block(study, name, model, design, block, lambda: bar.advance(task)):
+                    records += answered
+    frame: pd.DataFrame = store.to_table(records).to_pandas()
+    return frame
+
+
+def evaluate_run(
+    run: Run,
+    checkpoints: Sequence[Checkpoint],
+    design: Design,
+    *,
+    batch_size: int = 32,
+    dtype: str = "auto",
+    fresh: bool = False,
+    notify: Callable[[str], None] | None = None,
+) -> str:
+    """Evaluate checkpoints on a design and commit every cell that the run does not have yet.
+
+    A cell contains some queries of one condition for one model. Its contents depend on the design only, so a killed
+    run resumes with the missing cells, whatever the batch size. The same queries under all conditions are evaluated
+    together, since their prompts share prefixes.
+
+    Args:
+        run: an open run of the store.
+        checkpoints: the models to evaluate.
+        design: the conditions and items.
+        batch_size: prompts in a batch; does not change results.
+        dtype: precision of the weights.
+        fresh: bypass cached answers of servers.
+        notify: receives one line per model about the memory that it needs.
+
+    Returns:
+        The device that computed the last answers, or "none" when nothing was left to do.
+
+    Raises:
+        UserError: a model cannot be evaluated on the longest prompt on this machine; raised before any is loaded.
+    """
+    committed = run.committed()
+    planned = [(checkpoint, list(_cells(checkpoint.name, checkpoint.fingerprint, design))) for checkpoint in checkpoints]
+    missing = [(checkpoint, [cell for cell in cells if cell.name not in committed]) for checkpoint, cells in planned]
+    total = sum(len(cell.queries) for _, cells in planned for cell in cells)
+    stored = total - sum(len(cell.queries) for _, cells in missing for cell in cells)
+    for checkpoint, cells in missing:
+        if cells:
+            _preflight(checkpoint, dtype, design, notify)
+    device = "none"
+    with _progress_bar() as bar:
+        task = bar.add_task("", total=total, completed=stored)
+        for checkpoint, cells in missing:
+            if not cells:
+                continue
+            bar.update(task, description=checkpoint.name)
+            model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh)
+            device = model.device
+            for block in _blocks(cells):
+                for cell, records in _answer_block(
+                    run.study, checkpoint.name, model, design, block, lambda: bar.advance(task)
+                ):
+                    run.commit(cell.name, records)
+    return device
+
+
+@dataclass(frozen=True)
+class _Cell:
+    name: str
+    condition: Condition
+    queries: range
+
+
+def _progress_bar(disable: bool = False) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("prompts, left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=disable,
+    )
+
+
+def _preflight(checkpoint: Checkpoint, dtype: str, design: Design, notify: Callable[[str], None] | None) -> None:
+    """Check memory and context length; shipped models, user files and servers need no check."""
+    if models.needs_preflight(checkpoint):
+        longest = max((c.item(0).prompt for c in design.conditions), key=lambda prompt: len(prompt.images))
+        requirements = models.check_requirements(checkpoint, dtype, longest, design.image)
+        if notify:
+            notify(str(requirements))
+
+
+def _cells(model: str, fingerprint: str, design: Design) -> Iterator[_Cell]:
+    size = max(1, _CELL // design.queries_per_support) * design.queries_per_support
+    for condition in design.conditions:
+        if condition.models is not None and model not in condition.models:
+            continue
+        key = blake2b(repr((fingerprint, sorted(condition.values.items()))).encode(), digest_size=4).hexdigest()
+        words = [model.removeprefix("mini/"), *(f"{k}={v}" for k, v in condition.values.items())]
+        slug = re.sub(r"[^A-Za-z0-9=.]+", "_", "-".join(words))[-80:]
+        for start in range(0, condition.queries, size):
+            yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + size, condition.queries)))
+
+
+def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
+    """Groups of cells that start at the same query."""
+    for start in sorted({cell.queries.start for cell in cells}):
+        yield [cell for cell in cells if cell.queries.start == start]
+
+
+def _answer_block(
+    study: str, name: str, model: Model, design: Design, cells: Sequence[_Cell], advance: Callable[[], None]
+) -> Iterator[tuple[_Cell, list[Record]]]:
+    """The records of a group of cells, whose prompts are answered together."""
+    longest = max((cell.queries for cell in cells), key=len)
+    items = [(cell, cell.condition.item(query)) for query in longest for cell in cells if query in cell.queries]
+    records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
+    answers = model.answer([item.prompt for _, item in items], design.image)
+    for (cell, item), given in zip(items, answers, strict=True):
+        records[cell.name].append(grade_answer(item, given).record(study, name, cell.condition))
+        advance()
+    yield from ((cell, records[cell.name]) for cell in cells)
