@@ -26,7 +26,7 @@ def test_a_file_of_the_users_makes_a_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "no such file"), ("x = 1\n", "has no function load"), ("import nothing_like_it\n", "ModuleNotFoundError")],
+    [(None, "no such file"), ("x = 1\n", "does not define load"), ("import nothing_like_it\n", "ModuleNotFoundError")],
 )
 def test_a_file_that_makes_no_set_is_told(tmp_path: Path, content: str | None, reason: str) -> None:
     file = tmp_path / "mine.py"
