@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint, load_model
-from lcl_lab.strategies import strategies
+from lcl_lab.strategies import available_strategies
 from lcl_lab.train import main
 
 TINY = ["--preset", "tiny", "--threads", "1"]
@@ -45,7 +45,7 @@ def test_from_nothing_to_a_link_model(tmp_path: Path) -> None:
     assert (Path(folders["mix"]) / "training.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", sorted(set(strategies()) - {"base", "mix"}))
+@pytest.mark.parametrize("name", sorted(set(available_strategies()) - {"base", "mix"}))
 def test_every_strategy_trains_the_model_it_starts_from(name: str, untrained: Path, tmp_path: Path) -> None:
     main(["--strategy", name, "--start", str(untrained), "--out", str(tmp_path), *TINY])
     before, after = weights(untrained), weights(tmp_path)

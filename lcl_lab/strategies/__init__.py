@@ -1,8 +1,5 @@
-"""Strategies: what a model is trained on, as prompts drawn by law. Never imports torch."""
+"""Training strategies: the prompts that a model is trained on, stage by stage. Never imports torch."""
 
-from lcl_lab.strategies.base_tasks import CORPUS, Tasks
-from lcl_lab.strategies.link_episodes import LinkEpisodes
-from lcl_lab.strategies.registry import find_strategy, strategies
-from lcl_lab.strategies.strategy import Material, Stage, Strategy
+import lazy_loader as _lazy
 
-__all__ = ["CORPUS", "LinkEpisodes", "Material", "Stage", "Strategy", "Tasks", "find_strategy", "strategies"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,6 +1,6 @@
-"""The base model's original tasks, made from the renderer's own truth: captions, questions, boxes, names.
+"""The base model's original tasks, generated from the renderer's ground truth: captions, questions, boxes, names.
 
-Each is a single question about a single image. The base model never sees two images at once.
+Each is one question about one image. The base model never sees two images in a prompt.
 """
 
 from __future__ import annotations
@@ -15,17 +15,23 @@ from lcl_lab.concepts import Appearance, Box, ImageRef
 from lcl_lab.prompts import ASK, CAPTION, QUESTION, WHERE, Prompt, ask, write_box
 from lcl_lab.strategies.link_episodes import dialogue
 
-__all__ = ["CORPUS", "Tasks"]
+__all__ = ["CORPUS", "BaseTasks"]
 
 CORPUS = "corpus"
-_NAMED = 0.2  # of the tasks are about a known thing
+"""The dataset name of the images of a corpus in prompts."""
+_NAMING = 0.2  # share of the tasks that ask for the name of a known object
 
 
 @dataclass(frozen=True)
-class Tasks:
-    """Draws tasks about the images of a corpus: what each shows, where, and its name.
+class BaseTasks:
+    """Draws tasks about the images of a corpus.
 
-    The known things, which alone have names, come last.
+    The rows of known objects, the only ones with names, come last.
+
+    Attributes:
+        looks: what each image shows.
+        boxes: where it shows it.
+        names: the name of the object, or "" for an object without one.
     """
 
     looks: Sequence[Appearance]
@@ -33,8 +39,8 @@ class Tasks:
     names: Sequence[str]
 
     def draw(self, rng: np.random.Generator) -> Prompt:
-        """The name of a known thing; else a caption, a box, or a question about one factor."""
-        named = rng.random() < _NAMED
+        """Draw a task: the name of a known object, else a caption, a box, or a question about one factor."""
+        named = rng.random() < _NAMING
         row = self._row(rng, named)
         image = ImageRef(CORPUS, "", row)
         if named:
@@ -48,14 +54,19 @@ class Tasks:
         return ask(ASK[factor], image, getattr(self.looks[row], factor))
 
     def name_many(self, rng: np.random.Generator, shots: int) -> Prompt:
-        """K + 1 known things, each under its usual name: an in-context prompt that no label is needed for."""
+        """Draw an in-context prompt that can be answered without its labels: K + 1 known objects with their names.
+
+        Args:
+            rng: the random generator.
+            shots: K, the number of support images.
+        """
         rows = [self._row(rng, named=True) for _ in range(shots + 1)]
-        *shown, query = ((ImageRef(CORPUS, "", row), self.names[row]) for row in rows)
-        return dialogue(shown, query[0], (query[1],))
+        *support, query = ((ImageRef(CORPUS, "", row), self.names[row]) for row in rows)
+        return dialogue(support, query[0], (query[1],))
 
     @cached_property
     def _unnamed(self) -> int:
-        """How many rows have no name; those that have one come last."""
+        """The number of rows without a name; they come first."""
         return list(map(bool, self.names)).index(True)
 
     def _row(self, rng: np.random.Generator, named: bool) -> int:

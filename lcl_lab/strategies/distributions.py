@@ -1,6 +1,6 @@
-"""The distributions that strategies draw from, as exact probabilities (paper section 3.2).
+"""The distributions that strategies draw from, as exact probabilities (paper, section 3.2).
 
-Shots are counted in all, as the paper counts them: a k-shot support has k images.
+Shots are counted as the paper counts them: a k-shot support has k images in total.
 """
 
 from __future__ import annotations
@@ -19,28 +19,35 @@ FEWEST, MOST = 2, 16
 class Distribution:
     """A distribution over a few integers.
 
+    Attributes:
+        values: the integers.
+        probabilities: their probabilities.
+
     Raises:
-        ValueError: the probabilities do not fit the values or do not add up to one.
+        ValueError: the probabilities do not match the values or do not sum to one.
     """
 
     values: tuple[int, ...]
     probabilities: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.values) != len(self.probabilities) or abs(sum(self.probabilities) - 1) > 1e-9:
-            raise ValueError(f"{len(self.values)} values, {len(self.probabilities)} probabilities of one in all")
+        if len(self.values) != len(self.probabilities):
+            raise ValueError(f"{len(self.values)} values but {len(self.probabilities)} probabilities")
+        if abs(sum(self.probabilities) - 1) > 1e-9:
+            raise ValueError(f"probabilities must sum to 1, not {sum(self.probabilities):g}")
 
     def draw(self, rng: np.random.Generator) -> int:
+        """Draw one value."""
         return int(rng.choice(self.values, p=self.probabilities))
 
 
 def negatives(count: int) -> Distribution:
-    """Which neighbour is the negative: p_j = (N + 1 − j) / Σ m, j = 1 the most similar of N."""
+    """The rank of the neighbour that becomes the negative: p_j = (N + 1 − j) / Σ m, j = 1 the most similar of N."""
     return _weighted(range(1, count + 1), lambda j: float(count + 1 - j))
 
 
 def fixed_shots(shots: int) -> Distribution:
-    """Always as many: `[2-way]` with 16, and the fixed-shot trainings of Figure 6."""
+    """A constant number of shots: 16 in `[2-way]`, others in the fixed-shot trainings of Figure 6."""
     return Distribution((shots,), (1.0,))
 
 
@@ -55,12 +62,12 @@ def exponential_shots() -> Distribution:
 
 
 def released_shots() -> Distribution:
-    """The released code's `policy_2way_random_shot`: i shots per class with p_i ∝ e^(i/2), i = 1 … 8."""
-    per_class = _weighted(range(1, MOST // 2 + 1), lambda i: float(np.exp(i / 2)))
-    return Distribution(tuple(2 * i for i in per_class.values), per_class.probabilities)
+    """The released code's `policy_2way_random_shot`: i shots per concept with p_i ∝ e^(i/2), i = 1 … 8."""
+    per_concept = _weighted(range(1, MOST // 2 + 1), lambda i: float(np.exp(i / 2)))
+    return Distribution(tuple(2 * i for i in per_concept.values), per_concept.probabilities)
 
 
 def _weighted(values: Iterable[int], weight: Callable[[int], float]) -> Distribution:
-    kept = tuple(values)
-    weights = np.array([weight(value) for value in kept])
-    return Distribution(kept, tuple((weights / weights.sum()).tolist()))
+    support = tuple(values)
+    weights = np.array([weight(value) for value in support])
+    return Distribution(support, tuple((weights / weights.sum()).tolist()))

@@ -1,7 +1,7 @@
-"""Training episodes: a positive class against a hard negative, and a query from either (paper section 3.2).
+"""Training episodes: a positive concept, a hard negative, and a query of either (paper, section 3.2).
 
-The positive class is uniform and is called by a random string of 1 to 10 letters; the negative is one
-of its neighbours by the paper's law and keeps its own name; the query asks for either with probability ½.
+The positive concept is uniform and is called by a random string of 1 to 10 letters. The negative is one of its
+neighbours, drawn by the paper's distribution, and keeps its name. The query shows either with probability ½.
 """
 
 from __future__ import annotations
@@ -19,37 +19,51 @@ __all__ = ["LinkEpisodes", "dialogue"]
 
 
 class LinkEpisodes:
-    """Draws episodes over the classes of a set, from images 0 … `images` − 1 of each.
+    """Draws training episodes over the concepts of a dataset.
 
-    `neighbours` (C, N) are indices of classes in the set's order, most similar first.
+    Args:
+        dataset: C concepts.
+        neighbours: (C, N), the N neighbours of each concept, most similar first, as indices in the dataset's order.
+        images: use images 0 … `images` − 1 of each concept, or all where it has fewer.
     """
 
-    def __init__(self, concepts: Dataset, neighbours: NDArray[np.int64], images: int) -> None:
-        self._concepts = concepts
-        self._ids = list(concepts.concepts)
+    def __init__(self, dataset: Dataset, neighbours: NDArray[np.int64], images: int) -> None:
+        self._dataset = dataset
+        self._ids = list(dataset.concepts)
         self._neighbours = neighbours
         self._images = images
         self._rank = negatives(neighbours.shape[1])
 
     def draw(self, rng: np.random.Generator, shots: int) -> Prompt:
-        """One episode as a prompt of K + 1 questions: the right answer and the other name are its candidates.
+        """Draw one episode as a prompt of K + 1 questions.
 
-        Every two consecutive shots are one of each class in random order; of an odd number the last is of either.
+        Every two consecutive shots show one image of each concept in random order; the last of an odd number shows
+        either.
+
+        Args:
+            rng: the random generator.
+            shots: K, the number of support images.
+
+        Returns:
+            A prompt whose candidates are the correct name and the other one.
         """
         positive = int(rng.integers(len(self._ids)))
         negative = int(self._neighbours[positive, self._rank.draw(rng) - 1])
-        own = self._concepts.concepts[self._ids[negative]].name
-        called = {self._ids[positive]: random_string(rng), self._ids[negative]: own}
-        left = {concept: iter(rng.permutation(self._images).tolist()) for concept in called}
-        order = [str(c) for _ in range((shots + 1) // 2) for c in rng.permutation(list(called))]
-        asked = str(rng.choice(list(called)))
-        shown = [(ImageRef(self._concepts.name, c, next(left[c])), called[c]) for c in order[:shots]]
-        query = ImageRef(self._concepts.name, asked, next(left[asked]))
-        other = next(name for concept, name in called.items() if concept != asked)
-        return dialogue(shown, query, (called[asked], other))
+        negative_name = self._dataset.concepts[self._ids[negative]].name
+        names = {self._ids[positive]: random_string(rng), self._ids[negative]: negative_name}
+        unused = {concept: iter(rng.permutation(self._available(concept)).tolist()) for concept in names}
+        order = [str(c) for _ in range((shots + 1) // 2) for c in rng.permutation(list(names))]
+        target = str(rng.choice(list(names)))
+        support = [(ImageRef(self._dataset.name, c, next(unused[c])), names[c]) for c in order[:shots]]
+        query = ImageRef(self._dataset.name, target, next(unused[target]))
+        other = next(name for concept, name in names.items() if concept != target)
+        return dialogue(support, query, (names[target], other))
+
+    def _available(self, concept: str) -> int:
+        return min(self._images, self._dataset.concepts[concept].images)
 
 
-def dialogue(shown: Sequence[tuple[ImageRef, str]], query: ImageRef, candidates: tuple[str, ...]) -> Prompt:
-    """Each image of the support with its name as a question and its answer, then the query."""
-    turns = [turn for ref, name in shown for turn in (Turn("user", (QUESTION, ref)), Turn("assistant", (name,)))]
+def dialogue(support: Sequence[tuple[ImageRef, str]], query: ImageRef, candidates: tuple[str, ...]) -> Prompt:
+    """A conversation that asks for the name of each support image, answers, and asks for that of the query."""
+    turns = [turn for image, name in support for turn in (Turn("user", (QUESTION, image)), Turn("assistant", (name,)))]
     return Prompt((*turns, Turn("user", (QUESTION, query))), candidates)

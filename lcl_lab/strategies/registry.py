@@ -1,4 +1,4 @@
-"""Finds a strategy by its name, or makes one with a user's file. A strategy is one file in `named/`."""
+"""Finds strategies by name: one file each in `named/`, those that were registered, and users' Python files."""
 
 from __future__ import annotations
 
@@ -7,26 +7,78 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib import import_module
 
-from lcl_lab.plugins import find_maker
+from lcl_lab.errors import UserError
+from lcl_lab.plugins import find_maker, is_file
 from lcl_lab.strategies import named
-from lcl_lab.strategies.strategy import Strategy
+from lcl_lab.strategies.strategy import Stage, Strategy
 
-__all__ = ["find_strategy", "strategies"]
+__all__ = ["available_strategies", "find_strategy", "register_strategy"]
+
+_registered: dict[str, Strategy] = {}
+
+
+def available_strategies() -> Mapping[str, Strategy]:
+    """All strategies by name: those of the package, then the registered ones."""
+    return {**_built_in(), **_registered}
+
+
+def find_strategy(name: str, also: Sequence[str] = ()) -> Strategy:
+    """The strategy of a name, or the one that `load()` of a Python file returns.
+
+    Args:
+        name: a name of `available_strategies`, or the path of a Python file.
+        also: further names that the option accepts, suggested in the error message.
+
+    Raises:
+        UserError: there is no such strategy, or `load()` returns something else.
+    """
+    makers = {known: partial(available_strategies().__getitem__, known) for known in available_strategies()}
+    strategy = find_maker("strategy", "strategy", name, makers, also)()
+    return _checked(strategy, name) if is_file(name) else strategy
+
+
+def register_strategy(strategy: Strategy) -> str:
+    """Make a strategy available under its name in this process, for `train_model` and everything that trains.
+
+    Args:
+        strategy: the strategy; one that was registered under the same name before is replaced.
+
+    Returns:
+        The name.
+
+    Raises:
+        UserError: it is not a valid strategy, or its name belongs to the package.
+    """
+    name = _checked(strategy, None).name
+    if not name or is_file(name):
+        raise UserError("a strategy needs a name that does not end with .py", option="strategy", value=name)
+    if name in _built_in() and strategy != _built_in()[name]:
+        raise UserError("a strategy of the package has this name; choose another", option="strategy", value=name)
+    if name not in _built_in():
+        _registered[name] = strategy
+    return name
 
 
 @cache
-def strategies() -> Mapping[str, Strategy]:
-    """Every strategy of the package, by its name."""
-    modules = [import_module(f"{named.__name__}.{found.name}") for found in pkgutil.iter_modules(named.__path__)]
+def _built_in() -> Mapping[str, Strategy]:
+    names = [module.name for module in pkgutil.iter_modules(named.__path__)]
+    modules = [import_module(f"{named.__name__}.{name}") for name in names]
     return {strategy.name: strategy for module in modules for strategy in module.STRATEGIES}
 
 
-def find_strategy(name: str, beside: Sequence[str] = ()) -> Strategy:
-    """The strategy of that name, or what `load()` returns in a Python file of that path.
+def _checked(strategy: object, value: str | None) -> Strategy:
+    """Check what a user wrote, since a wrong stage would fail only after everything is loaded."""
 
-    Raises:
-        UserError: there is none; `beside` are other names that the option takes.
-    """
-    makers = {known: partial(strategies().__getitem__, known) for known in strategies()}
-    made: Strategy = find_maker("--strategy", "strategy", name, makers, beside)()
-    return made
+    def wrong(reason: str) -> UserError:
+        return UserError(reason, option="strategy", value=value)
+
+    if not isinstance(strategy, Strategy):
+        raise wrong(f"must be a Strategy, not {type(strategy).__name__}")
+    if not strategy.stages or not all(isinstance(stage, Stage) for stage in strategy.stages):
+        raise wrong("stages must be a tuple with at least one Stage")
+    for stage in strategy.stages:
+        if stage.steps < 1 or stage.batch < 1 or stage.noise < 0 or not callable(stage.draw):
+            raise wrong("every stage needs steps and batch of at least 1, noise of at least 0, and a draw function")
+    if strategy.learning_rate <= 0:
+        raise wrong(f"learning_rate must be above 0, not {strategy.learning_rate:g}")
+    return strategy

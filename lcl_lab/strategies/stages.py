@@ -1,4 +1,4 @@
-"""The stages that several strategies share."""
+"""Stages that several strategies share."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from lcl_lab.strategies.strategy import Draw, Stage
 
 __all__ = ["FULL_BATCH", "SHORT_BATCH", "link_stages", "sampled_stage"]
 
-SHORT_BATCH, FULL_BATCH = 64, 16  # prompts of 4 and of 16 shots that cost about the same
+SHORT_BATCH, FULL_BATCH = 64, 16  # prompts of 4 and of 16 shots; a step takes about the same time
 _SHORT = 4  # shots
-_NOISE = 2.0  # with 8 images of a class it pays to compare with all of them, not with the most alike
+_NOISE = 2.0  # makes comparing with all 8 images of a concept better than comparing with the most similar one
 
 
 def link_stages(shots: int, noticing: int = 350) -> tuple[Stage, ...]:
-    """Episodes of as many shots; before them short ones, in settings that are new once links are noticed.
+    """Episodes with a constant number of shots, after short episodes; feature noise starts once links are learned.
 
-    Following a link begins suddenly, within `noticing` steps; new settings before that delay it (chance after 400
-    steps), after it they help (unseen classes, 4 shots, 900 steps: 0.96 with, 0.925 without).
+    The model starts to follow links suddenly, within `noticing` steps. Noise before that delays it (still at chance
+    after 400 steps); noise after it helps (unseen concepts, 4 shots, 900 steps: 0.96 with noise, 0.925 without).
+
+    Args:
+        shots: the number of shots of the last stage.
+        noticing: steps of short episodes without noise.
     """
     short, full = _episodes(fixed_shots(min(_SHORT, shots))), _episodes(fixed_shots(shots))
     return (
@@ -27,9 +31,13 @@ def link_stages(shots: int, noticing: int = 350) -> tuple[Stage, ...]:
 
 
 def sampled_stage(shots: Distribution) -> Stage:
-    """Episodes whose number of shots is drawn anew each time."""
+    """Episodes whose number of shots is drawn independently for each.
+
+    Args:
+        shots: the distribution of the number of shots.
+    """
     return Stage(300, FULL_BATCH, _episodes(shots), noise=_NOISE)
 
 
 def _episodes(shots: Distribution) -> Draw:
-    return lambda material, rng: material.links.draw(rng, shots.draw(rng))
+    return lambda data, rng: data.links.draw(rng, shots.draw(rng))

@@ -17,7 +17,7 @@ from lcl_lab.concepts import Box, Dataset, ImageRef, load_dataset, render, rende
 from lcl_lab.concepts.pairs_file import neighbour_rows
 from lcl_lab.concepts.world import World
 from lcl_lab.models.clip_registry import load_clip_by_name
-from lcl_lab.strategies import CORPUS, LinkEpisodes, Material, Strategy, Tasks
+from lcl_lab.strategies import CORPUS, BaseTasks, LinkEpisodes, Strategy, TrainingData
 from lcl_lab.training.corpus import Corpus, plan_corpus, render_all
 from lcl_lab.training.feature_bank import FeatureBank
 from lcl_lab.training.frozen_vision import FrozenVision
@@ -44,7 +44,7 @@ _MINED = 8  # images of a class that the CLIP looks at
 
 def gather(
     strategy: Strategy, sources: Sources, tower: FrozenVision, workers: int, ahead: bool
-) -> tuple[Material, FeatureBank, Mapping[ImageRef, Tensor]]:
+) -> tuple[TrainingData, FeatureBank, Mapping[ImageRef, Tensor]]:
     """Everything that the strategy asks for: prompts, features, and the mean feature of each class of a world.
 
     With `ahead` the images of an embedded world are all looked at now, or were before. Others are looked at when
@@ -68,7 +68,7 @@ def gather(
         links = LinkEpisodes(concepts, _neighbours(sources, concepts), sources.images)
         if ahead and isinstance(concepts, World):
             means = _means(concepts, sources.images, bank, tower, workers)
-    return Material(links, tasks), bank, means
+    return TrainingData(links, tasks), bank, means
 
 
 def _neighbours(sources: Sources, concepts: Dataset) -> NDArray[np.int64]:
@@ -78,10 +78,10 @@ def _neighbours(sources: Sources, concepts: Dataset) -> NDArray[np.int64]:
     return mine_neighbours(concepts, load_clip_by_name(sources.clip), _MINED, count)
 
 
-def _tasks(corpus: Corpus, bank: FeatureBank, tower: FrozenVision, workers: int, ahead: bool) -> Tasks:
+def _tasks(corpus: Corpus, bank: FeatureBank, tower: FrozenVision, workers: int, ahead: bool) -> BaseTasks:
     what = list(zip(corpus.looks, corpus.numbers, strict=True))
     if not ahead:
-        return Tasks(corpus.looks, _Boxes(corpus), corpus.names)
+        return BaseTasks(corpus.looks, _Boxes(corpus), corpus.names)
 
     def see() -> dict[str, Tensor]:
         images, boxes = render_all(what, workers)
@@ -89,7 +89,7 @@ def _tasks(corpus: Corpus, bank: FeatureBank, tower: FrozenVision, workers: int,
 
     seen = cached("corpus", digest(tower.fingerprint, what), see)
     bank.keep({ImageRef(CORPUS, "", row): features.float() for row, features in enumerate(seen["features"])})
-    return Tasks(corpus.looks, [tuple(box) for box in seen["boxes"].tolist()], corpus.names)
+    return BaseTasks(corpus.looks, [tuple(box) for box in seen["boxes"].tolist()], corpus.names)
 
 
 class _Boxes(Sequence[Box]):

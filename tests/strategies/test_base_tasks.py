@@ -6,12 +6,12 @@ import numpy as np
 
 from lcl_lab.concepts import FACTORS, random_appearance
 from lcl_lab.prompts import ASK, CAPTION, QUESTION, WHERE
-from lcl_lab.strategies import Tasks
+from lcl_lab.strategies import BaseTasks
 
 RNG = np.random.default_rng(0)
 LOOKS = [random_appearance(RNG) for _ in range(8)]
 BOXES = [(0.1 * k, 0.0, 0.5, 0.95) for k in range(8)]
-TASKS = Tasks(LOOKS, BOXES, [""] * 6 + ["walnut", "anchor"])
+TASKS = BaseTasks(LOOKS, BOXES, [""] * 6 + ["walnut", "anchor"])
 
 
 def test_every_task_is_asked_and_answered_from_the_renderers_truth() -> None:

@@ -8,23 +8,33 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from lcl_lab.strategies import laws
+from lcl_lab.strategies import (
+    Distribution,
+    exponential_shots,
+    fixed_shots,
+    negatives,
+    released_shots,
+    uniform_shots,
+)
 
 DRAWS = 100_000
 
 
-def sample(law: laws.Distribution) -> Counter[int]:
+def sample(distribution: Distribution) -> Counter[int]:
     rng = np.random.default_rng(0)
-    return Counter(law.draw(rng) for _ in range(DRAWS))
+    return Counter(distribution.draw(rng) for _ in range(DRAWS))
 
 
-FORMULAS: dict[str, tuple[laws.Distribution, dict[int, float]]] = {
-    "negatives": (laws.negatives(100), {j: (101 - j) / sum(range(1, 101)) for j in range(1, 101)}),
-    "2-way": (laws.fixed_shots(16), {16: 1.0}),
-    "2-way-random": (laws.uniform_shots(), dict.fromkeys(range(2, 17), 1 / 15)),
-    "2-way-weight": (laws.exponential_shots(), {j: e**j / sum(e**m for m in range(2, 17)) for j in range(2, 17)}),
+FORMULAS: dict[str, tuple[Distribution, dict[int, float]]] = {
+    "negatives": (negatives(100), {j: (101 - j) / sum(range(1, 101)) for j in range(1, 101)}),
+    "2-way": (fixed_shots(16), {16: 1.0}),
+    "2-way-random": (uniform_shots(), dict.fromkeys(range(2, 17), 1 / 15)),
+    "2-way-weight": (
+        exponential_shots(),
+        {j: e**j / sum(e**m for m in range(2, 17)) for j in range(2, 17)},
+    ),
     "policy_2way_random_shot": (
-        laws.released_shots(),
+        released_shots(),
         {2 * i: e ** (i / 2) / sum(e ** (m / 2) for m in range(1, 9)) for i in range(1, 9)},
     ),
 }
@@ -32,14 +42,14 @@ FORMULAS: dict[str, tuple[laws.Distribution, dict[int, float]]] = {
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_probabilities_are_those_of_the_formula(name: str) -> None:
-    law, formula = FORMULAS[name]
-    assert dict(zip(law.values, law.probabilities, strict=True)) == pytest.approx(formula, rel=1e-12)
+    distribution, formula = FORMULAS[name]
+    assert dict(zip(distribution.values, distribution.probabilities, strict=True)) == pytest.approx(formula, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_draws_follow_the_formula(name: str) -> None:
-    law, formula = FORMULAS[name]
-    counts = sample(law)
+    distribution, formula = FORMULAS[name]
+    counts = sample(distribution)
     assert counts.keys() <= formula.keys()
     # Values too rare for the test are pooled.
     common = [value for value, p in formula.items() if p * DRAWS >= 5]
@@ -54,8 +64,9 @@ def test_draws_follow_the_formula(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda: laws.Distribution((1, 2), (1.0,)), lambda: laws.Distribution((1, 2), (0.5, 0.6))]
+    "wrong",
+    [lambda: Distribution((1, 2), (1.0,)), lambda: Distribution((1, 2), (0.5, 0.6))],
 )
-def test_what_is_no_distribution_is_refused(wrong: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match="probabilities"):
+def test_probabilities_that_do_not_fit_are_refused(wrong: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="probabilit"):
         wrong()

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from scipy.stats import chisquare
 
-from lcl_lab.concepts import load_dataset
+from lcl_lab.concepts import Concept, load_dataset
 from lcl_lab.concepts.hard_negatives import draw_neighbours
 from lcl_lab.strategies import LinkEpisodes
 
@@ -28,7 +28,7 @@ def draw(count: int, shots: int = 4) -> list[tuple[int, int, str, list[str]]]:
     return drawn
 
 
-def test_negatives_follow_the_papers_law() -> None:
+def test_negatives_follow_the_papers_distribution() -> None:
     ranks = Counter(
         int(np.flatnonzero(NEIGHBOURS[positive] == negative)[0]) for positive, negative, _, _ in draw(100_000, 2)
     )
@@ -84,3 +84,16 @@ def test_no_image_occurs_twice_in_an_episode() -> None:
     for _ in range(50):
         images = links.draw(rng, 16).images
         assert len(set(images)) == len(images) == 17
+
+
+class Few:
+    """A dataset with fewer images of its last concepts."""
+
+    name = "few"
+    concepts = {id: Concept(id, id, "", images) for id, images in (("a", 9), ("b", 9), ("c", 20))}  # noqa: RUF012
+
+
+def test_a_concept_with_few_images_gives_those_it_has() -> None:
+    links, rng = LinkEpisodes(Few(), np.array([[1], [2], [0]]), 32), np.random.default_rng(6)
+    for _ in range(200):
+        assert all(ref.number < Few.concepts[ref.concept].images for ref in links.draw(rng, 16).images)

@@ -1,1 +1,1 @@
-"""The strategies by name, one file each; `STRATEGIES` of every module here is found by the registry."""
+"""The strategies of the package, one file each; the registry collects `STRATEGIES` of every module in this folder."""

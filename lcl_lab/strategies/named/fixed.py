@@ -1,4 +1,4 @@
-"""`fixed-2` … `fixed-16`: one training for each number of shots (the grey bars of Figure 6)."""
+"""`fixed-2` … `fixed-16`: one training for each constant number of shots (the grey bars of Figure 6)."""
 
 from lcl_lab.strategies.stages import link_stages
 from lcl_lab.strategies.strategy import Strategy

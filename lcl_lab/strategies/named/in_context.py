@@ -1,7 +1,7 @@
-"""`in-context`: multi-image prompts whose names are the usual ones, so that no label need be read.
+"""`in-context`: multi-image prompts with the usual names, which can be answered without reading the labels.
 
-The baseline that link training is held against: as in interleaved pre-training, the support and the
-query are drawn apart, and what a thing is called is known from before.
+The baseline for link training: as in interleaved pre-training, support and query are drawn independently, and the
+names of the objects are known from earlier training.
 """
 
 from lcl_lab.strategies.stages import FULL_BATCH, SHORT_BATCH
@@ -12,8 +12,8 @@ STRATEGIES = (
         name="in-context",
         start="base",
         stages=(
-            Stage(200, SHORT_BATCH, lambda material, rng: material.tasks.name_many(rng, 4)),
-            Stage(150, FULL_BATCH, lambda material, rng: material.tasks.name_many(rng, 16)),
+            Stage(200, SHORT_BATCH, lambda data, rng: data.tasks.name_many(rng, 4)),
+            Stage(150, FULL_BATCH, lambda data, rng: data.tasks.name_many(rng, 16)),
         ),
         learning_rate=1e-3,
         needs_links=False,

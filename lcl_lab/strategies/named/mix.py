@@ -1,4 +1,4 @@
-"""`mix`: evenly from `2-way` episodes and the base model's original tasks, so that it forgets neither."""
+"""`mix`: half `2-way` episodes, half the base model's original tasks, so that the model forgets neither."""
 
 from dataclasses import replace
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from lcl_lab.prompts import Prompt
 from lcl_lab.strategies.stages import link_stages
-from lcl_lab.strategies.strategy import Draw, Material, Strategy
+from lcl_lab.strategies.strategy import Draw, Strategy, TrainingData
 
 
-def _evenly(draw: Draw) -> Draw:
-    def either(material: Material, rng: np.random.Generator) -> Prompt:
-        return draw(material, rng) if rng.random() < 0.5 else material.tasks.draw(rng)
+def _half_tasks(draw: Draw) -> Draw:
+    def episode_or_task(data: TrainingData, rng: np.random.Generator) -> Prompt:
+        return draw(data, rng) if rng.random() < 0.5 else data.tasks.draw(rng)
 
-    return either
+    return episode_or_task
 
 
 STRATEGIES = (
@@ -21,9 +21,10 @@ STRATEGIES = (
         name="mix",
         start="base",
         stages=tuple(
-            replace(stage, batch=2 * stage.batch, draw=_evenly(stage.draw)) for stage in link_stages(16, noticing=450)
+            replace(stage, batch=2 * stage.batch, draw=_half_tasks(stage.draw))
+            for stage in link_stages(16, noticing=450)
         ),
-        # At 2e-3 the original tasks lost 0.015 of their accuracy, at this nothing.
+        # At 2e-3 accuracy on the original tasks fell by 0.015; at this rate it does not fall.
         learning_rate=1.6e-3,
         needs_tasks=True,
     ),

@@ -1,6 +1,6 @@
 """`policy_2way_random_shot`: the weighting of the authors' released code, under the code's own name.
 
-It draws i shots per class with a weight of e^(i/2), where the paper's `2-way-weight` has e^j over j in all.
+It draws i shots per concept with weight e^(i/2); the paper's `2-way-weight` draws j shots in total with weight e^j.
 """
 
 from lcl_lab.strategies.distributions import released_shots

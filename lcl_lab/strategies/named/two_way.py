@@ -1,4 +1,4 @@
-"""`2-way`: a positive class against a hard negative at 16 shots."""
+"""`2-way`: a positive concept against a hard negative, 16 shots."""
 
 from lcl_lab.strategies.stages import link_stages
 from lcl_lab.strategies.strategy import Strategy

@@ -1,4 +1,4 @@
-"""`2-way-random`: from `2-way`, with a number of shots that is uniform over 2 … 16."""
+"""`2-way-random`: continues from `2-way` with a number of shots that is uniform over 2 … 16."""
 
 from lcl_lab.strategies.distributions import uniform_shots
 from lcl_lab.strategies.stages import sampled_stage

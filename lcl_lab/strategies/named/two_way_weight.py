@@ -1,4 +1,4 @@
-"""`2-way-weight`: from `2-way`, with j shots at probability e^j / Σ_{m=2..16} e^m."""
+"""`2-way-weight`: continues from `2-way` with j shots at probability e^j / Σ_{m=2..16} e^m."""
 
 from lcl_lab.strategies.distributions import exponential_shots
 from lcl_lab.strategies.stages import sampled_stage
