@@ -13,7 +13,7 @@ from dashboards.results import Source, State, lab, records_of, study_names
 from dashboards.text import plain
 from lcl_lab.analysis import METRICS, adjust, cell_rng, paired_difference
 from lcl_lab.errors import UserError
-from lcl_lab.figures import dots_chart
+from lcl_lab.figures import dot_figure
 from lcl_lab.store import FIXED
 from lcl_lab.studies import Findings, Section, Table, interval
 
@@ -67,7 +67,7 @@ def _found(state: State, metric: str, _a: Source, _b: Source) -> tuple[Findings,
     if rows.empty:
         raise UserError(f"there is no condition under which both have {metric} answers")
     title = f"B − A, {metric}: {_b.model} against {_a.model}"
-    figure = dots_chart(
+    figure = dot_figure(
         rows.assign(comparison="B − A"),
         "condition",
         title,

@@ -12,7 +12,7 @@ from dashboards.results import Design, Lab, Source, State, lab, records_of
 from dashboards.text import plain
 from lcl_lab.analysis import METRICS, accuracy, cell_rng, link_score, paired_difference, published
 from lcl_lab.errors import UserError
-from lcl_lab.figures import overview_chart
+from lcl_lab.figures import overview_figure
 from lcl_lab.studies import Findings, Section, Table, interval
 
 __all__ = ["page"]
@@ -113,7 +113,7 @@ def _found(state: State, metric: str, _sources: Sequence[Source], _harm: Sequenc
         Table("Ours, with 95 % intervals over concept pairs", ours),
         Table("Published, other data (Tai et al., CVPR 2024): open-ended", theirs),
     ]
-    return Findings(title, [Section("Overview", said, overview_chart(rows, theirs, title), "overview", tables)])
+    return Findings(title, [Section("Overview", said, overview_figure(rows, theirs, title), "overview", tables)])
 
 
 def _links(sources: Sequence[Source], metric: str) -> list[dict[str, object]]:

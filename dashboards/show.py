@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import textwrap
@@ -12,13 +11,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-import altair as alt
 import streamlit as st
 from PIL.Image import Image
 
 from dashboards.text import plain, words
-from lcl_lab.analysis import METRICS
-from lcl_lab.figures import Chart
+from lcl_lab.figures import Figure
 from lcl_lab.studies import Findings, Section, Table
 
 __all__ = ["chart", "export", "findings", "of_metric"]
@@ -62,7 +59,6 @@ def _section(section: Section, key: str, columns: Sequence[str]) -> dict[str, An
 
 def of_metric(found: Findings, metric: str) -> Findings:
     """Only what findings say of one metric, and what they say of none: panels, sentences, rows of tables."""
-    others = METRICS.keys() - {metric}
 
     def kept(text: str) -> bool:
         named = set(re.findall(r"open-ended|candidate-raw|candidate", text))
@@ -71,9 +67,9 @@ def of_metric(found: Findings, metric: str) -> Findings:
     sections = []
     for section in found.sections:
         figure = section.figure
-        if isinstance(figure, alt.HConcatChart):
-            figure = figure.copy()
-            figure.hconcat = [one for one in figure.hconcat if _title(one) not in others]
+        if isinstance(figure, Figure):
+            figure = figure.for_metric(metric)
+            figure = figure if figure.panels else None
         tables = [
             Table(one.caption, one.rows[one.rows["metric"] == metric] if "metric" in one.rows else one.rows)
             for one in section.tables
@@ -83,15 +79,10 @@ def of_metric(found: Findings, metric: str) -> Findings:
     return replace(found, sections=sections)
 
 
-def _title(panel: Any) -> str:
-    title = panel.to_dict(context={"top_level": False}).get("title", "")
-    return str(title.get("text", "") if isinstance(title, dict) else title)
-
-
-def chart(figure: Chart, key: str, name: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
+def chart(figure: Figure, key: str, name: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
     """Draw the panels of a figure side by side, or below one another on a phone, and offer to save it."""
     picked = None
-    panels = _panels(figure.to_dict(validate=False))  # tests have: it takes as long as drawing
+    panels = _panels(figure.chart().to_dict(validate=False))  # tests have: it takes as long as drawing
     places = [place for _ in panels[::_ABREAST] for place in st.columns(min(_ABREAST, len(panels)))]
     for number, (place, panel) in enumerate(zip(places, panels, strict=False)):
         with place:
@@ -99,7 +90,7 @@ def chart(figure: Chart, key: str, name: str, columns: Sequence[str] = ()) -> di
     with st.popover("Save"):
         for form, mime in _MIME.items():
             told = "Vega-Lite" if form == "json" else form.upper()
-            content = partial(_saved, figure, form)
+            content = partial(figure.render, form)
             st.download_button(told, content, f"{name}.{form}", mime, key=f"{key}-{form}", on_click="ignore")
     return picked
 
@@ -160,18 +151,6 @@ def _add_selection(spec: dict[str, Any], columns: Sequence[str]) -> bool:
                 layer["mark"] = {**mark, "cursor": "pointer"}
                 return True
     return False
-
-
-def _saved(figure: Chart, form: Format) -> bytes:
-    if form == "json":
-        return figure.to_json(indent=1).encode()
-    if form == "svg":
-        text = io.StringIO()
-        figure.save(text, format="svg")
-        return text.getvalue().encode()
-    picture = io.BytesIO()
-    figure.save(picture, format="png", scale_factor=2)
-    return picture.getvalue()
 
 
 def _table(table: Table, key: str) -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 from dashboards import choose, show
 from dashboards.results import lab
 from dashboards.text import plain
-from lcl_lab.figures import trials_chart
+from lcl_lab.figures import trials_figure
 from lcl_lab.studies import Findings, Section, Table
 
 __all__ = ["page"]
@@ -46,7 +46,7 @@ def _live(file: Path) -> None:
     for _, trial in trials[trials["reason"] != ""].iterrows():
         st.error(plain(f"{trial['trial']}: {trial['reason']}"))
     told = pd.DataFrame(events)
-    figure = trials_chart(told[told["step"].notna()]) if "step" in told and told["step"].notna().any() else None
+    figure = trials_figure(told[told["step"].notna()]) if "step" in told and told["step"].notna().any() else None
     if figure is not None:
         show.chart(figure, "trials", "trials")
     name = file.parent.name

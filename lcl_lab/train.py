@@ -171,13 +171,13 @@ def _finish(out: Path, identity: Mapping[str, Any], arguments: Sequence[str], lo
     import pandas as pd
 
     from lcl_lab.atomic import write_json
-    from lcl_lab.figures import save, training_chart
+    from lcl_lab.figures import training_figure
     from lcl_lab.models.checkpoint import CARD, TRAINING, fingerprint
     from lcl_lab.training.log import METRICS_FILE
 
     lines = pd.read_json(out / METRICS_FILE, lines=True)
     if len(lines):
-        save(training_chart(lines, log.title), out, "training")
+        training_figure(lines, log.title).save(out, "training")
     card = {
         "fingerprint": fingerprint(out),
         **identity,

@@ -1,4 +1,4 @@
-"""Estimates by kind: dots with intervals side by side, a colour and shape a model. Reads better than a radar."""
+"""Estimates by category: points with intervals side by side, one colour and shape per model."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from lcl_lab.figures.encodings import estimates_of, looks, models_in
-from lcl_lab.figures.theme import GREY
+from lcl_lab.figures.encodings import color_and_shape, estimate_layers, horizontal_rule, series_names
+from lcl_lab.figures.panels import Figure, Panel, groups, layered
 
-__all__ = ["dots_chart"]
+__all__ = ["dot_figure"]
 
-_LETTER = 9  # pixels of a label's letter, and its share of the gap to the next
+_LETTER = 9  # pixels per letter of a label, with its share of the gap to the next label
 
 
-def dots_chart(
+def dot_figure(
     rows: pd.DataFrame,
-    kind: str,
+    category: str,
     title: str,
     y_title: str = "Accuracy",
     group: str = "model",
@@ -26,28 +26,37 @@ def dots_chart(
     guide: float | None = None,
     panel: str | None = None,
     width: int = 420,
-) -> alt.HConcatChart:
-    """`rows` have the columns `kind`, `group`, estimate, low, high, and `panel` where there are several.
+) -> Figure:
+    """Points with interval bars, one per category and group.
 
-    `guide` is drawn as a dashed line: chance, or no change. Without a `domain` the axis begins at 0.
+    Args:
+        rows: with the columns `category`, `group`, estimate, low and high, those of `panel`, and optionally metric.
+        category: the column on the x axis, in the order of the rows.
+        title: of the figure.
+        y_title: of the y axis.
+        group: the column with a colour and shape per value.
+        group_title: of the legend.
+        domain: ends of the y axis; None to fit the data, from 0.
+        guide: value of a dashed horizontal line, such as chance or no change.
+        panel: column with one panel per value; rows of several metrics always get one panel per metric.
+        width: of a panel in pixels.
 
     Raises:
-        UserError: nothing to draw, or more groups than can be told apart.
+        UserError: nothing to draw, or more groups than colours.
     """
-    groups, kinds = models_in(rows, group), rows[kind].drop_duplicates().tolist()
-    tight = len(kinds) * max(len(str(name)) for name in kinds) * _LETTER > width
-    x = alt.X(f"{kind}:N", sort=kinds, title=None, axis=alt.Axis(labelAngle=-40 if tight else 0))
+    names, categories = series_names(rows, group), rows[category].drop_duplicates().tolist()
+    tight = len(categories) * max(len(str(name)) for name in categories) * _LETTER > width
+    x = alt.X(f"{category}:N", sort=categories, title=None, axis=alt.Axis(labelAngle=-40 if tight else 0))
     scale = alt.Scale(domain=list(domain), nice=False, padding=8) if domain else alt.Scale(zero=True)
     y = alt.Y("estimate:Q", title=y_title, scale=scale)
-    tooltip = [alt.Tooltip(f"{kind}:N"), alt.Tooltip(f"{group}:N")]
-    offset = alt.XOffset(f"{group}:N", sort=groups, scale=alt.Scale(paddingOuter=1))
+    tooltip = [alt.Tooltip(f"{category}:N"), alt.Tooltip(f"{group}:N")]
+    offset = alt.XOffset(f"{group}:N", sort=names, scale=alt.Scale(paddingOuter=1))
+    look = color_and_shape(names, group_title, group)
     panels = []
-    for name in rows[panel].drop_duplicates().tolist() if panel else [None]:
-        own = rows[rows[panel] == name] if panel else rows
-        layers = estimates_of(own, x, y, looks(groups, group_title, group), tooltip, line=False, offset=offset)
+    for metric, heading, shown in groups(rows, panel):
+        layers = estimate_layers(shown, x, y, look, tooltip, line=False, offset=offset)
         if guide is not None:
-            rule = alt.Chart(pd.DataFrame({"guide": [guide]})).mark_rule(color=GREY, strokeDash=[3, 3])
-            layers.insert(0, rule.encode(y=alt.Y("guide:Q", title=y_title, scale=scale)))
-        named = {"title": alt.Title(str(name), fontSize=16)} if name is not None else {}
-        panels.append(alt.layer(*layers).properties(width=width, height=300, **named))
-    return alt.hconcat(*panels, spacing=30).properties(title=alt.Title(title, offset=14))
+            layers.insert(0, horizontal_rule(guide, y))
+        chart = layered(layers, width=width, height=300)
+        panels.append(Panel(chart, metric, heading))
+    return Figure(tuple(panels), title, spacing=30)

@@ -1,7 +1,7 @@
-"""The false-label ablation (the paper's Figure 7): what becomes of accuracy as the support lies more.
+"""The false-label ablation (the paper's Figure 7): accuracy as the share of false labels grows.
 
-A model that follows the link from support to query must be wrong when every label is false; one that answers from
-what it already knows does not care.
+A model that follows the link from support to query must be wrong when every label is false; a model that answers from
+prior knowledge is not affected.
 """
 
 from __future__ import annotations
@@ -9,13 +9,21 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from lcl_lab.figures.encodings import PUBLISHED, dodge, estimates_of, looks, models_in
+from lcl_lab.figures.encodings import (
+    PUBLISHED,
+    PUBLISHED_METRIC,
+    color_and_shape,
+    dodge,
+    estimate_layers,
+    series_names,
+)
+from lcl_lab.figures.panels import Figure, Panel, groups, layered
 from lcl_lab.figures.theme import GREY, INK
 
-__all__ = ["false_ratio_chart"]
+__all__ = ["false_ratio_figure"]
 
 _GUIDES = {"chance": [2, 3], "follows one shot at random": [7, 4], "nearest prototype": [12, 3, 2, 3]}
-_SPREAD = 0.012  # of the x axis between the bars of neighbouring models, so that none hides another
+_SPREAD = 0.012  # distance on the x axis between neighbouring models, so that intervals do not overlap
 _TOOLTIP = (
     alt.Tooltip("model:N"),
     alt.Tooltip("metric:N"),
@@ -27,33 +35,36 @@ _X = alt.Scale(domain=[0, 1], nice=False, padding=14)
 _Y = alt.Scale(domain=[0, 1], nice=False, padding=8)
 
 
-def false_ratio_chart(
+def false_ratio_figure(
     estimates: pd.DataFrame, published: pd.DataFrame, title: str, reference: pd.DataFrame | None = None
-) -> alt.HConcatChart:
-    """Accuracy against the share of false labels: a panel a metric, a line with interval bars a model.
+) -> Figure:
+    """Accuracy against the share of false labels: one panel per metric, one line with interval bars per model.
 
-    `estimates` has columns model, metric, false_ratio, n, clusters, estimate, low, high (`analysis.accuracy` by model
-    and false_ratio). `published` has columns method, shots, false_ratio, accuracy (`analysis.published_false_ratio`);
-    the paper's metric is the open-ended one, so its points stand in that panel only. `reference`, with columns
-    false_ratio and accuracy, is what a nearest-prototype classifier gets on the same episodes.
+    Args:
+        estimates: `analysis.accuracy` by model and false_ratio, with the columns model, metric, false_ratio, n,
+            clusters, estimate, low and high.
+        published: `analysis.published_false_ratio`, with the columns method, shots, false_ratio and accuracy. The
+            paper's metric is open-ended, so its points are drawn in that panel only.
+        title: of the figure.
+        reference: with the columns false_ratio and accuracy: a nearest-prototype classifier on the same episodes.
 
-    Raises UserError when there are no estimates, or more models than can be told apart.
+    Raises:
+        UserError: nothing to draw, or more models than colours.
     """
-    models = models_in(estimates)
-    drawn = estimates.assign(x=estimates["false_ratio"] + dodge(estimates, models, _SPREAD))
-    guides = _guides(reference)
+    models = series_names(estimates)
+    guides, look = _guides(reference), color_and_shape(models)
     panels = []
-    for metric in drawn["metric"].drop_duplicates().tolist():
-        rows = drawn[drawn["metric"] == metric]
-        layers = [_guide_lines(guides), *estimates_of(rows, _x(), _y("estimate"), looks(models), _TOOLTIP)]
-        if metric == "open-ended" and len(published):
+    for metric, heading, rows in groups(estimates, "metric"):
+        shifted = rows.assign(x=rows["false_ratio"] + dodge(rows, models, _SPREAD))
+        layers = [_guide_lines(guides), *estimate_layers(shifted, _x(), _y("estimate"), look, _TOOLTIP)]
+        if metric == PUBLISHED_METRIC and len(published):
             layers += _published(published)
-        panels.append(alt.layer(*layers).properties(title=alt.Title(metric, fontSize=16), width=400, height=340))
-    return alt.hconcat(*panels, spacing=36).properties(title=alt.Title(title, offset=14))
+        panels.append(Panel(layered(layers, width=400, height=340), metric, heading))
+    return Figure(tuple(panels), title, spacing=36)
 
 
 def _guides(reference: pd.DataFrame | None) -> pd.DataFrame:
-    """The lines that a model is read against: columns guide, x, y."""
+    """Reference lines: columns guide, x and y."""
     fixed = [
         ("chance", 0.0, 0.5),
         ("chance", 1.0, 0.5),
@@ -79,7 +90,7 @@ def _guide_lines(guides: pd.DataFrame) -> alt.Chart:
 
 
 def _published(published: pd.DataFrame) -> list[alt.Chart]:
-    """Hollow diamonds with the method's name beside them, on the side where the panel goes on."""
+    """Hollow diamonds with the name of the method next to them, towards the middle of the panel."""
     points = published.assign(x=published["false_ratio"], y=published["accuracy"], kind=PUBLISHED)
     legend = alt.Legend(
         title="Tai et al. 2024, Figure 7", orient="bottom", symbolType="diamond", symbolFillColor="white"

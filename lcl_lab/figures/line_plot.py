@@ -1,21 +1,29 @@
-"""Accuracy against a number, such as shots: a panel a metric, and one of its own for what the paper printed."""
+"""Accuracy against a number, such as shots: one panel per metric, and a separate one for the paper's numbers."""
 
 from __future__ import annotations
 
 import altair as alt
 import pandas as pd
 
-from lcl_lab.figures.encodings import PUBLISHED, dodge, estimates_of, looks, models_in
-from lcl_lab.figures.theme import GREY, INK, Chart
+from lcl_lab.figures.encodings import (
+    PUBLISHED,
+    PUBLISHED_METRIC,
+    color_and_shape,
+    dodge,
+    estimate_layers,
+    series_names,
+)
+from lcl_lab.figures.panels import Figure, Panel, Resolve, groups, layered
+from lcl_lab.figures.theme import GREY, INK
 
-__all__ = ["curves_chart"]
+__all__ = ["line_figure"]
 
 _SIZE = {"width": 380, "height": 320}
 _DASHES = ([1, 0], [8, 4], [2, 3], [12, 3, 2, 3], [6, 2], [4, 6])
 _ACCURACY = alt.Axis(format=".2f", values=[0, 0.25, 0.5, 0.75, 1])
 
 
-def curves_chart(
+def line_figure(
     estimates: pd.DataFrame,
     x: str,
     x_title: str,
@@ -23,37 +31,44 @@ def curves_chart(
     published: pd.DataFrame | None = None,
     published_title: str = "",
     fixed: pd.DataFrame | None = None,
-) -> alt.HConcatChart:
-    """Lines with interval bars, one a model.
+) -> Figure:
+    """Lines with interval bars, one per model, in one panel per metric.
 
-    `estimates` has columns model, metric, the column `x`, estimate, low, high, n, clusters; `published` has method,
-    `x` and accuracy; `fixed` is as `estimates` without the models' own panels' lines: each row is a grey bar, a model
-    trained for that x alone (the paper's Figure 6).
+    Args:
+        estimates: with the columns model, metric, `x`, estimate, low, high and n.
+        x: the column on the x axis.
+        x_title: of the x axis.
+        title: of the figure.
+        published: with the columns method, `x` and accuracy (open-ended), drawn in a separate panel.
+        published_title: where the paper prints them, such as ``"Table 2"``.
+        fixed: with the columns of `estimates`: models trained for one value of `x` only, each a grey bar (the paper's
+            Figure 6).
 
     Raises:
-        UserError: nothing to draw, or more models than can be told apart.
+        UserError: nothing to draw, or more models than colours.
     """
-    models = models_in(estimates)
+    models = series_names(estimates)
     values = sorted(estimates[x].unique().tolist())
-    reach = (max(values) - min(values)) or 1
-    drawn = estimates.assign(_x=estimates[x] + dodge(estimates, models, 0.008 * reach))
-    panels: list[Chart] = []
-    for metric in drawn["metric"].drop_duplicates().tolist():
+    extent = (max(values) - min(values)) or 1
+    axis, look = _x("_x", x_title, values), color_and_shape(models)
+    tooltip = [alt.Tooltip("model:N"), alt.Tooltip(f"{x}:Q", title=x_title), alt.Tooltip("n:Q", title="queries")]
+    panels = []
+    for metric, heading, rows in groups(estimates, "metric"):
         layers = [_chance(min(values), max(values))]
         if fixed is not None:
-            layers += _bars(fixed[fixed["metric"] == metric], x, _x("_x", x_title, values), reach)
-        tooltip = [alt.Tooltip("model:N"), alt.Tooltip(f"{x}:Q", title=x_title), alt.Tooltip("n:Q", title="queries")]
-        rows = drawn[drawn["metric"] == metric]
-        layers += estimates_of(rows, _x("_x", x_title, values), _y("estimate"), looks(models), tooltip)
-        panels.append(alt.layer(*layers).properties(title=alt.Title(metric, fontSize=16), **_SIZE))
+            layers += _bars(fixed[fixed["metric"] == metric], x, axis, extent)
+        shifted = rows.assign(_x=rows[x] + dodge(rows, models, 0.008 * extent))
+        layers += estimate_layers(shifted, axis, _y("estimate"), look, tooltip)
+        panels.append(Panel(layered(layers, **_SIZE), metric, heading))
     if published is not None and len(published):
-        panels.append(_published(published, x, x_title, published_title))
-    chart = alt.hconcat(*panels, spacing=36).resolve_scale(strokeDash="independent", stroke="independent")
-    return chart.properties(title=alt.Title(title, offset=14))
+        chart = _published(published, x, x_title, published_title)
+        panels.append(Panel(chart, PUBLISHED_METRIC, PUBLISHED, published=True))
+    independent: Resolve = {"strokeDash": "independent", "stroke": "independent"}
+    return Figure(tuple(panels), title, spacing=36, resolve=independent)
 
 
-def _published(published: pd.DataFrame, x: str, x_title: str, title: str) -> Chart:
-    """Hollow diamonds in one ink, told apart by their dashes: nothing that could be taken for ours."""
+def _published(published: pd.DataFrame, x: str, x_title: str, title: str) -> alt.LayerChart:
+    """Hollow diamonds in one grey, distinguished by dashes: no published number looks like one measured here."""
     methods = published["method"].drop_duplicates().tolist()
     dash = alt.StrokeDash(
         "method:N",
@@ -64,16 +79,15 @@ def _published(published: pd.DataFrame, x: str, x_title: str, title: str) -> Cha
     tooltip = [alt.Tooltip("method:N", title=PUBLISHED), alt.Tooltip(f"{x}:Q"), alt.Tooltip("accuracy:Q", format=".2f")]
     values = sorted(published[x].unique().tolist())
     base = alt.Chart(published).encode(x=_x(x, x_title, values), y=_y("accuracy"), tooltip=tooltip)
-    return alt.layer(
-        base.mark_line(color=GREY, strokeWidth=1.8).encode(strokeDash=dash),
-        base.mark_point(shape="diamond", size=70, fill="white", stroke=INK, opacity=1).encode(detail="method:N"),
-    ).properties(title=alt.Title(f"{PUBLISHED}", fontSize=16), **_SIZE)
+    line = base.mark_line(color=GREY, strokeWidth=1.8).encode(strokeDash=dash)
+    points = base.mark_point(shape="diamond", size=70, fill="white", stroke=INK, opacity=1).encode(detail="method:N")
+    return layered([line, points], **_SIZE)
 
 
-def _bars(rows: pd.DataFrame, x: str, axis: alt.X, reach: float) -> list[alt.Chart]:
+def _bars(rows: pd.DataFrame, x: str, axis: alt.X, extent: float) -> list[alt.Chart]:
     if rows.empty:
         return []
-    wide = rows.assign(_x=rows[x] - 0.02 * reach, _end=rows[x] + 0.02 * reach, _zero=0.0)
+    wide = rows.assign(_x=rows[x] - 0.02 * extent, _end=rows[x] + 0.02 * extent, _zero=0.0)
     bar = alt.Chart(wide).mark_rect(color="#BBBBBB", opacity=0.7)
     tooltip = [alt.Tooltip("model:N", title="trained for these shots"), alt.Tooltip("estimate:Q", format=".3f")]
     return [bar.encode(x=axis, x2="_end:Q", y=_y("_zero"), y2="estimate:Q", tooltip=tooltip)]

@@ -1,57 +1,67 @@
-"""The course of one training, or of many: loss, and accuracy on held-out episodes."""
+"""Training curves of one training or several: loss, and accuracy on held-out episodes."""
 
 from __future__ import annotations
 
 import altair as alt
 import pandas as pd
 
-from lcl_lab.figures.theme import GREY, PALETTE
+from lcl_lab.figures.encodings import horizontal_rule
+from lcl_lab.figures.panels import Figure, Panel, layered
+from lcl_lab.figures.theme import PALETTE
 
-__all__ = ["training_chart", "trials_chart"]
-
+__all__ = ["training_figure", "trials_figure"]
 
 _MEASURES = (
-    ("loss", "loss (nats a token)", PALETTE[0], alt.Scale(type="log")),
+    ("loss", "loss (nats per token)", PALETTE[0], alt.Scale(type="log")),
     ("accuracy", "held-out accuracy", PALETTE[1], alt.Scale(domain=[0, 1])),
 )
+_CHANCE = 0.5
+_X = alt.X("step:Q").title("optimizer step").scale(domainMin=0).axis(tickMinStep=1)
 
 
-def training_chart(metrics: pd.DataFrame, title: str) -> alt.VConcatChart:
-    """`metrics` are the lines of `metrics.jsonl`: `step` with `loss` (nats a token), or with `accuracy`."""
+def training_figure(metrics: pd.DataFrame, title: str) -> Figure:
+    """Loss and held-out accuracy over optimizer steps.
+
+    Args:
+        metrics: the lines of ``metrics.jsonl``: step, and loss (nats per token) or accuracy.
+        title: of the figure.
+    """
     panels = []
-    for column, label, colour, scale in _MEASURES:
-        rows = metrics[["step", column]].dropna() if column in metrics else metrics.head(0)
+    for column, label, color, scale in _MEASURES:
+        rows = _reported(metrics, ["step", column])
         if rows.empty:
             continue
-        line = alt.Chart(rows).mark_line(point={"color": colour}, color=colour)
-        layers = [line.encode(x=_x(), y=alt.Y(f"{column}:Q").title(label).scale(scale))]
-        if column == "accuracy":
-            layers.append(_chance())
-        panels.append(alt.layer(*layers).properties(width=520, height=200))
-    return alt.vconcat(*panels).properties(title=title)
+        y = alt.Y(f"{column}:Q").title(label).scale(scale)
+        line = alt.Chart(rows).mark_line(point={"color": color}, color=color).encode(x=_X, y=y)
+        panels.append(_panel(line, y, column, height=200))
+    return Figure(tuple(panels), title, stacked=True)
 
 
-def trials_chart(events: pd.DataFrame) -> alt.VConcatChart:
-    """The same of many trials, a line each: the columns trial, `step`, and `loss` or `accuracy`."""
+def trials_figure(events: pd.DataFrame, title: str = "") -> Figure:
+    """Loss and held-out accuracy over optimizer steps, one line per trial.
+
+    Args:
+        events: with the columns trial, step, and loss (nats per token) or accuracy.
+        title: of the figure; empty for none.
+    """
     panels = []
+    trial = alt.Color("trial:N", title="Trial", legend=alt.Legend(orient="bottom", columns=2))
     for column, label, _, scale in _MEASURES:
-        rows = events[["trial", "step", column]].dropna() if column in events else events.head(0)
+        rows = _reported(events, ["trial", "step", column])
         if rows.empty:
             continue
-        line = alt.Chart(rows).mark_line(point=True, strokeWidth=2)
-        trial = alt.Color("trial:N", title="Trial", legend=alt.Legend(orient="bottom", columns=2))
+        y = alt.Y(f"{column}:Q").title(label).scale(scale)
         tooltip = ["trial:N", "step:Q", alt.Tooltip(f"{column}:Q", format=".3f")]
-        layers = [line.encode(x=_x(), y=alt.Y(f"{column}:Q").title(label).scale(scale), color=trial, tooltip=tooltip)]
-        if column == "accuracy":
-            layers.append(_chance())
-        panels.append(alt.layer(*layers).properties(width=520, height=260))
-    return alt.vconcat(*panels)
+        line = alt.Chart(rows).mark_line(point=True, strokeWidth=2).encode(x=_X, y=y, color=trial, tooltip=tooltip)
+        panels.append(_panel(line, y, column, height=260))
+    return Figure(tuple(panels), title, stacked=True)
 
 
-def _x() -> alt.X:
-    return alt.X("step:Q").title("optimiser step").scale(domainMin=0).axis(tickMinStep=1)
+def _reported(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The rows that have a value in each column; none where a column is missing."""
+    return rows[columns].dropna() if set(columns) <= set(rows.columns) else rows.head(0)
 
 
-def _chance() -> alt.Chart:
-    chance = alt.Chart(pd.DataFrame({"chance": [0.5]})).mark_rule(color=GREY, strokeDash=[4, 4])
-    return chance.encode(y="chance:Q")
+def _panel(line: alt.Chart, y: alt.Y, column: str, height: int) -> Panel:
+    layers = [line, horizontal_rule(_CHANCE, y, (4, 4))] if column == "accuracy" else [line]
+    return Panel(layered(layers, width=520, height=height))

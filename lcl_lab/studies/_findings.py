@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from lcl_lab.figures.theme import Chart
+    from lcl_lab.figures import Figure
 
 __all__ = ["Claim", "Findings", "Section", "Table", "accuracy_table", "claim", "interval", "told_p"]
 
@@ -31,7 +31,7 @@ class Section:
 
     heading: str
     sentences: Sequence[str]
-    figure: Chart | Image | None = None
+    figure: Figure | Image | None = None
     name: str = "figure"  # of the figure's files
     tables: Sequence[Table] = ()
 

@@ -22,7 +22,6 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from lcl_lab.figures import save
 from lcl_lab.store import Provenance
 from lcl_lab.studies._findings import Claim, Findings, Table
 
@@ -103,7 +102,7 @@ def findings_page(findings: Findings, doc: str = "", notes: Sequence[str] = ()) 
             if isinstance(section.figure, Image):
                 section.figure.save(folder / f"{section.name}.png")
             elif section.figure is not None:
-                section.figure.save(folder / f"{section.name}.svg")
+                section.figure.save(folder, section.name)
         lines = [f"# {findings.title}", "", *_method(doc), *body(findings), *notes]
         return _page(findings.title, "\n".join(lines), folder)
 
@@ -114,7 +113,7 @@ def _save_figures(folder: Path, findings: Findings) -> None:
         if isinstance(section.figure, Image):
             section.figure.save(folder / f"{section.name}.png")
         elif section.figure is not None:
-            save(section.figure, folder, section.name)
+            section.figure.save(folder, section.name)
 
 
 def body(findings: Findings, level: int = 2, place: str = "") -> Iterator[str]:

@@ -132,13 +132,13 @@ def _operands(seed: int, query: int, names: tuple[str, str], count: int) -> list
 
 def _find(config: Arithmetic, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy
-    from lcl_lab.figures import curves_chart
+    from lcl_lab.figures import line_figure
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     estimates = accuracy(records, ["model", "shots"], config.seed)
     shown = estimates[estimates["metric"] != "candidate-raw"]
     title = f"A rule that only the support tells ({config.operator})"
-    chart = curves_chart(shown, "shots", "Examples", title)
+    chart = line_figure(shown, "shots", "Examples", title)
     table = accuracy_table(estimates, "shots", "Accuracy, and its 95 % interval over pairs of rules and operands")
     return Findings(title, [Section("Accuracy over examples", _follows(config, records), chart, tables=[table])])
 

@@ -74,7 +74,7 @@ def _plan(config: Categories) -> Plan:
 def _find(config: Categories, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy
     from lcl_lab.concepts import load_dataset
-    from lcl_lab.figures import dots_chart, radar_chart
+    from lcl_lab.figures import dot_figure, radar_figure
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     concepts = load_dataset(config.data)
@@ -88,7 +88,7 @@ def _find(config: Categories, records: pd.DataFrame) -> Findings:
     shown = shown.set_index("category").loc[hardest].reset_index()
     title = f"Accuracy by category at {config.shots} shots on {config.data}"
     overall = accuracy(named, ["model"], config.seed).assign(category="all categories")
-    dots = dots_chart(shown, "category", title, guide=0.5, width=max(420, 46 * len(hardest)))
+    dots = dot_figure(shown, "category", title, guide=0.5, width=max(420, 46 * len(hardest)))
     caption = f"Accuracy ({metric}) by category, with 95 % intervals over support draws"
     return Findings(
         title,
@@ -96,7 +96,7 @@ def _find(config: Categories, records: pd.DataFrame) -> Findings:
             Section(
                 "All categories together",
                 _leads(config, named, metric),
-                radar_chart(shown, "category", title),
+                radar_figure(shown, "category", title),
                 "radar",
                 [accuracy_table(overall, "category", "Accuracy, and its 95 % interval over categories")],
             ),

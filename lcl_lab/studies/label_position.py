@@ -91,7 +91,7 @@ def _plan(config: LabelPosition) -> Plan:
 def _find(config: LabelPosition, records: pd.DataFrame) -> Findings:
     import pandas as pd
 
-    from lcl_lab.figures import position_chart
+    from lcl_lab.figures import position_figure
     from lcl_lab.studies._compare import asked_models
     from lcl_lab.studies._findings import Findings, Section, Table, interval
 
@@ -109,7 +109,7 @@ def _find(config: LabelPosition, records: pd.DataFrame) -> Findings:
     caption = "Drop in accuracy (candidate), with 95 % intervals that hold for all places at once"
     columns = list(dict.fromkeys(row["column"] for row in rows))
     wide = pd.DataFrame(rows).pivot(index="place", columns="column", values="drop")[columns]
-    chart = position_chart(pd.concat(drawn), title)
+    chart = position_figure(pd.concat(drawn), title)
     table = Table(caption, wide.fillna("").reset_index())
     return Findings(title, [Section("What a false label costs", said, chart, tables=[table])], _claims(config, records))
 

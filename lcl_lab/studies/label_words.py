@@ -108,14 +108,14 @@ def _two(words: str, rng: np.random.Generator, taken: list[str]) -> list[str]:
 
 def _find(config: LabelWords, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy
-    from lcl_lab.figures import dots_chart
+    from lcl_lab.figures import dot_figure
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     estimates = accuracy(records, ["model", "words"], config.seed)
     estimates = estimates.set_index("words").loc[list(_WORDS)].reset_index()
     shown = estimates[(estimates["metric"] != "candidate-raw") & (estimates["model"].isin(config.models))]
     title = f"What things are called, at {config.shots} shots on {config.data}"
-    chart = dots_chart(shown, "words", title, guide=0.5, panel="metric", width=420)
+    chart = dot_figure(shown, "words", title, guide=0.5, panel="metric", width=420)
     table = accuracy_table(estimates, "words", "Accuracy, and its 95 % interval over concept pairs", sort=False)
     return Findings(title, [Section("Accuracy by vocabulary", _changes(config, records), chart, tables=[table])])
 

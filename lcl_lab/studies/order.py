@@ -87,7 +87,7 @@ def _plan(config: Order) -> Plan:
 def _find(config: Order, records: pd.DataFrame) -> Findings:
     import pandas as pd
 
-    from lcl_lab.figures import dots_chart
+    from lcl_lab.figures import dot_figure
     from lcl_lab.studies._compare import asked_models
     from lcl_lab.studies._findings import Findings, Section, Table, interval
 
@@ -106,7 +106,7 @@ def _find(config: Order, records: pd.DataFrame) -> Findings:
                 rows.append({"model": model, "outcome": outcome, "source": source, **estimates})
     frame = pd.DataFrame(rows)
     title = f"Order against draw at {config.shots} shots on {config.data}"
-    chart = dots_chart(frame, "source", title, "Standard deviation", domain=None, panel="outcome", width=320)
+    chart = dot_figure(frame, "source", title, "Standard deviation", domain=None, panel="outcome", width=320)
     text = [interval(e, lo, hi) for e, lo, hi in frame[["estimate", "low", "high"]].to_numpy().tolist()]
     wide = frame.assign(text=text).pivot(index=["model", "outcome"], columns="source", values="text").reset_index()
     caption = "Standard deviation of a query's outcome, with its 95 % interval over concept pairs"

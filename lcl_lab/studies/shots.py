@@ -119,7 +119,7 @@ def _plan(config: Shots) -> Plan:
 
 def _find(config: Shots, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy, published
-    from lcl_lab.figures import curves_chart
+    from lcl_lab.figures import line_figure
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
     estimates = accuracy(records, ["model", "shots"], config.seed)
@@ -127,7 +127,7 @@ def _find(config: Shots, records: pd.DataFrame) -> Findings:
     title = f"Shots on {config.data}"
     printed = published(table="Table 2").rename(columns={"value": "accuracy"})
     methods = ("OpenFlamingo", "LCL [2-way]", "LCL [2-way-random]", "Vanilla-Shikra")
-    chart = curves_chart(
+    chart = line_figure(
         shown[shown["model"].isin(config.model)],
         "shots",
         "Shots (images in the support)",

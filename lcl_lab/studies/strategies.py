@@ -69,7 +69,7 @@ def _plan(config: Strategies) -> Plan:
 
 def _find(config: Strategies, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy, published
-    from lcl_lab.figures import curves_chart
+    from lcl_lab.figures import line_figure
     from lcl_lab.studies._compare import asked_models, compared
     from lcl_lab.studies._findings import Findings, Section, accuracy_table
 
@@ -78,7 +78,7 @@ def _find(config: Strategies, records: pd.DataFrame) -> Findings:
     title = f"Strategies over shots on {config.data}"
     printed = published(table="Table 2").rename(columns={"value": "accuracy"})
     ours = printed["method"].str.startswith("LCL") | (printed["method"] == "Vanilla-Shikra")
-    chart = curves_chart(shown, "shots", "Shots (images in the support)", title, printed[ours], "Table 2")
+    chart = line_figure(shown, "shots", "Shots (images in the support)", title, printed[ours], "Table 2")
     caption = "Accuracy, and its 95 % interval over concept pairs"
     models = asked_models(records, config.model)
     with_shots = [{"shots": shots} for shots in config.shots if shots]

@@ -163,7 +163,7 @@ def _of_vqa(vqa: VQA, seed: int, query: int) -> Asked:
 
 def _find(config: ZeroShot, records: pd.DataFrame) -> Findings:
     from lcl_lab.analysis import accuracy, published
-    from lcl_lab.figures import dots_chart
+    from lcl_lab.figures import dot_figure
     from lcl_lab.studies._compare import asked_models
     from lcl_lab.studies._findings import Findings, Section, Table, accuracy_table
 
@@ -178,7 +178,7 @@ def _find(config: ZeroShot, records: pd.DataFrame) -> Findings:
         Section(
             "Accuracy by task",
             _changes(config, records, before, after),
-            dots_chart(shown, "task", title, guide=None),
+            dot_figure(shown, "task", title, guide=None),
             tables=[
                 accuracy_table(by_task, "task", "Accuracy, and its 95 % interval over concept pairs (images in VQAv2)"),
                 Table("Published, other data (Table 3)", printed),

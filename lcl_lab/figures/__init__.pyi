@@ -1,0 +1,24 @@
+from .dot_plot import dot_figure
+from .false_ratio_plot import false_ratio_figure
+from .line_plot import line_figure
+from .overview_plot import overview_figure
+from .panels import Figure, Panel
+from .position_plot import position_figure
+from .radar_plot import radar_figure
+from .theme import Chart, themed
+from .training_plot import training_figure, trials_figure
+
+__all__ = [
+    "Chart",
+    "Figure",
+    "Panel",
+    "dot_figure",
+    "false_ratio_figure",
+    "line_figure",
+    "overview_figure",
+    "position_figure",
+    "radar_figure",
+    "themed",
+    "training_figure",
+    "trials_figure",
+]
