@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -58,8 +58,11 @@ class Config(BaseModel):
         unknown = [key for key in values if key not in cls.model_fields]
         if unknown:
             raise UserError(f"unknown option; {nearest(unknown[0], cls.model_fields)}", option=unknown[0])
+        # A single value is as good as a list of one.
+        lists = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
+        given = {k: (v,) if k in lists and isinstance(v, str | int | float) else v for k, v in values.items()}
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(given)
         except ValidationError as error:
             raise _user_error(error) from None
 
@@ -109,7 +112,9 @@ def _user_error(error: ValidationError) -> UserError:
     if first["type"] == "missing":
         return UserError(reason, option=option)
     value = first["input"]
-    return UserError(reason, option=option, value=value if isinstance(value, str | int | float | tuple | list) else None)
+    return UserError(
+        reason, option=option, value=value if isinstance(value, str | int | float | tuple | list) else None
+    )
 
 
 def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:

@@ -1,0 +1,145 @@
+"""A command line generated from a configuration class: one option per field, errors in one line, exit code 2."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, NoReturn, TypeVar, get_origin
+
+from cyclopts import (
+    App,
+    CycloptsError,
+    MissingArgumentError,
+    Parameter,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+from pydantic.fields import FieldInfo
+
+from lcl_lab.config import Config
+from lcl_lab.errors import UserError, nearest
+
+__all__ = ["Program", "exit_with_status"]
+
+C = TypeVar("C", bound=Config)
+_FROM_FILE = "YAML with any of these options; the command line takes precedence"
+
+
+@dataclass(frozen=True)
+class Program(Generic[C]):
+    """A command.
+
+    Attributes:
+        name: what one types to run it, such as ``"python -m lcl_lab.train"``.
+        config: the class of its options.
+        run: does the work and prints the result.
+        doc: the description in its help.
+    """
+
+    name: str
+    config: type[C]
+    run: Callable[[C], None]
+    doc: str
+
+    def main(self, arguments: Sequence[str] | None = None) -> NoReturn:
+        """Parse the arguments of the process, run, and exit: 0, 2 for a mistake of the user, 130 when interrupted."""
+        exit_with_status(lambda: self(sys.argv[1:] if arguments is None else arguments))
+
+    def __call__(self, arguments: Sequence[str]) -> None:
+        """Parse arguments and run.
+
+        Raises:
+            UserError: an argument is wrong, or the command cannot be carried out.
+        """
+        config = self.parse(arguments)
+        if config is not None:
+            self.run(config)
+
+    def parse(self, arguments: Sequence[str]) -> C | None:
+        """The configuration of some arguments; None when the help was shown instead.
+
+        Raises:
+            UserError: an argument is wrong.
+        """
+        if {"--help", "-h"} & set(arguments):
+            self._app(typed=True).help_print([])
+            return None
+        try:
+            _, bound, _ = self._app().parse_args(list(arguments), exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            raise self._user_error(error) from None
+        given = {name: value for name, value in bound.arguments.items() if value is not None}
+        return self.config.create(given.pop("preset", None), given.pop("config", None), **given)
+
+    def _app(self, typed: bool = False) -> App:
+        """The parser. Values stay text, which the configuration checks as it checks YAML; only the help is typed."""
+
+        def command(**options: Any) -> None:
+            """Stands for the command: only its signature is used."""
+
+        command.__signature__ = inspect.Signature(self._parameters(typed))  # type: ignore[attr-defined]
+        paragraphs = re.sub(r"\n +", " ", self.doc)
+        app = App(name=self.name, help=paragraphs, help_format="plaintext", version_flags=[])
+        app.default(command)
+        return app
+
+    def _parameters(self, typed: bool) -> list[inspect.Parameter]:
+        positional = self.config.POSITIONAL
+        fields = self.config.model_fields
+        order = [*positional, *(name for name in fields if name not in positional)]
+        parameters = [
+            _parameter(name, fields[name].annotation, _help(fields[name]), typed, name in positional) for name in order
+        ]
+        if len(self.config.PRESETS) > 1:
+            text = f"one of {', '.join(self.config.PRESETS)} (default: default)"
+            parameters.append(_parameter("preset", str, text, typed))
+        return [*parameters, _parameter("config", Path, _FROM_FILE, typed)]
+
+    def _user_error(self, error: CycloptsError) -> UserError:
+        options = [f"--{name.replace('_', '-')}" for name in (*self.config.model_fields, "preset", "config", "help")]
+        match error:
+            case UnknownOptionError():
+                wrong = str(error.token.keyword)
+                return UserError(f"unknown option {wrong}; {nearest(wrong, options)}")
+            case UnusedCliTokensError():
+                return UserError(f"unexpected argument {error.unused_tokens[0]!r}; see --help")
+            case MissingArgumentError() if error.argument is not None:
+                return UserError(f"{error.argument.name}: expects a value")
+            case _:
+                return UserError(" ".join(str(error).split()))
+
+
+def exit_with_status(work: Callable[[], None]) -> NoReturn:
+    """Do the work of a command and exit; a mistake of the user becomes one line on standard error."""
+    try:
+        work()
+    except UserError as error:
+        print(f"error: {error.for_command_line()}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes from what is stored", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _help(field: FieldInfo) -> str:
+    text = field.description or ""
+    if field.is_required():
+        return f"{text} (required)"
+    if field.default in (None, False, (), {}):
+        return text
+    default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    return f"{text} (default: {default})"
+
+
+def _parameter(name: str, annotation: Any, text: str, typed: bool, positional: bool = False) -> inspect.Parameter:
+    many = get_origin(annotation) in (tuple, dict, Mapping)
+    parameter = Parameter(help=text, consume_multiple=many, negative="", show_default=False)
+    if not typed and annotation is not bool:
+        annotation = tuple[str, ...] if many else str
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if positional else inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=Annotated[annotation | None, parameter])

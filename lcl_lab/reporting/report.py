@@ -1,0 +1,178 @@
+"""Findings as `report.md` with its figures, and as one self-contained `report.html`."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+from PIL.Image import Image
+
+from lcl_lab.atomic import atomic_path, write_text
+from lcl_lab.figures.panels import Figure
+from lcl_lab.reporting.findings import Findings
+from lcl_lab.reporting.tables import claims_table, markdown_rows, table_text
+
+if TYPE_CHECKING:
+    from lcl_lab.store import Provenance
+
+__all__ = ["Part", "findings_markdown", "findings_page", "write_collection", "write_report"]
+
+_FIGURE = re.compile(r"(\.\./\.\./\w+/[\w-]+/)?[\w-]+\.png")
+_STYLE = """
+body { font: 16px/1.5 Helvetica, Arial, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; font-size: 14px; margin: 1rem 0; display: block; overflow-x: auto }
+th, td { padding: 4px 10px; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap }
+td { font-variant-numeric: tabular-nums }
+td:last-child { white-space: normal }
+img { max-width: 100% }
+code, pre { background: #f4f4f4; padding: 1px 4px; font-size: 14px }
+pre { padding: 8px; overflow-x: auto }
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One study in a report of several.
+
+    Attributes:
+        study: the study's name.
+        run: the name of its run directory.
+        command: the command that runs it alone.
+        findings: what it found.
+    """
+
+    study: str
+    run: str
+    command: Sequence[str]
+    findings: Findings
+
+
+def write_report(folder: Path, findings: Findings, doc: str, provenance: Provenance) -> None:
+    """Write report.md, report.html and the figures that both show into a run directory.
+
+    Args:
+        folder: the run directory.
+        findings: what to report.
+        doc: the study's docstring; its lines Question, Source and Design open the report.
+        provenance: command, commit and versions, which close the report.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    for section in findings.sections:
+        if isinstance(section.figure, Figure):
+            section.figure.save(folder, section.name)
+        elif section.figure is not None:
+            _save_image(section.figure, folder / f"{section.name}.png")
+    lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings)]
+    _write(folder, findings.title, [*lines, "## Reproduce", "", *_origin(provenance)])
+
+
+def write_collection(folder: Path, title: str, parts: Sequence[Part], provenance: Provenance) -> None:
+    """Write report.md and report.html that show the findings of several studies, the paper's claims first.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    claims = [claim for part in parts for claim in part.findings.claims]
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(claim.verdict for claim in claims).most_common())
+    lines = [f"# {title}", "", f"Of {len(claims)} claims of the paper: {counts}.", ""]
+    lines += [*markdown_rows(claims_table(claims)), ""]
+    for part in parts:
+        location = f"../../{part.study}/{part.run}/"
+        lines += [f"## {part.findings.title}", "", *findings_markdown(part.findings, 3, location)]
+        lines += ["```sh", shlex.join(part.command), "```", ""]
+    _write(folder, title, [*lines, "## Reproduce", "", *_origin(provenance)])
+
+
+def findings_page(findings: Findings, doc: str = "", notes: Sequence[str] = ()) -> str:
+    """Findings as one HTML page that fetches nothing.
+
+    Args:
+        findings: what to show.
+        doc: the study's docstring.
+        notes: lines of Markdown for the end of the page.
+    """
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for section in findings.sections:
+            if isinstance(section.figure, Figure):
+                section.figure.chart().save(folder / f"{section.name}.svg")
+            elif section.figure is not None:
+                section.figure.save(folder / f"{section.name}.png")
+        lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *notes]
+        return _page(findings.title, "\n".join(lines), folder)
+
+
+def findings_markdown(findings: Findings, level: int = 2, location: str = "") -> Iterator[str]:
+    """The lines of sections and claims in Markdown.
+
+    Args:
+        findings: what to show.
+        level: heading level of sections.
+        location: prefix of the figures' paths.
+    """
+    for section in findings.sections:
+        yield from (f"{'#' * level} {section.heading}", "")
+        if section.figure is not None:
+            yield from (f"![{section.heading}]({location}{section.name}.png)", "")
+        yield from (*(f"- {statement.text}" for statement in section.statements), "")
+        for table in section.tables:
+            yield from (f"{table.caption}:", "", *markdown_rows(table_text(table)), "")
+    if findings.claims:
+        yield from (f"{'#' * level} Compared with the paper", "", *markdown_rows(claims_table(findings.claims)), "")
+
+
+def _save_image(image: Image, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        image.save(temporary, format="png")
+
+
+def _write(folder: Path, title: str, lines: Sequence[str]) -> None:
+    text = "\n".join([*lines, ""])
+    write_text(folder / "report.md", text)
+    write_text(folder / "report.html", _page(title, text, folder))
+
+
+def _method(doc: str) -> Iterator[str]:
+    """The lines Question, Source and Design of a study's docstring."""
+    parts = re.findall(r"^(Question|Source|Design) +(.*(?:\n +.*)*)", dedent(doc), flags=re.MULTILINE)
+    for name, text in parts:
+        yield from (f"**{name}.** {' '.join(text.split())}", "")
+
+
+def _origin(provenance: Provenance) -> Iterator[str]:
+    yield from ("```sh", provenance.command, "```", "")
+    yield f"- commit: {provenance.commit or 'unknown'}{' with uncommitted changes' if provenance.dirty else ''}"
+    yield f"- {provenance.seconds:.0f} s on {provenance.device}, {provenance.cpu_count} cores, {provenance.platform}"
+    yield f"- {', '.join(f'{name} {version}' for name, version in provenance.versions.items())}"
+
+
+def _page(title: str, markdown: str, folder: Path) -> str:
+    """One HTML page: it fetches nothing, and text of models or users cannot become markup."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # Names of models and answers may contain Markdown: only links to the report's own figures are followed.
+    reader.validateLink = lambda url: bool(_FIGURE.fullmatch(url))  # type: ignore[method-assign]
+
+    def inline(match: re.Match[str]) -> str:
+        file = folder / html.unescape(match[1])
+        vector = file.with_suffix(".svg")
+        kind, source = ("svg+xml", vector) if vector.is_file() else ("png", file)
+        content = source.read_bytes() if source.is_file() else b""
+        return f'src="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
+
+    content = re.sub(r'src="([^"]+\.png)"', inline, reader.render(markdown))
+    head = (
+        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
+    )
+    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{content}</body></html>'

@@ -1,0 +1,72 @@
+"""Typed tables as rows of text, for reports, the terminal and the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lcl_lab.reporting.findings import Claim, Table
+from lcl_lab.reporting.text import format_interval, format_p, format_value
+
+__all__ = ["claims_table", "markdown_rows", "table_text"]
+
+_LABELS = {"p_value": "p", "holm": "Holm", "bh": "Benjamini–Hochberg"}
+_P_VALUES = ("p_value", "holm", "bh")
+
+
+def table_text(table: Table) -> pd.DataFrame:
+    """The table as people read it: one column per value of `across`, estimates with their intervals."""
+    return _wide(table) if table.across else _long(table)
+
+
+def claims_table(claims: Sequence[Claim]) -> pd.DataFrame:
+    """The paper's claims, what was measured here, and the verdicts."""
+    rows = [(claim.source, claim.claim, claim.measured, claim.verdict) for claim in claims]
+    return pd.DataFrame(rows, columns=["paper", "claim", "measured here", "verdict"])
+
+
+def markdown_rows(rows: pd.DataFrame) -> list[str]:
+    """The lines of a Markdown table."""
+    lines = [list(map(str, rows.columns)), ["---"] * rows.shape[1], *rows.astype(str).to_numpy().tolist()]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+
+
+def _wide(table: Table) -> pd.DataFrame:
+    frame, across = table.frame, str(table.across)
+    order = list(dict.fromkeys(frame[across])) if table.in_order else sorted(frame[across].unique())
+    rows = [column for column in table.rows if column in frame]
+    wide = frame.assign(text=_intervals(table)).pivot(index=rows, columns=across, values="text")
+    if table.in_order:
+        wide = wide.reindex(frame.set_index(rows).index.drop_duplicates())
+    wide = wide[order]
+    wide.columns = pd.Index([format_value(value) for value in order])
+    return wide.fillna("").reset_index()
+
+
+def _long(table: Table) -> pd.DataFrame:
+    low, high = table.interval
+    text = table.frame.copy()
+    if {"estimate", low, high} <= set(text.columns):
+        text.insert(text.columns.get_loc("estimate"), table.estimand or "value", _intervals(table))
+        text = text.drop(columns=["estimate", low, high])
+    for column in text.columns:
+        formatter = _formatter(str(column), text[column])
+        if formatter:
+            text[column] = [formatter(value) for value in text[column]]
+    return text.rename(columns=_LABELS)
+
+
+def _intervals(table: Table) -> list[str]:
+    low, high = table.interval
+    numbers = table.frame[["estimate", low, high]].to_numpy(dtype=float).tolist()
+    return [format_interval(*cell, decimals=table.decimals, signed=table.signed) for cell in numbers]
+
+
+def _formatter(column: str, values: pd.Series) -> Callable[[Any], str] | None:
+    if column in _P_VALUES:
+        return format_p
+    if pd.api.types.is_float_dtype(values):
+        return "{:.3f}".format
+    return None

@@ -1,0 +1,63 @@
+"""Numbers to text: the only place where an estimate, an interval or a p-value becomes words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any
+
+from lcl_lab.analysis.estimates import Comparison, Estimate
+
+__all__ = ["format_condition", "format_estimate", "format_interval", "format_p", "format_value", "render"]
+
+
+def format_interval(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
+    """`0.950 [0.910, 0.980]`; with signs where it is a difference."""
+    form = f"{'+' if signed else ''}.{decimals}f"
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def format_estimate(estimate: Estimate, decimals: int = 3) -> str:
+    """An estimate with its interval; a comparison with signs."""
+    signed = isinstance(estimate, Comparison)
+    return format_interval(estimate.value, estimate.low, estimate.high, decimals, signed)
+
+
+def format_p(p_value: float) -> str:
+    """`p = 0.031`, or `p < 0.001`."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def format_value(value: Any) -> str:
+    """A value of a condition: 4.0 as 4, 0.25 as 0.25."""
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def format_condition(values: Mapping[Any, Any]) -> str:
+    """The values of a condition: `shots 4, false_ratio 0.5`."""
+    return ", ".join(f"{name} {format_value(value)}" for name, value in values.items())
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Fill a template in the syntax of `str.format`.
+
+    Estimates take these format specifications: none for value and interval with three decimals, a number for as many
+    decimals, ``p`` for the p-value, ``value`` for the value alone. Numbers take Python's own. The field ``{model}``
+    is set in bold.
+    """
+    bold = {name: f"**{value}**" if name.startswith("model") else value for name, value in values.items()}
+    return _EstimateFormatter().vformat(template, (), bold)
+
+
+class _EstimateFormatter(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if not isinstance(value, Estimate):
+            return str(format(value, format_spec)) if format_spec else format_value(value)
+        if format_spec == "p":
+            if value.p_value is None:
+                raise ValueError(f"the {value.estimand} has no p-value")
+            return format_p(value.p_value)
+        if format_spec == "value":
+            sign = "+" if isinstance(value, Comparison) else ""
+            return f"{value.value:{sign}.3f}"
+        return format_estimate(value, int(format_spec) if format_spec else 3)

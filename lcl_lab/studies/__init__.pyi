@@ -1,0 +1,37 @@
+from .comparisons import (
+    accuracy_estimate,
+    accuracy_findings,
+    accuracy_table,
+    change,
+    evaluated_models,
+    metrics_in,
+    pairwise_comparisons,
+    per_model,
+    per_model_and_metric,
+)
+from .registry import find_studies, find_study, register_study
+from .run import StudyResult, command_of, configure, run_study
+from .study import Study
+from .study_config import EpisodeConfig, StudyConfig
+
+__all__ = [
+    "EpisodeConfig",
+    "Study",
+    "StudyConfig",
+    "StudyResult",
+    "accuracy_estimate",
+    "accuracy_findings",
+    "accuracy_table",
+    "change",
+    "command_of",
+    "configure",
+    "evaluated_models",
+    "find_studies",
+    "find_study",
+    "metrics_in",
+    "pairwise_comparisons",
+    "per_model",
+    "per_model_and_metric",
+    "register_study",
+    "run_study",
+]

@@ -1,0 +1,206 @@
+"""What many studies estimate: accuracies, changes between conditions, and comparisons of models.
+
+Each estimate draws from a generator of its own, seeded by the study seed and what is estimated, so that other rows do
+not move it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from lcl_lab import analysis, reporting, store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lcl_lab.analysis import Comparison, Estimate
+    from lcl_lab.reporting import Findings, Statement, Table
+    from lcl_lab.studies.study_config import StudyConfig
+
+__all__ = [
+    "accuracy_estimate",
+    "accuracy_findings",
+    "accuracy_table",
+    "change",
+    "evaluated_models",
+    "metrics_in",
+    "pairwise_comparisons",
+    "per_model",
+    "per_model_and_metric",
+]
+
+BOOTSTRAP = "cluster bootstrap over concept pairs"
+_PAIRED = f"paired difference, {BOOTSTRAP}; McNemar's exact test over concept pairs"
+
+
+def evaluated_models(records: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    """Those of `models` that have records, each once; the reference is in the records in addition."""
+    present = set(records["model"])
+    return [model for model in dict.fromkeys(models) if model in present]
+
+
+def metrics_in(records: pd.DataFrame) -> list[str]:
+    """The main metrics that every record has; answers of servers have no log-likelihoods."""
+    return [metric for metric in reporting.MAIN_METRICS if records[analysis.METRICS[metric]].notna().all()]
+
+
+def per_model(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each evaluated model and its records."""
+    for model in evaluated_models(records, models):
+        yield model, records[records["model"] == model]
+
+
+def per_model_and_metric(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Each evaluated model, each main metric that its records have, and its records."""
+    for model, rows in per_model(records, models):
+        yield from ((model, metric, rows) for metric in metrics_in(rows))
+
+
+def accuracy_estimate(
+    records: pd.DataFrame, metric: str, seed: int, model: str | None = None, **condition: Any
+) -> Estimate:
+    """The accuracy of all records of a frame, with the interval over concept pairs."""
+    row = analysis.accuracy(records, [], seed, {metric: analysis.METRICS[metric]}).iloc[0]
+    return analysis.Estimate(
+        value=float(row["estimate"]),
+        low=float(row["low"]),
+        high=float(row["high"]),
+        n=int(row["n"]),
+        clusters=int(row["clusters"]),
+        estimand="accuracy",
+        metric=metric,
+        model=model,
+        condition=condition,
+        method=BOOTSTRAP,
+    )
+
+
+def change(
+    records: pd.DataFrame,
+    metric: str,
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    seed: int,
+    model: str | None = None,
+    on: Sequence[str] = ("query_id",),
+    **condition: Any,
+) -> Comparison:
+    """The accuracy under `b` minus that under `a`, on the same queries.
+
+    Args:
+        records: records that contain both sides.
+        metric: a key of `analysis.METRICS`.
+        a: column values that select one side.
+        b: column values that select the other side.
+        seed: the study seed.
+        model: the model, if both sides are of one.
+        on: the columns that identify a query.
+        **condition: the condition that both sides share.
+
+    Raises:
+        UserError: a side has no records, or the queries cannot be paired.
+    """
+    rng = analysis.cell_rng(seed, (metric, *map(str, a.items()), *map(str, b.items())))
+    difference = analysis.paired_difference(records, analysis.METRICS[metric], a, b, rng, on=on)
+    return analysis.Comparison(
+        value=difference.estimate,
+        low=difference.low,
+        high=difference.high,
+        n=difference.n,
+        clusters=difference.clusters,
+        estimand="change in accuracy",
+        metric=metric,
+        model=model,
+        condition=condition,
+        method=_PAIRED,
+        p_value=difference.p_value,
+        a=a,
+        b=b,
+        value_a=difference.accuracy_a,
+        value_b=difference.accuracy_b,
+        gains=difference.gains,
+        losses=difference.losses,
+    )
+
+
+def accuracy_table(
+    estimates: pd.DataFrame, across: str, caption: str, low: str = "low", high: str = "high", in_order: bool = False
+) -> Table:
+    """Rows of `analysis.accuracy` as a table: one row per model and metric, one column per value of `across`."""
+    method = BOOTSTRAP if low == "low" else "Wilson, queries as independent"
+    return reporting.Table(
+        caption,
+        estimates,
+        across=across,
+        estimand="accuracy",
+        method=method,
+        interval=(low, high),
+        in_order=in_order,
+    )
+
+
+def pairwise_comparisons(
+    records: pd.DataFrame, models: Sequence[str], conditions: Sequence[Mapping[str, Any]], metric: str, seed: int
+) -> tuple[Table, Statement]:
+    """Every pair of models under every condition as one family of tests.
+
+    Returns:
+        The table of paired differences with p-values (raw, Holm, Benjamini–Hochberg), and a statement that counts the
+        differences that remain.
+    """
+    tested = [
+        (a, b, condition, change(records, metric, {"model": a, **condition}, {"model": b, **condition}, seed))
+        for condition in conditions
+        for a, b in combinations(models, 2)
+    ]
+    adjusted = analysis.adjust([comparison.p_value for *_, comparison in tested])
+    rows = [
+        {
+            "metric": metric,
+            "comparison": f"{b} − {a}",
+            **condition,
+            "estimate": comparison.value,
+            "low": comparison.low,
+            "high": comparison.high,
+            "gains": comparison.gains,
+            "losses": comparison.losses,
+            "n": comparison.n,
+            "clusters": comparison.clusters,
+            "p_value": p,
+            "holm": holm,
+            "bh": bh,
+        }
+        for (a, b, condition, comparison), (p, holm, bh) in zip(tested, adjusted.to_numpy().tolist(), strict=True)
+    ]
+    caption = (
+        f"Paired differences, {metric}: 95 % intervals over concept pairs, McNemar's exact test over concept pairs, "
+        f"and its p-value adjusted for {len(rows)} tests"
+    )
+    table = reporting.Table.from_rows(
+        caption, rows, estimand="difference", method=_PAIRED, decimals=3, signed=True, metric=metric
+    )
+    template = (
+        "{metric}: {holm} of {tests} differences remain after Holm's correction, {bh} after Benjamini and Hochberg's, "
+        "{p} without any."
+    )
+    counts = {
+        name: int((adjusted[column] < 0.05).sum()) for name, column in (("holm", "holm"), ("bh", "bh"), ("raw", "p"))
+    }
+    return table, reporting.Statement(template, {"tests": len(rows), **counts}, metric=metric)
+
+
+def accuracy_findings(name: str, config: StudyConfig, records: pd.DataFrame) -> Findings:
+    """Accuracy by condition: what a study reports that has no analysis of its own."""
+    conditions = [column for column in records.columns if column not in store.FIXED]
+    varying = [column for column in conditions if records[column].nunique(dropna=False) > 1]
+    label = "condition"
+    values = records[varying].apply(
+        lambda row: ", ".join(f"{k} {reporting.format_value(v)}" for k, v in row.items()), axis=1
+    )
+    named = records.assign(**{label: values if varying else "all queries"})
+    estimates = analysis.accuracy(named, ["model", label], config.seed)
+    table = accuracy_table(estimates, label, "Accuracy, with 95 % intervals over concept pairs", in_order=True)
+    title = name.replace("_", " ").capitalize()
+    return reporting.Findings(title, [reporting.Section("Accuracy by condition", tables=[table])])

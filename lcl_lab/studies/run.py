@@ -1,0 +1,204 @@
+"""One study from its configuration to its report: checks, evaluation, findings, manifest."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+
+from lcl_lab import concepts, episodes, evaluation, models, reporting, store
+from lcl_lab.errors import UserError
+from lcl_lab.studies.registry import find_study
+from lcl_lab.studies.study import Study
+from lcl_lab.studies.study_config import StudyConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL.Image import Image
+
+    from lcl_lab.evaluation import Design
+    from lcl_lab.figures import Figure
+    from lcl_lab.models import Checkpoint
+    from lcl_lab.reporting import Findings
+
+__all__ = ["StudyResult", "command_of", "configure", "run_study"]
+
+C = TypeVar("C", bound=StudyConfig)
+
+
+@dataclass(frozen=True, repr=False)
+class StudyResult:
+    """A finished run of a study.
+
+    Attributes:
+        study: the study's name.
+        config: the options that it ran with.
+        path: the run directory, with report.md, report.html, figures and records.
+        findings: what was found, as typed statements, figures, tables and claims.
+        records: one row per query, condition and model.
+    """
+
+    study: str
+    config: StudyConfig
+    path: Path
+    findings: Findings
+    records: pd.DataFrame
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """Every estimate as one row: estimand, model, metric, condition columns, estimate, low, high, n, clusters, …"""
+        return self.findings.estimates
+
+    @property
+    def figure(self) -> Figure | Image | None:
+        """The first figure of the report."""
+        return next((section.figure for section in self.findings.sections if section.figure is not None), None)
+
+    def __repr__(self) -> str:
+        models = ", ".join(dict.fromkeys(self.records["model"]))
+        lines = [f"{self.findings.title}: {len(self.records)} records of {models}"]
+        for section in self.findings.sections:
+            lines += [f"- {statement.text.replace('**', '')}" for statement in section.statements]
+        lines += [f"- {claim.source}: {claim.claim}: {claim.verdict}" for claim in self.findings.claims]
+        return "\n".join([*lines, str(self.path)])
+
+    def _repr_html_(self) -> str:
+        return reporting.findings_page(self.findings)
+
+
+def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool = False, **options: Any) -> StudyResult:
+    """Run a study, or resume it where it was interrupted.
+
+    A run is identified by everything that its records depend on: the design, the seed, and the contents of models and
+    data. A finished run with the same identity is returned without evaluating anything, unless `fresh` is set.
+
+    Args:
+        study: a study, or the name of one.
+        config: its options; None builds them from `options`.
+        verbose: print the findings and the path of the run directory.
+        **options: fields of the study's configuration, and `preset` and `file` as in `Config.create`. `model` and
+            `data` may be objects, which are registered under their names.
+
+    Returns:
+        Records, estimates, findings, figure and path of the run.
+
+    Raises:
+        UserError: a model, dataset, design or results folder cannot be used; raised before anything is evaluated.
+    """
+    chosen: Study[Any] = find_study(study) if isinstance(study, str) else study
+    return _run(chosen, config or configure(chosen, **options), verbose)
+
+
+def configure(study: Study[C], *, preset: str | None = None, file: str | Path | None = None, **options: Any) -> C:
+    """The configuration of a study from options in which `model` and `data` may be objects.
+
+    Raises:
+        UserError: an option is unknown or wrong.
+    """
+    if "model" in options:
+        given = options["model"] if isinstance(options["model"], list | tuple) else [options["model"]]
+        options["model"] = tuple(_model_name(model) for model in given)
+    if "data" in options and not isinstance(options["data"], str):
+        concepts.register_dataset(options["data"])
+        options["data"] = options["data"].name
+    return study.config.create(preset, file, **options)
+
+
+def command_of(program: Sequence[str], config: StudyConfig) -> list[str]:
+    """The command that runs a study with a configuration: its program, and the options that are not the defaults."""
+    words = list(program)
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if value == field.default or name == "fresh":
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words += map(str, value) if isinstance(value, tuple) else [str(value)]
+    return words
+
+
+def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
+    started = time.perf_counter()
+    study.design(config)  # an impossible design is reported before anything is downloaded
+    checkpoints, config = _checkpoints(study, config)
+    design = study.design(config)
+    identity = {
+        **design.identity,
+        "seed": config.seed,
+        "dtype": config.dtype,
+        "models": [checkpoint.identity() for checkpoint in checkpoints],
+    }
+    out = Console() if verbose else Console(quiet=True)
+    with store.Run.open(config.results, study.name, identity, config.fresh) as run:
+        if run.finished:
+            out.print(f"already finished; --fresh runs it again\n{run.path}", soft_wrap=True)
+            findings = study.findings(config, run.records())
+        else:
+            run.note("began", options=config.model_dump(mode="json"))
+            device = evaluation.evaluate_run(
+                run,
+                checkpoints,
+                design,
+                batch_size=config.batch_size,
+                dtype=config.dtype,
+                fresh=config.fresh,
+                notify=_notifier(verbose),
+            )
+            findings = study.findings(config, run.records())
+            seconds = time.perf_counter() - started
+            provenance = store.collect(identity, [config.seed], device, seconds, _command(study, config))
+            reporting.write_report(run.path, _with_example(findings, design), study.doc, provenance)
+            run.finish(provenance)
+        records = run.records()
+    if verbose:
+        reporting.print_findings(out, findings)
+        out.print(str(run.path), soft_wrap=True, highlight=False, markup=False)
+    return StudyResult(study.name, config, run.path, findings, records)
+
+
+def _checkpoints(study: Study[C], config: C) -> tuple[list[Checkpoint], C]:
+    """The models to evaluate, and the configuration with each under the name that its records have."""
+    names = dict.fromkeys((*config.models, *([models.PROTOTYPE] if study.reference else [])))
+    checkpoints = [models.find_checkpoint(name, base_url=config.base_url) for name in names]
+    repeated = [name for name, count in Counter(found.name for found in checkpoints).items() if count > 1]
+    if repeated:
+        raise UserError(f"two models are named {repeated[0]}; name one of them, as NAME=PATH", option="model")
+    return checkpoints, config.renamed({name: found.name for name, found in zip(names, checkpoints, strict=True)})
+
+
+def _command(study: Study[Any], config: StudyConfig) -> list[str]:
+    """What reproduces the run: a command, or a Python expression for a study that has no program."""
+    if study.program:
+        return command_of(study.program, config)
+    options = config.model_dump(mode="json", exclude_defaults=True)
+    return [f"lcl_lab.run_study({study.name!r}, **{json.dumps(options)})"]
+
+
+def _notifier(verbose: bool) -> Any:
+    if not verbose:
+        return None
+    console = Console(stderr=True)
+    return lambda line: console.print(line, style="dim", highlight=False)
+
+
+def _model_name(model: Any) -> str:
+    if isinstance(model, str):
+        return model
+    models.register_model(model)
+    return str(model.name)
+
+
+def _with_example(findings: Findings, design: Design) -> Findings:
+    if design.example is None:
+        return findings
+    statement = reporting.Statement("The first query under the middle condition. False labels are red.")
+    image = episodes.episode_image(design.example, design.image)
+    section = reporting.Section("One episode", [statement], image, "episode")
+    return replace(findings, sections=[*findings.sections, section])

@@ -1,0 +1,65 @@
+"""A study: a question, the design that answers it, and what is concluded from the records."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from lcl_lab import studies
+from lcl_lab.studies.study_config import EpisodeConfig, StudyConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lcl_lab.evaluation import Design
+    from lcl_lab.reporting import Findings
+    from lcl_lab.studies.run import StudyResult
+
+__all__ = ["Study"]
+
+C = TypeVar("C", bound=StudyConfig)
+
+
+@dataclass(frozen=True)
+class Study(Generic[C]):
+    """One question.
+
+    Attributes:
+        name: the study's name; its runs are in the folder of this name.
+        design: builds the design of a configuration; raises `UserError` where there can be none.
+        analyse: turns the records of all models into findings; None reports accuracy by condition.
+        config: the class of its options.
+        doc: question, source, design, expected result; the lines Question, Source and Design open the report.
+        reference: whether the nearest-prototype classifier is evaluated too.
+        supports: (column, value) of the records whose supports `analyse` reads; None where it reads none.
+    """
+
+    name: str
+    design: Callable[[C], Design]
+    analyse: Callable[[C, pd.DataFrame], Findings] | None = None
+    config: type[C] = EpisodeConfig  # type: ignore[assignment]
+    doc: str = ""
+    reference: bool = True
+    supports: tuple[str, str] | None = None
+
+    def run(self, config: C | None = None, *, verbose: bool = False, **options: Any) -> StudyResult:
+        """Run the study, or resume it; see `lcl_lab.run_study`."""
+        return studies.run_study(self, config, verbose=verbose, **options)
+
+    def findings(self, config: C, records: pd.DataFrame) -> Findings:
+        """What the records say."""
+        if self.analyse is None:
+            return studies.accuracy_findings(self.name, config, records)
+        return self.analyse(config, records)
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """The command that runs it: a module of the package, or a user's file; empty for one defined in a notebook."""
+        if find_spec(f"lcl_lab.studies.{self.name}"):
+            return "python", "-m", f"lcl_lab.studies.{self.name}"
+        script = Path(sys.argv[0])
+        return ("python", str(script)) if script.suffix == ".py" and script.is_file() else ()

@@ -1,0 +1,53 @@
+"""Options that all studies share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field
+
+from lcl_lab.config import Config
+
+__all__ = ["EpisodeConfig", "StudyConfig"]
+
+
+class StudyConfig(Config):
+    """Options of every study; a study adds those of its design."""
+
+    model: tuple[str, ...] = Field(
+        ("mini/base", "mini/2-way"),
+        min_length=1,
+        max_length=8,
+        description="models: mini/NAME, a folder, a hub id, openai:NAME, a Python file, or NAME= before any of these",
+    )
+    seed: int = Field(0, ge=0, description="random seed")
+    queries: int = Field(200, ge=1, description="queries under each condition")
+    batch_size: int = Field(32, ge=1, description="prompts per batch; does not change results")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="precision of the weights")
+    base_url: str | None = Field(None, description="server of openai:NAME, such as http://127.0.0.1:8000/v1")
+    results: Path = Field(Path("results"), description="folder of all runs")
+    fresh: bool = Field(False, description="start a new run and bypass cached answers; earlier runs are kept")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models to evaluate; a study may have others in addition to `model`."""
+        return self.model
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """A copy with each model under the name that its records have: NAME for NAME=PATH."""
+        return self.model_copy(update={"model": tuple(names[model] for model in self.model)})
+
+
+class EpisodeConfig(StudyConfig):
+    """Options of studies whose items are episodes."""
+
+    PRESETS = {"default": {}, "tiny": {"queries": 12}, "paper": {"queries": 5000}}
+
+    data: str = Field(
+        "world-100",
+        description="dataset: world-100, isekai-mini, isekai-10, isekai-pair, folder:PATH, isekai:FILE, "
+        "imagenet:FILE or a Python file",
+    )
+    queries_per_support: int = Field(1, ge=1, description="queries that share a support; more are faster")
