@@ -1,17 +1,17 @@
-"""Where files are kept that any later run may use, and that can be deleted at any time."""
+"""The folder of cached files. They are reused between runs and may be deleted at any time."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 __all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path:
-    """LCL_LAB_CACHE, else the user's cache folder."""
+    """The folder in the environment variable LCL_LAB_CACHE; by default the user's cache folder of the system."""
     if "LCL_LAB_CACHE" in os.environ:
         return Path(os.environ["LCL_LAB_CACHE"])
-    from platformdirs import user_cache_path
-
     return user_cache_path("lcl_lab")

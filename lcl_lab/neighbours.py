@@ -37,13 +37,13 @@ def main(arguments: Sequence[str]) -> None:
 
     import numpy as np
 
-    from lcl_lab.concepts.pairs_file import write_pairs
+    from lcl_lab.concepts.neighbours_file import write_neighbours
     from lcl_lab.models.clip_registry import load_clip_by_name
     from lcl_lab.training.mine_neighbours import mine_neighbours
 
     clip = load_clip_by_name(options.clip)
     rows = mine_neighbours(concepts, clip, options.images, count, tuple(options.weights), options.seed)
-    write_pairs(out, concepts, rows, np.random.default_rng([options.seed, 5]))
+    write_neighbours(out, concepts, rows, np.random.default_rng([options.seed, 5]))
     print(out)
 
 

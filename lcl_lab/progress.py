@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import track as rich_track
+from rich.progress import Progress
 
 __all__ = ["track"]
 
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
-    """The items, with a bar that moves as they are used."""
-    return iter(rich_track(items, description, total, console=Console(stderr=True)))
+def track(items: Iterable[Item], description: str, total: int | None = None, delay: float = 0.0) -> Iterator[Item]:
+    """Iterate with a progress bar.
+
+    Args:
+        items: anything to iterate over.
+        description: the text in front of the bar.
+        total: the number of items; the length of `items` by default.
+        delay: seconds before the bar appears, so that short loops show none.
+
+    Yields:
+        The items.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    bar = Progress(console=Console(stderr=True))
+    task = bar.add_task(description, total=total)
+    start = time.monotonic()
+    try:
+        for item in items:
+            if not bar.live.is_started and time.monotonic() - start >= delay:
+                bar.start()
+            yield item
+            bar.advance(task)
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -64,7 +64,7 @@ def _is_main_process() -> bool:
 def _check(options: argparse.Namespace) -> Checkpoint | None:
     """Everything that can be wrong, before anything is loaded; the model to start from, if there is one."""
     from lcl_lab.concepts import load_dataset
-    from lcl_lab.concepts.pairs_file import neighbour_rows
+    from lcl_lab.concepts.neighbours_file import neighbour_indices
     from lcl_lab.models import find_checkpoint
 
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -88,7 +88,7 @@ def _check(options: argparse.Namespace) -> Checkpoint | None:
     if few.images < 9:
         raise UserError(f"--data {options.data}: concept {few.name!r} has {few.images} images; 16 shots need 9")
     if options.neighbours:
-        neighbour_rows(options.neighbours, concepts)
+        neighbour_indices(options.neighbours, concepts)
     elif strategy.needs_links and ":" not in options.clip:
         find_checkpoint(options.clip, option="--clip")
     return find_checkpoint(options.start or f"mini/{strategy.start}", option="--start")

@@ -1,26 +1,5 @@
-"""Concepts: where images and names come from."""
+"""Datasets of images and names: concepts, pairs of look-alikes, and where their images come from."""
 
-from lcl_lab.concepts.appearance import FACTORS, Appearance, description_words, random_appearance
-from lcl_lab.concepts.dataset import Concept, Dataset, ImageRef, Pair
-from lcl_lab.concepts.datasets import DATASETS, load_dataset
-from lcl_lab.concepts.names import invent_names, random_string
-from lcl_lab.concepts.render import IMAGE_SIZE, Box, render, render_with_box
+import lazy_loader as _lazy
 
-__all__ = [
-    "DATASETS",
-    "FACTORS",
-    "IMAGE_SIZE",
-    "Appearance",
-    "Box",
-    "Concept",
-    "Dataset",
-    "ImageRef",
-    "Pair",
-    "description_words",
-    "invent_names",
-    "load_dataset",
-    "random_appearance",
-    "random_string",
-    "render",
-    "render_with_box",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,8 +1,7 @@
-"""The factor space of the embedded world: what a concept looks like, in words and as data.
+"""The factor space of the embedded world: what a concept looks like, as data and in words.
 
-A `Appearance` fixes seven factors. Everything that tells two concepts apart is in it; everything else
-(pose, place, light, background, clutter, occlusion) belongs to the single image and is drawn by
-`lcl_lab.concepts.render`.
+An `Appearance` fixes seven factors, which are all that distinguishes two concepts. Everything else (pose, position,
+light, background, clutter, occlusion) varies from image to image; see `lcl_lab.concepts.renderer`.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ COLOURS = {
     "pink": (240, 130, 190),
     "white": (240, 240, 235),
 }
+"""RGB values from 0 to 255."""
 
 FACTORS: dict[str, tuple[str, ...]] = {
     "silhouette": (
@@ -48,11 +48,12 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "count": ("one", "two", "three", "four"),
     "placement": ("on top", "on its sides", "below", "all around"),
 }
+"""The values of every factor. `part`, `count` and `placement` describe the parts attached to the body."""
 
 
 @dataclass(frozen=True, order=True)
 class Appearance:
-    """One point of the factor space; `colour` and `second` always differ.
+    """A point of the factor space, with one value of `FACTORS` per factor. `colour` and `second` always differ.
 
     Raises:
         ValueError: a factor has a value outside `FACTORS`, or both colours are the same.
@@ -74,34 +75,34 @@ class Appearance:
             raise ValueError(f"both colours are {self.colour!r}")
 
     def describe(self) -> str:
-        """The look in one sentence; every factor can be read back from it."""
+        """The appearance in a phrase that contains every factor."""
         skin = f"plain {self.colour}" if self.pattern == "plain" else f"{self.pattern} {self.colour} and {self.second}"
         parts = self.part if self.count == "one" else _plural(self.part)
         return f"a {skin} {self.silhouette} with {self.count} {self.second} {parts} {self.placement}"
 
     def digest(self) -> int:
-        """64 bits that depend on the factors alone, the same on every machine."""
+        """A 64-bit integer that depends on the factors only, equal on every machine."""
         text = "/".join(getattr(self, field.name) for field in fields(self))
         return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
     def vary(self, rng: np.random.Generator, factors: tuple[str, ...]) -> Appearance:
-        """The same look with each of `factors` changed to another value."""
-        look = self
+        """A copy in which each of `factors` has another value, drawn uniformly."""
+        varied = self
         for factor in factors:
-            taken = {getattr(look, factor)}
+            taken = {getattr(varied, factor)}
             if factor in ("colour", "second"):
-                taken = {look.colour, look.second}
+                taken = {varied.colour, varied.second}
             choices = [value for value in FACTORS[factor] if value not in taken]
-            look = replace(look, **{factor: str(rng.choice(choices))})
-        return look
+            varied = replace(varied, **{factor: str(rng.choice(choices))})
+        return varied
 
     def distance(self, other: Appearance) -> int:
-        """The number of factors in which two looks differ."""
+        """The number of factors in which two appearances differ."""
         return sum(getattr(self, factor) != getattr(other, factor) for factor in FACTORS)
 
 
 def random_appearance(rng: np.random.Generator) -> Appearance:
-    """A look drawn uniformly from the factor space."""
+    """An appearance drawn uniformly from the factor space."""
     values = {factor: str(rng.choice(choices)) for factor, choices in FACTORS.items()}
     while values["second"] == values["colour"]:
         values["second"] = str(rng.choice(FACTORS["second"]))
@@ -109,13 +110,13 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
 
 
 def description_words() -> list[str]:
-    """Every word that `Appearance.describe` can use, sorted."""
+    """All words that `Appearance.describe` can use, sorted."""
     values = {word for choices in FACTORS.values() for value in choices for word in value.split()}
     return sorted(values | {_plural(part) for part in FACTORS["part"]} | {"a", "and", "with"})
 
 
 def count_appearances() -> int:
-    """The number of distinct looks."""
+    """The number of distinct appearances."""
     n = len(COLOURS)
     return prod(len(values) for values in FACTORS.values()) // n**2 * n * (n - 1)
 

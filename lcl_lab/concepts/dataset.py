@@ -1,18 +1,39 @@
-"""What a source of concepts is: names, pairs of look-alikes, and images on request."""
+"""The interface of a dataset: named concepts, pairs of look-alikes, and images on request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from PIL.Image import Image
+from lcl_lab.errors import UserError, nearest
 
-__all__ = ["Concept", "Dataset", "ImageRef", "Pair"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "Concept",
+    "Dataset",
+    "ImageRef",
+    "Pair",
+    "check_dataset",
+    "comparable_name",
+    "dataset_identity",
+    "unique_pairs",
+]
 
 
 class ImageRef(NamedTuple):
-    """One image, by where it comes from; prints as `world-100:017:5`."""
+    """A reference to one image; prints as `world-100:017:5`.
+
+    Attributes:
+        data: the name of the dataset.
+        concept: the id of the concept.
+        number: the number of the image within the concept, from 0.
+    """
 
     data: str
     concept: str
@@ -24,10 +45,15 @@ class ImageRef(NamedTuple):
 
 @dataclass(frozen=True)
 class Concept:
-    """A class of images with a name; `images` is how many there are, numbered from 0.
+    """A concept: images that share one name.
 
-    Where the data says which images are for supports, these are the first `contexts` and queries are among the
-    others; where it does not, `contexts` is 0 and any image may be either.
+    Attributes:
+        id: its key in `Dataset.concepts`.
+        name: the name that labels show.
+        description: a sentence about it; may be empty.
+        images: the number of images, which are numbered from 0.
+        contexts: where the dataset separates images for supports from images for queries, the number of the former,
+            which come first; 0 where any image may be either.
     """
 
     id: str
@@ -38,7 +64,7 @@ class Concept:
 
 
 class Pair(NamedTuple):
-    """The ids of a concept and of the look-alike that is its hard negative."""
+    """The ids of two look-alikes: a concept and its hard negative."""
 
     positive: str
     negative: str
@@ -48,20 +74,97 @@ class Pair(NamedTuple):
 
 
 class Dataset(Protocol):
-    """A named set of concepts; a new dataset is one file that makes one of these."""
+    """Concepts, pairs and images. Any object with these attributes is a dataset; no base class is needed."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name that records and image references use."""
 
     @property
-    def concepts(self) -> Mapping[str, Concept]: ...
+    def concepts(self) -> Mapping[str, Concept]:
+        """All concepts by id."""
 
     @property
-    def pairs(self) -> Sequence[Pair]: ...
+    def pairs(self) -> Sequence[Pair]:
+        """Pairs of look-alikes; every episode is about one pair."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever a name, a pair or an image changes."""
+        """A digest of the content: it changes whenever a name, a pair or an image changes."""
 
     def image(self, ref: ImageRef) -> Image:
-        """The image in RGB; IndexError where the concept has no image of that number."""
+        """The image in RGB.
+
+        Raises:
+            IndexError: the concept has no image of that number.
+        """
+
+
+def dataset_identity(dataset: Dataset) -> dict[str, str]:
+    """The part of a run's or training's configuration that identifies the data: name and content fingerprint."""
+    return {"name": dataset.name, "fingerprint": dataset.fingerprint}
+
+
+def check_dataset(dataset: object, option: str = "dataset", value: object = None) -> None:
+    """Check that an object is a usable dataset. Opens no image and does not compute the fingerprint.
+
+    Args:
+        dataset: the object.
+        option: the option or argument that it was given for, for the error message.
+        value: the value of the option, for the error message.
+
+    Raises:
+        UserError: an attribute is missing or has the wrong type, a pair refers to an unknown concept, or two paired
+            concepts have the same name.
+    """
+
+    def fail(reason: str) -> UserError:
+        return UserError(reason, option=option, value=value)
+
+    for attribute in ("name", "concepts", "pairs", "fingerprint", "image"):
+        if not _has(dataset, attribute):
+            raise fail(f"an object of type {type(dataset).__name__} has no attribute {attribute!r}, which every dataset needs")
+    name, concepts, pairs = (getattr(dataset, attribute) for attribute in ("name", "concepts", "pairs"))
+    if not isinstance(name, str) or not name:
+        raise fail(f"its name must be a non-empty string, not {name!r}")
+    if not callable(getattr(dataset, "image")):  # noqa: B009 - the type is object
+        raise fail("its attribute 'image' must be a method that takes an ImageRef")
+    if not isinstance(concepts, Mapping) or not concepts:
+        raise fail("its attribute 'concepts' must be a non-empty mapping from ids to Concept")
+    for id, concept in concepts.items():
+        if not all(hasattr(concept, attribute) for attribute in ("id", "name", "description", "images", "contexts")):
+            raise fail(f"concept {id!r} must be a lcl_lab.concepts.Concept, not {type(concept).__name__}")
+        if concept.id != id:
+            raise fail(f"concept {id!r} has the id {concept.id!r}; key and id must be equal")
+    if not isinstance(pairs, Sequence) or not pairs:
+        raise fail("its attribute 'pairs' must be a non-empty sequence of Pair")
+    for pair in pairs:
+        if not isinstance(pair, Pair):
+            raise fail(f"its pairs must be lcl_lab.concepts.Pair, not {pair!r}")
+        for id in pair:
+            if id not in concepts:
+                raise fail(f"pair {pair} refers to an unknown concept {id!r}; {nearest(str(id), map(str, concepts))}")
+        positive, negative = (concepts[id].name for id in pair)
+        if comparable_name(positive) == comparable_name(negative):
+            raise fail(f"the concepts of pair {pair} have the same name, {positive!r}")
+
+
+def comparable_name(name: str) -> str:
+    """The form in which two names are compared: Unicode, letter case and white space do not matter."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", name)).strip().casefold()
+
+
+def unique_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+    """The pairs in their order, without those that repeat two concepts in either order."""
+    unique: dict[frozenset[str], Pair] = {}
+    for pair in pairs:
+        unique.setdefault(frozenset(pair), pair)
+    return list(unique.values())
+
+
+def _has(value: object, attribute: str) -> bool:
+    try:
+        inspect.getattr_static(value, attribute)  # does not run a property such as a fingerprint over many files
+    except AttributeError:
+        return hasattr(value, attribute)
+    return True

@@ -1,47 +1,140 @@
-"""Finds a concept set by its name, reads one from files, or makes one with a user's file."""
+"""Loads a dataset by name, from files, or from a user's Python file; registers dataset objects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lcl_lab.concepts.dataset import Dataset
-from lcl_lab.concepts.image_folder import read_folder
-from lcl_lab.concepts.release import read_imagenet, read_isekai, read_isekai_from_hub
-from lcl_lab.concepts.world import isekai_mini, world_100, world_900, world_dev
-from lcl_lab.plugins import find_maker
+from lcl_lab import concepts
+from lcl_lab.concepts.dataset import Dataset, check_dataset
+from lcl_lab.errors import UserError
+from lcl_lab.plugins import file_fingerprint, find_maker, is_file
 
-__all__ = ["DATASETS", "DOWNLOADS", "READERS", "load_dataset"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL.Image import Image
+
+    from lcl_lab.concepts.dataset import Concept, ImageRef, Pair
+
+__all__ = ["DATASETS", "DOWNLOADS", "READERS", "load_dataset", "register_dataset"]
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
-    "world-100": world_100,
-    "world-900": world_900,
-    "world-dev": world_dev,
-    "isekai-mini": isekai_mini,
+    "world-100": lambda: concepts.world_100(),
+    "world-900": lambda: concepts.world_900(),
+    "world-dev": lambda: concepts.world_dev(),
+    "isekai-mini": lambda: concepts.isekai_mini(),
 }
-"""The embedded ones."""
+"""The embedded datasets; functions, so that listing the names is cheap."""
 DOWNLOADS: dict[str, Callable[[], Dataset]] = {
-    "isekai-10": partial(read_isekai_from_hub, "ISEKAI-10"),
-    "isekai-pair": partial(read_isekai_from_hub, "ISEKAI-pair"),
+    "isekai-10": lambda: concepts.read_isekai_from_hub("ISEKAI-10"),
+    "isekai-pair": lambda: concepts.read_isekai_from_hub("ISEKAI-pair"),
 }
+"""Datasets that are downloaded from the Hugging Face hub."""
 READERS: dict[str, Callable[[Path], Dataset]] = {
-    "folder": read_folder,
-    "isekai": read_isekai,
-    "imagenet": read_imagenet,
+    "folder": lambda path: concepts.read_folder(path),
+    "isekai": lambda path: concepts.read_isekai(path),
+    "imagenet": lambda path: concepts.read_imagenet(path),
 }
-"""By the word before the colon of `--data WORD:PATH`."""
+"""Readers of files, by the prefix of a name such as `folder:PATH`."""
+_registered: dict[str, Dataset] = {}
 
 
-def load_dataset(name: str) -> Dataset:
-    """The set of that name, what a reader makes of a path, or what `load()` returns in a Python file of that path.
+def load_dataset(name: str | Dataset) -> Dataset:
+    """Load a dataset.
+
+    Args:
+        name: one of
+
+            - the name of an embedded, downloadable or registered dataset, such as ``world-100``;
+            - ``folder:PATH``, ``isekai:FILE`` or ``imagenet:FILE``;
+            - the path of a Python file with a function ``load()`` that returns a dataset;
+            - a dataset object, which is returned as it is.
+
+    Returns:
+        The dataset. One from a Python file has a fingerprint that also covers the code: the file and the local
+        modules that it imports.
 
     Raises:
-        UserError: there is none.
+        UserError: the name is unknown, files cannot be read, or the object is not a dataset.
     """
+    if not isinstance(name, str):
+        check_dataset(name)
+        return name
+    if name in _registered:
+        return _registered[name]
+    if name in DATASETS:
+        return DATASETS[name]()
     kind, colon, path = name.partition(":")
     if colon and kind in READERS:
-        return READERS[kind](Path(path))
-    beside = [f"{reader}:PATH" for reader in READERS]
-    made: Dataset = find_maker("--data", "dataset", name, DATASETS | DOWNLOADS, beside)()
-    return made
+        dataset = READERS[kind](Path(path))
+    else:
+        also = [*DATASETS, *_registered, *(f"{reader}:PATH" for reader in READERS)]
+        dataset = find_maker("data", "dataset", name, DOWNLOADS, also)()
+    check_dataset(dataset, "data", name)
+    return _DatasetOfFile(dataset, file_fingerprint(name)) if is_file(name) else dataset
+
+
+def register_dataset(dataset: Dataset, name: str | None = None) -> Dataset:
+    """Make a dataset object available to `load_dataset`, and so to studies and training, under a name.
+
+    The registration lasts as long as the process; workers of a sweep do not see it, so give those a Python file.
+    Registering another dataset under the same name replaces the first one.
+
+    Args:
+        dataset: any object that satisfies the `Dataset` protocol.
+        name: the name for `load_dataset`; the dataset's name by default.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        UserError: an attribute is missing or wrong, or the name belongs to a built-in dataset.
+    """
+    check_dataset(dataset)
+    key = dataset.name if name is None else name
+    if not isinstance(key, str) or not key:
+        raise UserError("must be a non-empty string", option="name", value=key)
+    if key in DATASETS or key in DOWNLOADS:
+        raise UserError("a built-in dataset has this name; choose another", option="name", value=key)
+    if is_file(key) or key.partition(":")[0] in READERS:
+        raise UserError("a name must not look like a path to a dataset", option="name", value=key)
+    _registered[key] = dataset
+    return dataset
+
+
+class _DatasetOfFile:
+    """A dataset made by a user's Python file, whose fingerprint also covers the code in the file."""
+
+    def __init__(self, dataset: Dataset, code: str) -> None:
+        self._dataset, self._code = dataset, code
+
+    @property
+    def name(self) -> str:
+        return self._dataset.name
+
+    @property
+    def concepts(self) -> Mapping[str, Concept]:
+        return self._dataset.concepts
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        return self._dataset.pairs
+
+    @property
+    def fingerprint(self) -> str:
+        return blake2b(f"{self._dataset.fingerprint}/{self._code}".encode(), digest_size=8).hexdigest()
+
+    def image(self, ref: ImageRef) -> Image:
+        return self._dataset.image(ref)
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Everything else that the user's dataset offers."""
+        if attribute.startswith("_"):  # in particular while unpickling, before there is a dataset
+            raise AttributeError(attribute)
+        return getattr(self._dataset, attribute)
+
+    def __repr__(self) -> str:
+        return repr(self._dataset)

@@ -1,6 +1,6 @@
-"""Hard negatives: which classes look or read like a class, by CLIP (paper section 3.2).
+"""Hard negatives: which concepts look or read like a concept, measured with CLIP (paper section 3.2).
 
-Pure functions of features; whoever has a CLIP computes these. C classes, D width, N neighbours.
+Pure functions of CLIP features. Shapes: C concepts, D width of the features, N neighbours.
 """
 
 from __future__ import annotations
@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 __all__ = ["WEIGHTS", "draw_neighbours", "similarity"]
 
 Features = NDArray[np.floating]
-WEIGHTS = (0.5, 0.25, 0.25)  # image–image, image–text, text–text; the paper does not give its own
+WEIGHTS = (0.5, 0.25, 0.25)
+"""Weights of image–image, image–text and text–text similarity. The paper does not state which it used."""
 
 
 def similarity(images: Features, texts: Features, weights: tuple[float, float, float] = WEIGHTS) -> NDArray[np.float64]:
-    """Class-to-class similarity (C, C): a weighted sum of three cosines, the middle one symmetric.
+    """Similarity of all concepts: a weighted sum of three cosine similarities.
 
-    `images` are mean image features (C, D), `texts` the features of names or descriptions (C, D), both
-    in the space that CLIP shares.
+    Args:
+        images: (C, D) mean image features of the concepts.
+        texts: (C, D) features of their names or descriptions, in the same space.
+        weights: of image–image, image–text (symmetrized) and text–text similarity.
+
+    Returns:
+        (C, C) symmetric similarities.
     """
     image, text = (f / np.linalg.norm(f, axis=1, keepdims=True) for f in (images, texts))
     across = image @ text.T
@@ -26,18 +32,26 @@ def similarity(images: Features, texts: Features, weights: tuple[float, float, f
 
 
 def draw_neighbours(similar: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` neighbours of every class, most similar first: (C, N).
+    """Draw neighbours of every concept, near and far.
 
-    All other classes are sorted by similarity and cut into N equal intervals; one is drawn in each.
+    The other concepts are sorted by similarity and split into N equal intervals; one is drawn from each.
+
+    Args:
+        similar: (C, C) similarities.
+        count: N, the number of neighbours.
+        rng: the random generator.
+
+    Returns:
+        (C, N) indices of concepts, most similar first.
 
     Raises:
-        ValueError: fewer than `count` other classes.
+        ValueError: there are fewer than N other concepts.
     """
-    classes = len(similar)
-    if classes - 1 < count:
-        raise ValueError(f"{count} neighbours of {classes} classes")
-    chosen = np.empty((classes, count), np.int64)
-    for c in range(classes):
+    concepts = len(similar)
+    if concepts - 1 < count:
+        raise ValueError(f"cannot draw {count} neighbours among {concepts} concepts")
+    chosen = np.empty((concepts, count), np.int64)
+    for c in range(concepts):
         order = np.argsort(-similar[c], kind="stable")
         intervals = np.array_split(order[order != c], count)
         chosen[c] = [rng.choice(interval) for interval in intervals]

@@ -1,4 +1,4 @@
-"""Invented names: pronounceable words that nothing knows, and portmanteaus of known ones."""
+"""Invented names: pronounceable words without meaning, portmanteaus and random letters."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ _ONSETS = "b bl br ch d dr f fl g gl gr h j k kl kr l m n p pl pr r s sk sl st t
 _VOWELS = "a e i o u ai ee oo".split()
 _CODAS = "b d f g k l m n p r s t x z".split()
 _LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-_WORDS_OF_DESCRIPTIONS = {word for values in FACTORS.values() for value in values for word in value.split()}
+_DESCRIPTION_WORDS = {word for values in FACTORS.values() for value in values for word in value.split()}
 
 
 def invent_names(rng: np.random.Generator, count: int, taken: Iterable[str] = ()) -> list[str]:
-    """`count` different words of two syllables, 4 to 8 letters; none is, or begins with, one of `taken`."""
-    avoid = set(taken) | _WORDS_OF_DESCRIPTIONS
+    """Invent distinct words of two syllables and 4 to 8 letters.
+
+    Args:
+        rng: the random generator.
+        count: the number of names.
+        taken: words that no name may equal or begin with.
+    """
+    avoid = set(taken) | _DESCRIPTION_WORDS
     names: dict[str, None] = {}
     while len(names) < count:
         parts = (_ONSETS, _VOWELS, _ONSETS, _VOWELS, _CODAS)
@@ -30,7 +36,7 @@ def invent_names(rng: np.random.Generator, count: int, taken: Iterable[str] = ()
 
 
 def portmanteau(first: str, second: str) -> str:
-    """The head of one name grown onto the tail of another: hedgehog + cactus → hedgtus."""
+    """Join the head of one name and the tail of another: hedgehog + cactus → hedgtus."""
     head = first[: max(3, (len(first) + 1) // 2)]
     tail = second[len(second) // 2 :]
     overlap = 1 if head[-1] == tail[0] else 0
@@ -38,5 +44,11 @@ def portmanteau(first: str, second: str) -> str:
 
 
 def random_string(rng: np.random.Generator, shortest: int = 1, longest: int = 10) -> str:
-    """Lower-case letters without meaning, as the paper names positives in training (section 3.2)."""
+    """A string of random lower-case letters, as the paper names positives in training (section 3.2).
+
+    Args:
+        rng: the random generator.
+        shortest: the least number of letters.
+        longest: the greatest number of letters.
+    """
     return "".join(rng.choice(_LETTERS, size=rng.integers(shortest, longest + 1)))

@@ -1,151 +1,155 @@
-"""The files of the release: ISEKAI-10 and ISEKAI-pair, and the classes of ImageNet-100 and ImageNet-900.
+"""Reads the files of the paper's release: ISEKAI-10, ISEKAI-pair, and the concepts of ImageNet-100 and ImageNet-900.
 
-One JSON object a line, whatever the ending says; image paths are relative to a folder of images.
+All are JSON Lines, whatever their suffix. Image paths are relative to the folder of the file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lcl_lab.concepts.dataset import Concept, Pair
+import huggingface_hub
+
+from lcl_lab.concepts.dataset import Concept, Pair, unique_pairs
 from lcl_lab.concepts.image_files import ImageFiles
 from lcl_lab.errors import UserError
 
 __all__ = ["read_imagenet", "read_isekai", "read_isekai_from_hub"]
 
-_HUB = "ISEKAI-Portal"
+_HUB_ORGANIZATION = "ISEKAI-Portal"
+_ISEKAI_FIELDS = ("image_name", "positive_list", "negative_list", "positive_promt", "negative_promt", "label_name")
 
 
 def read_isekai(path: Path) -> ImageFiles:
-    """`isekai:FILE`, either of the two files; images lie under the file's own folder.
+    """Read `isekai:FILE`, either of ISEKAI-10 and ISEKAI-pair.
 
-    A class has the images that any line gives it. Episodes are drawn from them as from any set.
+    A concept has all images that any line lists for it. Episodes are drawn from them as from any other dataset.
 
     Raises:
-        UserError: no such file, a line that is none, or an image that is not there, with its line.
+        UserError: there is no such file, a line has the wrong format, or an image is missing.
     """
     images: dict[str, dict[Path, None]] = {}
-    pairs: dict[Pair, None] = {}
-    for number, line in _lines(path):
-        fields = _fields(
-            path, number, line, "image_name positive_list negative_list positive_promt negative_promt label_name"
-        )
+    pairs: list[Pair] = []
+    for number, line in _read_lines("isekai", path):
+        fields = _parse(path, number, line, _ISEKAI_FIELDS)
         for key in ("positive_list", "negative_list"):
             _check_list(path, number, key, fields[key])
         positive, negative, label = (str(fields[key]) for key in ("positive_promt", "negative_promt", "label_name"))
         if label not in (positive, negative):
-            raise UserError(f"{path}, line {number}: label_name {label!r} is neither {positive!r} nor {negative!r}")
-        pairs[Pair(positive, negative)] = None
-        given = [
+            raise _line_error(path, number, f"label_name {label!r} is neither {positive!r} nor {negative!r}")
+        pairs.append(Pair(positive, negative))
+        for name, listed in (
             (label, [fields["image_name"]]),
             (positive, fields["positive_list"]),
             (negative, fields["negative_list"]),
-        ]
-        for name, some in given:
-            found = _existing(path, number, some)
-            images.setdefault(name, {}).update(dict.fromkeys(found))
-    concepts = {name: Concept(name, name, "", len(files)) for name, files in images.items()}
-    files = {name: list(some) for name, some in images.items()}
-    return ImageFiles(f"isekai:{path}", concepts, files, list(pairs))
+        ):
+            images.setdefault(name, {}).update(dict.fromkeys(_existing_files(path, number, listed)))
+    files = {name: list(paths) for name, paths in images.items()}
+    concepts = {name: Concept(name, name, "", len(paths)) for name, paths in files.items()}
+    return ImageFiles(f"isekai:{path}", concepts, files, unique_pairs(pairs))
 
 
 def read_isekai_from_hub(name: str) -> ImageFiles:
-    """ISEKAI-10 or ISEKAI-pair from the Hugging Face hub, fetched once.
+    """Read ISEKAI-10 or ISEKAI-pair from the Hugging Face hub; it is downloaded once.
 
     Raises:
-        UserError: the hub cannot be reached, or what it has is not in the release's form.
+        UserError: the hub cannot be reached, or the files do not have the format of the release.
     """
-    from huggingface_hub import snapshot_download
-
     try:
-        folder = Path(snapshot_download(f"{_HUB}/{name}", repo_type="dataset"))
+        folder = Path(huggingface_hub.snapshot_download(f"{_HUB_ORGANIZATION}/{name}", repo_type="dataset"))
     except Exception as error:  # of the hub's client and of whichever HTTP library it uses
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"--data {name.lower()}: the hub cannot be reached: {reason}; download {_HUB}/{name} elsewhere and give "
-            f"--data isekai:FOLDER/{name}.json"
+            f"the hub cannot be reached: {reason}; download {_HUB_ORGANIZATION}/{name} elsewhere and use "
+            f"isekai:FOLDER/{name}.json",
+            option="data",
+            value=name.lower(),
         ) from error
-    found = sorted(folder.rglob(f"{name}.json"))
-    if not found:
-        raise UserError(f"--data {name.lower()}: {folder} holds no {name}.json")
-    return read_isekai(found[0])
+    files = sorted(folder.rglob(f"{name}.json"))
+    if not files:
+        raise UserError(f"{folder} does not contain {name}.json", option="data", value=name.lower())
+    return read_isekai(files[0])
 
 
 def read_imagenet(path: Path) -> ImageFiles:
-    """`imagenet:FILE`: `test100_pairs.jsonl`, whose lines 2i and 2i + 1 are a pair and whose supports come from
-    `context_samples` alone, or `train900_pairs.jsonl`, whose class and nearest neighbour are a pair. Images lie
-    under the file's own folder.
+    """Read `imagenet:FILE`, one of the release's two files.
+
+    In `test100_pairs.jsonl`, lines 2i and 2i + 1 are a pair, and supports come from `context_samples` only. In
+    `train900_pairs.jsonl`, a concept and its nearest neighbour are a pair.
 
     Raises:
-        UserError: no such file, a line that is none, or an image that is not there, with its line.
+        UserError: there is no such file, a line has the wrong format, or an image is missing.
     """
     concepts: dict[str, Concept] = {}
     files: dict[str, list[Path]] = {}
-    near: dict[str, str] = {}
-    for number, line in _lines(path):
-        test = '"context_samples"' in line
-        fields = _fields(
-            path,
-            number,
-            line,
-            "class_id class_name " + ("context_samples test_samples" if test else "samples neighbors"),
-        )
-        for key in ("context_samples", "test_samples") if test else ("samples", "neighbors"):
+    nearest_neighbour: dict[str, str] = {}
+    for number, line in _read_lines("imagenet", path):
+        is_test = '"context_samples"' in line
+        lists = ("context_samples", "test_samples") if is_test else ("samples", "neighbors")
+        fields = _parse(path, number, line, ("class_id", "class_name", *lists))
+        for key in lists:
             _check_list(path, number, key, fields[key])
         id, name = str(fields["class_id"]), str(fields["class_name"])
-        context = _existing(path, number, fields["context_samples"]) if test else []
-        found = context + _existing(path, number, fields["test_samples" if test else "samples"])
-        concepts[id], files[id] = Concept(id, name, "", len(found), len(context)), found
-        if not test:
-            near[id] = str([*fields["neighbors"], [""]][0][0])
-    ids = list(concepts)
-    if near:
-        pairs = [Pair(id, other) for id, other in near.items() if other in concepts]
+        contexts = _existing_files(path, number, fields["context_samples"]) if is_test else []
+        files[id] = contexts + _existing_files(path, number, fields["test_samples" if is_test else "samples"])
+        concepts[id] = Concept(id, name, "", len(files[id]), len(contexts))
+        if not is_test:
+            nearest_neighbour[id] = str([*fields["neighbors"], [""]][0][0])
+    if nearest_neighbour:
+        pairs = unique_pairs(Pair(id, other) for id, other in nearest_neighbour.items() if other in concepts)
         if not pairs:
-            raise UserError(f"{path}: no class has its nearest neighbour in the file")
-    elif len(ids) % 2:
-        raise UserError(f"{path}, line {len(ids)}: class {ids[-1]!r} has no other to pair with")
+            raise UserError(f"{path}: no concept has its nearest neighbour in the file")
     else:
-        pairs = [Pair(ids[k], ids[k + 1]) for k in range(0, len(ids), 2)]
+        pairs = _consecutive_pairs(path, list(concepts))
     return ImageFiles(f"imagenet:{path}", concepts, files, pairs)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not empty, numbered from 1."""
+def _consecutive_pairs(path: Path, ids: Sequence[str]) -> list[Pair]:
+    if len(ids) % 2:
+        raise _line_error(path, len(ids), f"concept {ids[-1]!r} has no other to pair with")
+    return [Pair(ids[k], ids[k + 1]) for k in range(0, len(ids), 2)]
+
+
+def _read_lines(reader: str, path: Path) -> list[tuple[int, str]]:
+    """The non-empty lines with their numbers, from 1."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--data: {path}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(reason, option="data", value=f"{reader}:{path}") from error
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if not lines:
-        raise UserError(f"--data: {path} is empty")
-    yield from lines
+        raise UserError("the file is empty", option="data", value=f"{reader}:{path}")
+    return lines
 
 
-def _fields(path: Path, number: int, line: str, names: str) -> Mapping[str, Any]:
+def _parse(path: Path, number: int, line: str, names: Sequence[str]) -> Mapping[str, Any]:
     try:
         fields = json.loads(line)
     except ValueError as error:
-        raise UserError(f"{path}, line {number}: not JSON: {error}") from None
-    for name in names.split():
+        raise _line_error(path, number, f"not JSON: {error}") from None
+    for name in names:
         if not isinstance(fields, dict) or name not in fields:
-            raise UserError(f"{path}, line {number}: has no field {name!r}")
+            raise _line_error(path, number, f"has no field {name!r}")
     return fields
 
 
 def _check_list(path: Path, number: int, name: str, value: object) -> None:
     kind = list if name == "neighbors" else str
-    if not isinstance(value, list) or not all(isinstance(one, kind) and one for one in value):
-        what = "[class, name, image]" if kind is list else "image paths"
-        raise UserError(f"{path}, line {number}: {name} must be a list of {what}")
+    if not isinstance(value, list) or not all(isinstance(item, kind) and item for item in value):
+        content = "[class, name, image]" if kind is list else "image paths"
+        raise _line_error(path, number, f"{name} must be a list of {content}")
 
 
-def _existing(path: Path, number: int, names: Sequence[str]) -> list[Path]:
-    found = [path.parent / name for name in names]
-    for file in found:
+def _existing_files(path: Path, number: int, names: Sequence[str]) -> list[Path]:
+    files = [path.parent / name for name in names]
+    for file in files:
         if not file.is_file():
-            raise UserError(f"{path}, line {number}: no image {file}")
-    return found
+            raise _line_error(path, number, f"no image {file}")
+    return files
+
+
+def _line_error(path: Path, number: int, reason: str) -> UserError:
+    return UserError(f"{path}, line {number}: {reason}")

@@ -1,25 +1,29 @@
-"""VQAv2 in its own files: questions, the ten annotators' answers, and images by their number."""
+"""Reads VQAv2 in its original files: questions, the answers of ten annotators, and COCO images."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
-
-from PIL import Image, UnidentifiedImageError
+from typing import TYPE_CHECKING, Any
 
 from lcl_lab.concepts.dataset import ImageRef
+from lcl_lab.concepts.file_digests import digest_files
+from lcl_lab.concepts.image_reader import read_image
 from lcl_lab.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["VQA", "VisualQuestion", "read_vqa"]
 
 
 @dataclass(frozen=True)
 class VisualQuestion:
-    """A question about an image, and what annotators answered."""
+    """A question about an image, with the answers of its annotators."""
 
     id: int
     text: str
@@ -29,61 +33,79 @@ class VisualQuestion:
 
 @dataclass(frozen=True)
 class VQA:
-    """Questions in the order of their file, and the images they are about."""
+    """Questions of VQAv2 and their images.
+
+    Attributes:
+        questions: the questions in the order of their file.
+        images: the folder of images.
+        subtype: COCO's name for the images, such as `val2014`.
+    """
 
     questions: Sequence[VisualQuestion]
     images: Path
-    subtype: str  # of the images, such as `val2014`
-    fingerprint: str  # of both files
+    subtype: str
 
-    def image(self, ref: ImageRef) -> Image.Image:
-        """The image in RGB.
+    @cached_property
+    def fingerprint(self) -> str:
+        """Covers questions, answers and the content of the images that the questions are about.
 
         Raises:
-            UserError: the file is not there or cannot be read.
+            UserError: an image cannot be read.
         """
-        file = self._file(ref.number)
-        try:
-            with Image.open(file) as opened:
-                return opened.convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
-            raise UserError(f"{file} cannot be read as an image: {error}") from error
+        questions = [(one.id, one.text, tuple(one.image), one.answers) for one in self.questions]
+        content = (questions, self.subtype, digest_files(self.files()))
+        return blake2b(repr(content).encode(), digest_size=8).hexdigest()
+
+    def files(self) -> list[Path]:
+        """The image files that the questions are about, by image number."""
+        return [self._file(number) for number in sorted({question.image.number for question in self.questions})]
+
+    def image(self, ref: ImageRef) -> Image:
+        """The image in RGB; see `read_image`.
+
+        Raises:
+            UserError: the file is missing or cannot be read.
+        """
+        return read_image(self._file(ref.number))
 
     def _file(self, number: int) -> Path:
-        """COCO's name of an image."""
         return self.images / f"COCO_{self.subtype}_{number:012}.jpg"
 
 
 def read_vqa(questions: Path, annotations: Path, images: Path) -> VQA:
-    """The standard pair of files.
+    """Read a pair of VQAv2 files.
+
+    Args:
+        questions: such as `v2_OpenEnded_mscoco_val2014_questions.json`.
+        annotations: such as `v2_mscoco_val2014_annotations.json`.
+        images: the folder of images, such as `val2014`.
 
     Raises:
-        UserError: a file is not there or not in the form, or an image of a question is not there.
+        UserError: a file is missing or has the wrong format, or the image of a question is missing.
     """
-    asked, answered = _load(questions, "questions"), _load(annotations, "annotations")
+    question_file, annotation_file = _load(questions, "questions"), _load(annotations, "annotations")
     try:
         answers = {
-            int(one["question_id"]): tuple(str(answer["answer"]) for answer in one["answers"])
-            for one in answered["annotations"]
+            int(annotation["question_id"]): tuple(str(answer["answer"]) for answer in annotation["answers"])
+            for annotation in annotation_file["annotations"]
         }
-        subtype = str(asked["data_subtype"])
+        subtype = str(question_file["data_subtype"])
         read = [
             VisualQuestion(
-                int(one["question_id"]),
-                str(one["question"]),
-                ImageRef("vqa", subtype, int(one["image_id"])),
-                answers[int(one["question_id"])],
+                int(question["question_id"]),
+                str(question["question"]),
+                ImageRef("vqa", subtype, int(question["image_id"])),
+                answers[int(question["question_id"])],
             )
-            for one in asked["questions"]
+            for question in question_file["questions"]
         ]
     except KeyError as error:
-        raise UserError(f"{questions}, {annotations}: no {error} in one of them") from None
-    digest = blake2b(questions.read_bytes() + annotations.read_bytes(), digest_size=8).hexdigest()
-    found = VQA(read, images, subtype, digest)
-    for number in sorted({question.image.number for question in read}):
-        if not found._file(number).is_file():
-            raise UserError(f"{questions}: no image {found._file(number)}")
-    return found
+        raise UserError(f"{questions}, {annotations}: one of them has no {error}") from None
+    vqa = VQA(read, images, subtype)
+    for file in vqa.files():
+        if not file.is_file():
+            raise UserError(f"{questions}: no image {file}")
+    return vqa
 
 
 def _load(path: Path, field: str) -> Any:

@@ -1,12 +1,12 @@
-"""The embedded world: four sets of rendered concepts with no concept in common.
+"""The embedded world: four datasets of rendered concepts that have no concept in common.
 
-- `world-900`: 900 classes to train on, in genera of look-alikes.
-- `world-100`: 100 classes to evaluate on, in 50 pairs of look-alikes (2i, 2i+1).
-- `world-dev`: 100 more of the same kind, to watch a training on.
-- `isekai-mini`: 20 groups; in each a thing that the base model learns to name, and an unreal fusion
-  of it with the next group's thing, under a portmanteau name (after ISEKAI, paper section 4).
+- `world-900`: 900 concepts for training, in genera of look-alikes.
+- `world-100`: 100 concepts for evaluation, in 50 pairs of look-alikes (2i, 2i+1).
+- `world-dev`: 100 more of the same kind, for monitoring a training.
+- `isekai-mini`: 20 pairs of a known concept, which the base model learns to name, and an unreal one: its fusion with
+  the known concept of the next pair, under a portmanteau name (after ISEKAI, paper section 4).
 
-All are made by rule from one fixed seed, so a set is code and not a download.
+All are generated from one fixed seed; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from PIL import Image
 from lcl_lab.concepts.appearance import FACTORS, Appearance, random_appearance
 from lcl_lab.concepts.dataset import Concept, ImageRef, Pair
 from lcl_lab.concepts.names import invent_names, portmanteau
-from lcl_lab.concepts.render import Box, render, render_with_box
+from lcl_lab.concepts.renderer import Box, render, render_with_box
 
 __all__ = [
-    "TRAINING_IMAGES_FROM",
+    "FIRST_TRAINING_IMAGE",
     "World",
     "held_out_appearances",
     "isekai_mini",
-    "known_things",
+    "known_appearances",
     "world_100",
     "world_900",
     "world_dev",
 ]
 
-TRAINING_IMAGES_FROM = 100_000  # image numbers from here on are for training and in no evaluation
+FIRST_TRAINING_IMAGE = 100_000
+"""Images with this number and above are for training only."""
 _WORLD_SEED = 2308_07891
-_FAMILIES, _GENERA = 15, 10  # the latter in each family
-_THINGS = (
+_FAMILIES, _GENERA = 15, 10  # genera per family
+_KNOWN_NAMES = (
     "anchor barrel cactus dragon engine falcon guitar hammer island jacket kettle lantern magnet "
     "needle orchid pigeon rocket saddle turtle walnut"
 ).split()
@@ -46,154 +47,185 @@ _THINGS = (
 
 @dataclass(frozen=True)
 class World:
-    """A set of rendered concepts: a `Dataset` that can also say what each concept looks like."""
+    """A `Dataset` of rendered concepts, which also knows the appearance of each concept.
+
+    Attributes:
+        name: the name of the dataset.
+        concepts: the concepts by id.
+        appearances: the appearance of each concept, by id.
+        pairs: pairs of look-alikes.
+    """
 
     name: str
     concepts: Mapping[str, Concept]
-    looks: Mapping[str, Appearance] = field(repr=False)
+    appearances: Mapping[str, Appearance] = field(repr=False)
     pairs: Sequence[Pair]
 
     @property
     def fingerprint(self) -> str:
-        """Covers names, looks and pairs of all concepts, and the pixels of a few."""
-        content = [(c.name, c.images, self.looks[i]) for i, c in self.concepts.items()]
-        pixels = [int(render(look, 0).sum()) for look in list(self.looks.values())[:4]]
+        """Covers names, appearances and pairs of all concepts, and the pixels of four of them."""
+        content = [(c.name, c.images, _Verbatim(self.appearances[i])) for i, c in self.concepts.items()]
+        pixels = [int(render(appearance, 0).sum()) for appearance in list(self.appearances.values())[:4]]
         return blake2b(repr((content, self.pairs, pixels)).encode(), digest_size=8).hexdigest()
 
     def image(self, ref: ImageRef) -> Image.Image:
-        return Image.fromarray(self.pixels(ref.concept, ref.number))
-
-    def look(self, concept: str) -> Appearance:
-        return self.looks[concept]
-
-    def box(self, ref: ImageRef) -> Box:
-        return render_with_box(self.looks[ref.concept], ref.number)[1]
-
-    def pixels(self, concept: str, index: int) -> np.ndarray:
-        """uint8 (H, W, 3).
+        """The image in RGB, 64 × 64 pixels.
 
         Raises:
-            IndexError: neither one of the concept's images nor a training image.
+            IndexError: the concept has no image of that number.
         """
-        if index < 0 or self.concepts[concept].images <= index < TRAINING_IMAGES_FROM:
+        return Image.fromarray(self.pixels(ref.concept, ref.number))
+
+    def appearance(self, concept: str) -> Appearance:
+        """The appearance of a concept, by its id."""
+        return self.appearances[concept]
+
+    def box(self, ref: ImageRef) -> Box:
+        """The bounding box of the object in an image."""
+        return render_with_box(self.appearances[ref.concept], ref.number)[1]
+
+    def pixels(self, concept: str, index: int) -> np.ndarray:
+        """An image as an array, uint8 (H, W, 3).
+
+        Raises:
+            IndexError: the number is neither one of the concept's images nor that of a training image.
+        """
+        if index < 0 or self.concepts[concept].images <= index < FIRST_TRAINING_IMAGE:
             raise IndexError(f"{self.name}:{concept} has {self.concepts[concept].images} images, no number {index}")
-        return render(self.looks[concept], index)
+        return render(self.appearances[concept], index)
+
+
+class _Verbatim:
+    """An appearance in the text that fingerprints of worlds have always used, whatever its class is called.
+
+    Runs and model cards refer to these fingerprints, so they must not change with a name in the code.
+    """
+
+    def __init__(self, appearance: Appearance) -> None:
+        self._text = ", ".join(f"{factor}={getattr(appearance, factor)!r}" for factor in FACTORS)
+
+    def __repr__(self) -> str:
+        return f"Look({self._text})"
 
 
 @cache
 def world_900() -> World:
-    """900 training classes: species of genera of families, ever closer look-alikes.
+    """900 concepts for training: families contain genera, and genera contain species, which are close look-alikes.
 
-    The paper's law of negatives reaches far down the list of similar classes, so a class needs many
-    look-alikes for its negatives to be hard; and what tells look-alikes apart must be met in many
-    settings, or it is not recognised in new ones.
+    The paper draws negatives from far down the list of similar concepts, so a concept needs many look-alikes for its
+    negatives to be hard. The differences between look-alikes must also occur in many settings to be recognized in
+    new ones.
     """
     rng = np.random.default_rng([_WORLD_SEED, 900])
     taken = set(held_out_appearances())
-    looks: list[Appearance] = []
+    appearances: list[Appearance] = []
     for _ in range(_FAMILIES):
         family = random_appearance(rng)
         for _ in range(_GENERA):
-            genus = family.vary(rng, _some_factors(rng, 3))
+            genus = family.vary(rng, _draw_factors(rng, 3))
             species: list[Appearance] = []
             while len(species) < 900 // (_FAMILIES * _GENERA):
-                look = genus.vary(rng, _some_factors(rng, int(rng.integers(1, 3))))
-                if look not in taken:
-                    species.append(look)
-                    taken.add(look)
-            looks += species
+                appearance = genus.vary(rng, _draw_factors(rng, int(rng.integers(1, 3))))
+                if appearance not in taken:
+                    species.append(appearance)
+                    taken.add(appearance)
+            appearances += species
     pairs = [Pair(f"{i:03}", f"{i + 1:03}") for i in range(0, 900, 2)]
-    return _world("world-900", looks, invent_names(rng, 900, taken=_evaluation_names()), pairs, images=64)
+    return _world("world-900", appearances, invent_names(rng, 900, taken=_evaluation_names()), pairs, images=64)
 
 
 @cache
 def world_100() -> World:
-    """100 evaluation classes in 50 pairs that differ in three factors."""
+    """100 concepts for evaluation, in 50 pairs that differ in three factors."""
     return _world_of_pairs("world-100", 100, isekai_mini())
 
 
 @cache
 def world_dev() -> World:
-    """100 more classes like those of `world-100`: what training is watched on, and nothing is evaluated on."""
+    """100 more concepts like those of `world-100`, for monitoring a training; no study evaluates on them."""
     return _world_of_pairs("world-dev", 101, isekai_mini(), world_100())
 
 
 def _world_of_pairs(name: str, stream: int, *others: World) -> World:
-    """50 pairs of look-alikes whose looks and names are in none of the other worlds."""
+    """50 pairs of look-alikes whose appearances and names are in none of the other worlds."""
     rng = np.random.default_rng([_WORLD_SEED, stream])
-    looks: list[Appearance] = []
-    taken = {look for world in others for look in world.looks.values()}
-    while len(looks) < 100:
-        look = random_appearance(rng)
-        pair = [look, look.vary(rng, _some_factors(rng, 3))]
-        if not set(pair) & (taken | set(looks)):
-            looks += pair
+    appearances: list[Appearance] = []
+    taken = {appearance for world in others for appearance in world.appearances.values()}
+    while len(appearances) < 100:
+        appearance = random_appearance(rng)
+        pair = [appearance, appearance.vary(rng, _draw_factors(rng, 3))]
+        if not set(pair) & (taken | set(appearances)):
+            appearances += pair
     pairs = [Pair(f"{i:03}", f"{i + 1:03}") for i in range(0, 100, 2)]
     names = invent_names(rng, 100, taken=[c.name for world in others for c in world.concepts.values()])
-    return _world(name, looks, names, pairs, images=64)
+    return _world(name, appearances, names, pairs, images=64)
 
 
 @cache
 def isekai_mini() -> World:
-    """20 groups of a known thing and an unreal fusion: 40 categories, 40 images each."""
+    """20 pairs of a known concept and its unreal fusion with another: 40 concepts with 40 images each."""
     rng = np.random.default_rng([_WORLD_SEED, 20])
-    things: list[Appearance] = []
-    while len(things) < len(_THINGS):
-        look = random_appearance(rng)
-        if all(look.distance(other) >= 5 for other in things):
-            things.append(look)
-    looks, names, pairs, stories = [], [], [], []
-    for k, (name, look) in enumerate(zip(_THINGS, things, strict=True)):
-        donor = (k + 1) % len(things)
-        fusion, given = _fuse(rng, look, things[donor])
-        mixed = portmanteau(_THINGS[donor], name)
-        looks += [look, fusion]
+    known: list[Appearance] = []
+    while len(known) < len(_KNOWN_NAMES):
+        appearance = random_appearance(rng)
+        if all(appearance.distance(other) >= 5 for other in known):
+            known.append(appearance)
+    appearances, names, pairs, descriptions = [], [], [], []
+    for k, (name, appearance) in enumerate(zip(_KNOWN_NAMES, known, strict=True)):
+        donor = (k + 1) % len(known)
+        fusion, inherited = _fuse(rng, appearance, known[donor])
+        mixed = portmanteau(_KNOWN_NAMES[donor], name)
+        appearances += [appearance, fusion]
         names += [name, mixed]
-        stories += [
-            f"The {name}: {look.describe()}.",
-            f"The {mixed} does not exist: {_a(name)} with the {', '.join(given[:-1])} and {given[-1]} "
-            f"of {_a(_THINGS[donor])}; {fusion.describe()}.",
+        descriptions += [
+            f"The {name}: {appearance.describe()}.",
+            f"The {mixed} does not exist: {_a(name)} with the {', '.join(inherited[:-1])} and {inherited[-1]} "
+            f"of {_a(_KNOWN_NAMES[donor])}; {fusion.describe()}.",
         ]
         pairs.append(Pair(f"{2 * k + 1:03}", f"{2 * k:03}"))
-    return _world("isekai-mini", looks, names, pairs, images=40, stories=stories)
+    return _world("isekai-mini", appearances, names, pairs, images=40, descriptions=descriptions)
 
 
 @cache
 def held_out_appearances() -> frozenset[Appearance]:
-    """What no model may see in training: `world-100` and the unreal half of `isekai-mini`."""
-    unreal = [isekai_mini().looks[pair.positive] for pair in isekai_mini().pairs]
-    return frozenset([*world_100().looks.values(), *world_dev().looks.values(), *unreal])
+    """Appearances that no model may see in training: `world-100`, `world-dev` and the unreal half of `isekai-mini`."""
+    unreal = [isekai_mini().appearances[pair.positive] for pair in isekai_mini().pairs]
+    return frozenset([*world_100().appearances.values(), *world_dev().appearances.values(), *unreal])
 
 
 @cache
-def known_things() -> Mapping[str, Appearance]:
-    """The real half of `isekai-mini`: what the base model learns to name."""
+def known_appearances() -> Mapping[str, Appearance]:
+    """The real half of `isekai-mini`, which the base model learns to name: appearances by name."""
     world = isekai_mini()
-    return {world.concepts[pair.negative].name: world.looks[pair.negative] for pair in world.pairs}
+    return {world.concepts[pair.negative].name: world.appearances[pair.negative] for pair in world.pairs}
 
 
 def _world(
     name: str,
-    looks: Sequence[Appearance],
+    appearances: Sequence[Appearance],
     names: Sequence[str],
     pairs: Sequence[Pair],
     images: int,
-    stories: Sequence[str] | None = None,
+    descriptions: Sequence[str] | None = None,
 ) -> World:
-    stories = stories or [f"The {n}: {look.describe()}." for n, look in zip(names, looks, strict=True)]
-    ids = [f"{i:03}" for i in range(len(looks))]
-    concepts = {i: Concept(i, n, story, images) for i, n, story in zip(ids, names, stories, strict=True)}
-    return World(name, concepts, dict(zip(ids, looks, strict=True)), tuple(pairs))
+    descriptions = descriptions or [
+        f"The {n}: {appearance.describe()}." for n, appearance in zip(names, appearances, strict=True)
+    ]
+    ids = [f"{i:03}" for i in range(len(appearances))]
+    concepts = {
+        i: Concept(i, n, description, images) for i, n, description in zip(ids, names, descriptions, strict=True)
+    }
+    return World(name, concepts, dict(zip(ids, appearances, strict=True)), tuple(pairs))
 
 
 def _fuse(rng: np.random.Generator, body: Appearance, donor: Appearance) -> tuple[Appearance, list[str]]:
-    """`body` with three factors of `donor`, and which they are."""
-    able = [f for f in FACTORS if f not in ("colour", "second") and getattr(body, f) != getattr(donor, f)]
-    given = [str(f) for f in rng.choice(able, size=3, replace=False)]
-    return replace(body, **{factor: getattr(donor, factor) for factor in given}), given
+    """`body` with three factors of `donor`, and the names of these factors."""
+    candidates = [f for f in FACTORS if f not in ("colour", "second") and getattr(body, f) != getattr(donor, f)]
+    inherited = [str(f) for f in rng.choice(candidates, size=3, replace=False)]
+    return replace(body, **{factor: getattr(donor, factor) for factor in inherited}), inherited
 
 
-def _some_factors(rng: np.random.Generator, count: int) -> tuple[str, ...]:
+def _draw_factors(rng: np.random.Generator, count: int) -> tuple[str, ...]:
     return tuple(str(f) for f in rng.choice(list(FACTORS), size=count, replace=False))
 
 

@@ -1,8 +1,8 @@
-"""What the vision encoder and the base model learn from: many looks, few images of each.
+"""The images that the vision encoder and the base model learn from: many appearances, few images of each.
 
-Groups of four look-alikes drawn from the whole factor space, so that telling them apart takes every
-factor. Looks that models are evaluated on are left out; the known things of `isekai-mini` come in
-under image numbers that no evaluation uses.
+Groups of four look-alikes are drawn from the whole factor space, so that every factor is needed to distinguish them.
+Appearances that models are evaluated on are left out. The known objects of `isekai-mini` are included under image
+numbers that no evaluation uses.
 """
 
 from __future__ import annotations
@@ -24,23 +24,38 @@ from lcl_lab.progress import track
 __all__ = ["GROUP", "Corpus", "plan_corpus", "render_all"]
 
 GROUP = 4
+"""Look-alikes in a group."""
 _CHUNK = 250
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Which images there are: image `numbers[i]` of `looks[i]`, a thing called `names[i]` or "".
+    """A list of images to render; rows 4i to 4i + 3 are look-alikes, except for the known objects at the end.
 
-    Rows 4i to 4i + 3 are look-alikes, but for the known things at the end.
+    Attributes:
+        looks: what each image shows.
+        numbers: the number of each image among those of its appearance.
+        names: the name of the object, or "" for an object without one.
     """
 
     looks: tuple[Appearance, ...]
     numbers: tuple[int, ...]
     names: tuple[str, ...]
 
+    @property
+    def images(self) -> list[tuple[Appearance, int]]:
+        """Appearance and number of each image."""
+        return list(zip(self.looks, self.numbers, strict=True))
 
-def plan_corpus(seed: int, groups: int, images_of_known: int) -> Corpus:
-    """`groups` groups of look-alikes, one image each, and some images of every known thing."""
+
+def plan_corpus(seed: int, groups: int, known_images: int) -> Corpus:
+    """Draw the images of a corpus.
+
+    Args:
+        seed: random seed.
+        groups: number of groups of look-alikes, with one image of each.
+        known_images: number of images of each known object.
+    """
     rng = np.random.default_rng([seed, 1])
     avoid = held_out_appearances()
     looks: list[Appearance] = []
@@ -56,28 +71,36 @@ def plan_corpus(seed: int, groups: int, images_of_known: int) -> Corpus:
     names = [""] * len(looks)
     numbers = list(range(len(looks)))
     for name, look in known_things().items():
-        looks += [look] * images_of_known
-        names += [name] * images_of_known
-        numbers += range(TRAINING_IMAGES_FROM, TRAINING_IMAGES_FROM + images_of_known)
+        looks += [look] * known_images
+        names += [name] * known_images
+        numbers += range(TRAINING_IMAGES_FROM, TRAINING_IMAGES_FROM + known_images)
     return Corpus(tuple(looks), tuple(numbers), tuple(names))
 
 
-def render_all(what: Sequence[tuple[Appearance, int]], workers: int) -> tuple[NDArray[np.uint8], list[Box]]:
-    """The images (N, H, W, 3) of (look, number) each and the boxes in them, rendered by `workers` processes."""
-    out = np.empty((len(what), IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+def render_all(images: Sequence[tuple[Appearance, int]], workers: int) -> tuple[NDArray[np.uint8], list[Box]]:
+    """Render images in parallel, with a progress bar.
+
+    Args:
+        images: appearance and number of each of the B images.
+        workers: number of processes; does not change the result.
+
+    Returns:
+        The images (B, H, W, 3), and the bounding box of the object in each.
+    """
+    pixels = np.empty((len(images), IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
     boxes: list[Box] = []
-    starts = range(0, len(what), _CHUNK)
-    chunks = [what[start : start + _CHUNK] for start in starts]
+    starts = range(0, len(images), _CHUNK)
+    chunks = [images[start : start + _CHUNK] for start in starts]
     with ProcessPoolExecutor(workers, get_context("forkserver"), _end_with_parent) as pool:
-        made = track(pool.map(_render, chunks), "rendering", len(chunks))
-        for start, (images, around) in zip(starts, made, strict=True):
-            out[start : start + len(images)] = images
-            boxes += around
-    return out, boxes
+        rendered = track(pool.map(_render, chunks), "rendering", len(chunks))
+        for start, (chunk, chunk_boxes) in zip(starts, rendered, strict=True):
+            pixels[start : start + len(chunk)] = chunk
+            boxes += chunk_boxes
+    return pixels, boxes
 
 
 def _end_with_parent() -> None:
-    """A process of a pool whose parent is killed would wait for work for ever."""
+    """Let a worker exit when its parent is killed; otherwise it would wait for work forever."""
     parent = parent_process()
     assert parent is not None
 
@@ -88,6 +111,6 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _render(what: Sequence[tuple[Appearance, int]]) -> tuple[NDArray[np.uint8], list[Box]]:
-    rendered = [render_with_box(look, number) for look, number in what]
+def _render(images: Sequence[tuple[Appearance, int]]) -> tuple[NDArray[np.uint8], list[Box]]:
+    rendered = [render_with_box(look, number) for look, number in images]
     return np.stack([image for image, _ in rendered]), [box for _, box in rendered]

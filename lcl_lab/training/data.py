@@ -1,4 +1,4 @@
-"""What the strategies draw from, and where the features of its images come from."""
+"""Loads what a strategy draws from, and the features of its images."""
 
 from __future__ import annotations
 
@@ -13,87 +13,112 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from lcl_lab.concepts import Box, Dataset, ImageRef, load_dataset, render, render_with_box
-from lcl_lab.concepts.pairs_file import neighbour_rows
-from lcl_lab.concepts.world import World
+from lcl_lab.concepts import Box, Dataset, ImageRef, World, load_dataset, render, render_with_box
+from lcl_lab.concepts.neighbours_file import neighbour_rows
 from lcl_lab.models.clip_registry import load_clip_by_name
 from lcl_lab.strategies import CORPUS, BaseTasks, LinkEpisodes, Strategy, TrainingData
 from lcl_lab.training.corpus import Corpus, plan_corpus, render_all
 from lcl_lab.training.feature_bank import FeatureBank
 from lcl_lab.training.frozen_vision import FrozenVision
-from lcl_lab.training.mine_neighbours import mine_neighbours
+from lcl_lab.training.neighbour_mining import mine_neighbours
 from lcl_lab.training.tensor_cache import cached, digest
 
-__all__ = ["Sources", "gather"]
+__all__ = ["DataConfig", "LoadedData", "load_training_data"]
+
+_MINED = 8  # images per concept that the mining model encodes
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where training images come from."""
+class DataConfig:
+    """Where training prompts and images come from.
 
-    data: str = "world-900"
-    neighbours: Path | None = None  # a file of hard negatives; without one they are mined with `clip`
-    clip: str = "mini/prototype"
-    images: int = 32  # of each class
-    groups: int = 5000  # of look-alikes in the corpus of the original tasks
-    known: int = 256  # images of each known thing in it
-
-
-_MINED = 8  # images of a class that the CLIP looks at
-
-
-def gather(
-    strategy: Strategy, sources: Sources, tower: FrozenVision, workers: int, ahead: bool
-) -> tuple[TrainingData, FeatureBank, Mapping[ImageRef, Tensor]]:
-    """Everything that the strategy asks for: prompts, features, and the mean feature of each class of a world.
-
-    With `ahead` the images of an embedded world are all looked at now, or were before. Others are looked at when
-    they are first asked for, and their classes have no means. All of it depends on the sources alone, not on the
-    training's seed.
+    Attributes:
+        dataset: the concepts of training episodes.
+        neighbours: a file of hard negatives; None mines them with `clip`.
+        clip: name of the mining model.
+        images: images per concept.
+        groups: groups of look-alikes in the corpus of the original tasks.
+        known_images: images of each known object in that corpus.
     """
-    concepts = load_dataset(sources.data)
-    corpus = plan_corpus(0, sources.groups, sources.known) if strategy.needs_tasks else Corpus((), (), ())
+
+    dataset: Dataset
+    neighbours: Path | None = None
+    clip: str = "mini/prototype"
+    images: int = 32
+    groups: int = 5000
+    known_images: int = 256
+
+
+@dataclass(frozen=True)
+class LoadedData:
+    """What training needs of its data.
+
+    Attributes:
+        prompts: what the strategy draws from.
+        features: the features of all images that prompts refer to.
+        means: the mean features (I, D_vision) of each concept of an embedded world, by its image 0; else empty.
+    """
+
+    prompts: TrainingData
+    features: FeatureBank
+    means: Mapping[ImageRef, Tensor]
+
+
+def load_training_data(
+    strategy: Strategy, config: DataConfig, vision: FrozenVision, workers: int, precompute: bool
+) -> LoadedData:
+    """Load what a strategy needs. It depends on `config` and `vision` only, not on the seed of the training.
+
+    Args:
+        strategy: declares what it needs.
+        config: where prompts and images come from.
+        vision: the vision encoder of the model.
+        workers: processes that render images.
+        precompute: encode all images of an embedded world now, or take them from the cache. Other images are encoded
+            when first needed, and their concepts have no means.
+    """
+    dataset = config.dataset
+    corpus = plan_corpus(0, config.groups, config.known_images) if strategy.needs_tasks else Corpus((), (), ())
 
     def open_image(ref: ImageRef) -> Image.Image:
         if ref.data == CORPUS:
             return Image.fromarray(render(corpus.looks[ref.number], corpus.numbers[ref.number]))
-        return (concepts if ref.data == concepts.name else load_dataset(ref.data)).image(ref)
+        return (dataset if ref.data == dataset.name else load_dataset(ref.data)).image(ref)
 
-    bank = FeatureBank(tower, open_image)
+    features = FeatureBank(vision, open_image)
     tasks, links = None, None
     means: Mapping[ImageRef, Tensor] = {}
     if strategy.needs_tasks:
-        tasks = _tasks(corpus, bank, tower, workers, ahead)
+        boxes = _encode_corpus(corpus, features, vision, workers) if precompute else _LazyBoxes(corpus)
+        tasks = BaseTasks(corpus.looks, boxes, corpus.names)
     if strategy.needs_links:
-        links = LinkEpisodes(concepts, _neighbours(sources, concepts), sources.images)
-        if ahead and isinstance(concepts, World):
-            means = _means(concepts, sources.images, bank, tower, workers)
-    return TrainingData(links, tasks), bank, means
+        links = LinkEpisodes(dataset, _neighbours(config), config.images)
+        if precompute and isinstance(dataset, World):
+            means = _encode_world(dataset, config.images, features, vision, workers)
+    return LoadedData(TrainingData(links, tasks), features, means)
 
 
-def _neighbours(sources: Sources, concepts: Dataset) -> NDArray[np.int64]:
-    if sources.neighbours:
-        return neighbour_rows(sources.neighbours, concepts)
-    count = min(100, len(concepts.concepts) - 1)
-    return mine_neighbours(concepts, load_clip_by_name(sources.clip), _MINED, count)
+def _neighbours(config: DataConfig) -> NDArray[np.int64]:
+    if config.neighbours:
+        return neighbour_rows(config.neighbours, config.dataset)
+    count = min(100, len(config.dataset.concepts) - 1)
+    return mine_neighbours(config.dataset, load_clip_by_name(config.clip), _MINED, count)
 
 
-def _tasks(corpus: Corpus, bank: FeatureBank, tower: FrozenVision, workers: int, ahead: bool) -> BaseTasks:
-    what = list(zip(corpus.looks, corpus.numbers, strict=True))
-    if not ahead:
-        return BaseTasks(corpus.looks, _Boxes(corpus), corpus.names)
+def _encode_corpus(corpus: Corpus, bank: FeatureBank, vision: FrozenVision, workers: int) -> Sequence[Box]:
+    """Add the features of all images of a corpus to a bank; their boxes."""
 
-    def see() -> dict[str, Tensor]:
-        images, boxes = render_all(what, workers)
-        return {"features": tower.look_all(images), "boxes": torch.tensor(boxes)}
+    def encode() -> dict[str, Tensor]:
+        images, boxes = render_all(corpus.images, workers)
+        return {"features": vision.encode_all(images), "boxes": torch.tensor(boxes)}
 
-    seen = cached("corpus", digest(tower.fingerprint, what), see)
-    bank.keep({ImageRef(CORPUS, "", row): features.float() for row, features in enumerate(seen["features"])})
-    return BaseTasks(corpus.looks, [tuple(box) for box in seen["boxes"].tolist()], corpus.names)
+    encoded = cached("corpus", digest(vision.fingerprint, corpus.images), encode)
+    bank.add({ImageRef(CORPUS, "", row): features.float() for row, features in enumerate(encoded["features"])})
+    return [tuple(box) for box in encoded["boxes"].tolist()]
 
 
-class _Boxes(Sequence[Box]):
-    """The boxes of a corpus, each found when it is asked for."""
+class _LazyBoxes(Sequence[Box]):
+    """The boxes of a corpus, each computed when it is needed."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
@@ -105,16 +130,17 @@ class _Boxes(Sequence[Box]):
         return render_with_box(self._corpus.looks[row], self._corpus.numbers[row])[1]
 
 
-def _means(
-    world: World, images: int, bank: FeatureBank, tower: FrozenVision, workers: int
+def _encode_world(
+    world: World, images: int, bank: FeatureBank, vision: FrozenVision, workers: int
 ) -> Mapping[ImageRef, Tensor]:
+    """Add the features of a world's images to a bank; the mean features of its concepts."""
     refs = [ImageRef(world.name, concept, number) for concept in world.concepts for number in range(images)]
-    what = [(world.looks[ref.concept], ref.number) for ref in refs]
+    rendered = [(world.looks[ref.concept], ref.number) for ref in refs]
 
-    def see() -> dict[str, Tensor]:
-        return {"features": tower.look_all(render_all(what, workers)[0])}
+    def encode() -> dict[str, Tensor]:
+        return {"features": vision.encode_all(render_all(rendered, workers)[0])}
 
-    features = cached("world", digest(tower.fingerprint, what), see)["features"].float()
-    bank.keep(dict(zip(refs, features, strict=True)))
-    by_class = features.unflatten(0, (-1, images)).mean(1)
-    return {ImageRef(world.name, concept, 0): mean for concept, mean in zip(world.concepts, by_class, strict=True)}
+    features = cached("world", digest(vision.fingerprint, rendered), encode)["features"].float()
+    bank.add(dict(zip(refs, features, strict=True)))
+    means = features.unflatten(0, (-1, images)).mean(1)
+    return {ImageRef(world.name, concept, 0): mean for concept, mean in zip(world.concepts, means, strict=True)}

@@ -21,9 +21,9 @@ def test_similarity_is_the_weighted_sum_of_cosines() -> None:
         + 0.3 * (cosine(images[1], texts[3]) + cosine(images[3], texts[1])) / 2
         + 0.2 * cosine(texts[1], texts[3])
     )
-    found = similarity(images, texts, (0.5, 0.3, 0.2))
-    assert found[1, 3] == pytest.approx(expected)
-    assert np.allclose(found, found.T)
+    similar = similarity(images, texts, (0.5, 0.3, 0.2))
+    assert similar[1, 3] == pytest.approx(expected)
+    assert np.allclose(similar, similar.T)
 
 
 def test_one_neighbour_comes_from_each_interval_most_similar_first() -> None:
@@ -42,6 +42,6 @@ def test_draws_within_an_interval_vary_with_the_generator() -> None:
     assert (one == draw_neighbours(similar, 7, np.random.default_rng(0))).all()
 
 
-def test_more_neighbours_than_classes_is_an_error() -> None:
-    with pytest.raises(ValueError, match="10 neighbours of 10 classes"):
+def test_more_neighbours_than_concepts_is_an_error() -> None:
+    with pytest.raises(ValueError, match="10 neighbours among 10 concepts"):
         draw_neighbours(np.zeros((10, 10)), 10, np.random.default_rng(0))

@@ -8,11 +8,11 @@ import pytest
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.concepts.world import (
-    TRAINING_IMAGES_FROM,
+    FIRST_TRAINING_IMAGE,
     World,
     held_out_appearances,
     isekai_mini,
-    known_things,
+    known_appearances,
     world_100,
     world_900,
     world_dev,
@@ -22,14 +22,14 @@ WORLDS = [world_900(), world_100(), world_dev(), isekai_mini()]
 
 
 def test_no_look_and_no_name_is_in_two_sets() -> None:
-    looks = [look for world in WORLDS for look in world.looks.values()]
+    looks = [look for world in WORLDS for look in world.appearances.values()]
     names = [concept.name for world in WORLDS for concept in world.concepts.values()]
     assert len(set(looks)) == len(looks) == 900 + 100 + 100 + 40
     assert len(set(names)) == len(names)
 
 
 def test_world_900_has_many_look_alikes_of_each_class() -> None:
-    looks = list(world_900().looks.values())
+    looks = list(world_900().appearances.values())
     for look in looks[::50]:
         assert sum(look.distance(other) <= 3 for other in looks) > 5
 
@@ -37,7 +37,7 @@ def test_world_900_has_many_look_alikes_of_each_class() -> None:
 @pytest.mark.parametrize("world", [world_100(), world_dev()], ids=lambda world: world.name)
 def test_pairs_of_look_alikes_differ_in_three_factors(world: World) -> None:
     assert [tuple(pair) for pair in world.pairs] == [(f"{k:03}", f"{k + 1:03}") for k in range(0, 100, 2)]
-    assert {world.looks[a].distance(world.looks[b]) for a, b in world.pairs} == {3}
+    assert {world.appearances[a].distance(world.appearances[b]) for a, b in world.pairs} == {3}
 
 
 def test_isekai_mini_is_20_groups_of_a_known_thing_and_an_unreal_fusion_of_it() -> None:
@@ -47,28 +47,33 @@ def test_isekai_mini_is_20_groups_of_a_known_thing_and_an_unreal_fusion_of_it() 
     for positive, negative in world.pairs:
         unreal, real = world.concepts[positive], world.concepts[negative]
         assert unreal.images >= 32
-        assert real.name in known_things()
+        assert real.name in known_appearances()
         assert unreal.name.endswith(real.name[-3:])
         assert real.name in unreal.description
-        assert 1 <= world.looks[positive].distance(world.looks[negative]) <= 3
+        assert 1 <= world.appearances[positive].distance(world.appearances[negative]) <= 3
 
 
 def test_what_models_are_tested_on_is_held_out_of_training() -> None:
-    unreal = {isekai_mini().looks[pair.positive] for pair in isekai_mini().pairs}
-    assert held_out_appearances() == {*world_100().looks.values(), *world_dev().looks.values()} | unreal
-    assert held_out_appearances().isdisjoint(world_900().looks.values())
-    assert held_out_appearances().isdisjoint(known_things().values())
+    unreal = {isekai_mini().appearances[pair.positive] for pair in isekai_mini().pairs}
+    assert held_out_appearances() == {*world_100().appearances.values(), *world_dev().appearances.values()} | unreal
+    assert held_out_appearances().isdisjoint(world_900().appearances.values())
+    assert held_out_appearances().isdisjoint(known_appearances().values())
 
 
 def test_an_image_that_a_concept_does_not_have_is_an_index_error() -> None:
     world = world_100()
     with pytest.raises(IndexError, match="64 images, no number 64"):
         world.image(ImageRef("world-100", "000", 64))
-    assert world.pixels("000", TRAINING_IMAGES_FROM).shape == (64, 64, 3)
+    assert world.pixels("000", FIRST_TRAINING_IMAGE).shape == (64, 64, 3)
 
 
-def test_fingerprints_tell_sets_apart() -> None:
-    assert len({world.fingerprint for world in WORLDS}) == 4
+def test_fingerprints_are_those_that_runs_and_model_cards_refer_to() -> None:
+    assert {world.name: world.fingerprint for world in WORLDS} == {
+        "world-900": "cd859e901d8ace3d",
+        "world-100": "8c5f411ccf75631d",
+        "world-dev": "7d4c08b866f81ba1",
+        "isekai-mini": "f194715e7761f812",
+    }
 
 
 def test_another_process_makes_the_same_worlds() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 
 from lcl_lab.concepts import render, render_with_box
-from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_appearances, known_things
+from lcl_lab.concepts.world import FIRST_TRAINING_IMAGE, held_out_appearances, known_appearances
 from lcl_lab.training.corpus import GROUP, plan_corpus, render_all
 from tests.sweeps.grids import wait_for
 
@@ -26,9 +26,9 @@ def test_groups_are_of_look_alikes() -> None:
 def test_known_things_come_last_under_numbers_that_no_evaluation_uses() -> None:
     corpus = plan_corpus(0, 1, 2)
     assert corpus.names[:GROUP] == ("",) * GROUP
-    assert list(dict.fromkeys(corpus.names[GROUP:])) == list(known_things())
-    assert min(corpus.numbers[GROUP:]) == TRAINING_IMAGES_FROM
-    assert corpus.looks[-1] == known_things()[corpus.names[-1]]
+    assert list(dict.fromkeys(corpus.names[GROUP:])) == list(known_appearances())
+    assert min(corpus.numbers[GROUP:]) == FIRST_TRAINING_IMAGE
+    assert corpus.looks[-1] == known_appearances()[corpus.names[-1]]
 
 
 def test_the_same_seed_gives_the_same_corpus_and_another_seed_another() -> None:

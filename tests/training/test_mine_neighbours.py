@@ -9,7 +9,7 @@ from PIL.Image import Image
 
 from lcl_lab.concepts import Concept, load_dataset
 from lcl_lab.concepts.hard_negatives import similarity
-from lcl_lab.concepts.pairs_file import neighbour_rows
+from lcl_lab.concepts.neighbours_file import neighbour_indices
 from lcl_lab.errors import UserError
 from lcl_lab.models.clip_registry import load_clip_by_name
 from lcl_lab.neighbours import main
@@ -26,12 +26,12 @@ class Counting:
     def __init__(self) -> None:
         self.seen = 0
 
-    def see(self, images: Sequence[Image]) -> np.ndarray:
+    def encode_images(self, images: Sequence[Image]) -> np.ndarray:
         self.seen += len(images)
         colours = np.array([np.asarray(image).mean((0, 1)) for image in images], np.float32)
         return colours / np.linalg.norm(colours, axis=1, keepdims=True)
 
-    def read(self, concepts: Sequence[Concept]) -> np.ndarray:
+    def encode_concepts(self, concepts: Sequence[Concept]) -> np.ndarray:
         return np.eye(3, dtype=np.float32)[[len(concept.name) % 3 for concept in concepts]]
 
 
@@ -65,7 +65,7 @@ def test_the_command_writes_the_releases_form(tmp_path: Path, capsys: pytest.Cap
     out = tmp_path / "pairs.jsonl"
     main(["--data", "world-dev", "--images", "2", "--count", "20", "--out", str(out)])
     assert capsys.readouterr().out.strip() == str(out)
-    rows = neighbour_rows(out, DEV)
+    rows = neighbour_indices(out, DEV)
     assert rows.shape == (100, 20)
     assert all(len(set(row)) == 20 and own not in row for own, row in enumerate(rows.tolist()))
     with pytest.raises(UserError, match="is there already"):
@@ -87,8 +87,8 @@ def test_any_clip_of_open_clip_can_mine_from_its_own_file(tmp_path: Path) -> Non
     clip = load_clip_by_name(f"tiny-lcl:{tmp_path / 'tiny.pt'}")
     concepts = [DEV.concepts[id] for id in ("000", "001")]
     images = [DEV.image(ref) for ref in draw_images()]
-    assert np.allclose(np.linalg.norm(clip.see(images), axis=1), 1, atol=1e-5)
-    assert clip.read(concepts).shape == (2, 16)
+    assert np.allclose(np.linalg.norm(clip.encode_images(images), axis=1), 1, atol=1e-5)
+    assert clip.encode_concepts(concepts).shape == (2, 16)
     assert mine_neighbours(DEV, clip, images=1, count=5).shape == (100, 5)
 
 

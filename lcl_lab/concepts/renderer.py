@@ -1,8 +1,8 @@
-"""Draws one image of a look: the same (look, index) gives the same pixels.
+"""Renders images of an appearance; the same (appearance, index) gives the same pixels.
 
-Shapes are signed distances on the pixel grid (negative inside), so edges are smooth at any pose and
-an image costs about a millisecond. What varies between images of one look, and never between looks:
-rotation, size, place, light, background, clutter and partial occlusion.
+Shapes are signed distances on the pixel grid (negative inside), so edges are smooth at any pose and an image takes
+about a millisecond. Images of one appearance differ in rotation, size, position, light, background, clutter and partial
+occlusion.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["IMAGE_SIZE", "Box", "render", "render_with_box"]
 
 IMAGE_SIZE = 64
 Plane = NDArray[np.floating[Any]]  # (H, W), in units of the body's radius where it is a distance
-Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the image's side
+Box = tuple[float, float, float, float]  # left, top, right, bottom, as fractions of the image's side
 
 _AXIS = (np.arange(IMAGE_SIZE, dtype=np.float32) + 0.5) / (IMAGE_SIZE / 2) - 1
 _X, _Y = np.meshgrid(_AXIS, _AXIS)
@@ -28,14 +28,22 @@ _BODY_RADIUS = 0.46  # of the half image
 _SPREAD = {"on top": (-pi / 2, 1.9), "below": (pi / 2, 1.9)}  # middle and width of the fan of parts
 
 
-def render(look: Appearance, index: int) -> NDArray[np.uint8]:
-    """Image number `index` of a look: uint8 (64, 64, 3), RGB."""
-    return render_with_box(look, index)[0]
+def render(appearance: Appearance, index: int) -> NDArray[np.uint8]:
+    """Render image number `index` of an appearance.
+
+    Returns:
+        uint8 (64, 64, 3), RGB.
+    """
+    return render_with_box(appearance, index)[0]
 
 
-def render_with_box(look: Appearance, index: int) -> tuple[NDArray[np.uint8], Box]:
-    """The image, and the box around the thing in it, parts included, whether or not something covers it."""
-    rng = np.random.default_rng([look.digest(), index])
+def render_with_box(appearance: Appearance, index: int) -> tuple[NDArray[np.uint8], Box]:
+    """Render an image and locate the object in it.
+
+    Returns:
+        The image, uint8 (64, 64, 3), and the bounding box of the object, including its parts and what is occluded.
+    """
+    rng = np.random.default_rng([appearance.digest(), index])
     canvas = _background(rng)
     _clutter(canvas, rng)
 
@@ -47,12 +55,12 @@ def render_with_box(look: Appearance, index: int) -> tuple[NDArray[np.uint8], Bo
     edge = IMAGE_SIZE / 2 * size
 
     light = rng.uniform(0.7, 1.1) + rng.uniform(-0.25, 0.25) * _X + rng.uniform(-0.25, 0.25) * _Y
-    first, second = (np.array(COLOURS[c], np.float32) for c in (look.colour, look.second))
-    parts = _parts(look, x, y)
+    first, second = (np.array(COLOURS[c], np.float32) for c in (appearance.colour, appearance.second))
+    parts = _parts(appearance, x, y)
     for part in parts:
         _paint(canvas, part, edge, second * light[..., None])
-    skin = _PATTERNS[look.pattern](x, y)[..., None]
-    body = _SILHOUETTES[look.silhouette](x, y)
+    skin = _PATTERNS[appearance.pattern](x, y)[..., None]
+    body = _SILHOUETTES[appearance.silhouette](x, y)
     _paint(canvas, body - 0.07, edge, np.array((30, 30, 36), np.float32))
     _paint(canvas, body, edge, (first * (1 - skin) + second * skin) * light[..., None])
 
@@ -62,7 +70,7 @@ def render_with_box(look: Appearance, index: int) -> tuple[NDArray[np.uint8], Bo
 
 
 def _box(distance: Plane) -> Box:
-    """Around the inside of a shape."""
+    """The bounding box of the inside of a shape."""
     rows, columns = np.nonzero(distance < 0)
     edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     left, top, right, bottom = (float(edge) / IMAGE_SIZE for edge in edges)
@@ -70,7 +78,7 @@ def _box(distance: Plane) -> Box:
 
 
 def _paint(canvas: NDArray[np.float32], distance: Plane, edge: float, colour: NDArray[np.float32]) -> None:
-    """Lay `colour` over the inside of a shape; `edge` is the pixels of one unit of distance."""
+    """Paint the inside of a shape; `edge` is the number of pixels per unit of distance."""
     cover = np.clip(0.5 - distance * edge, 0, 1)[..., None]
     canvas += cover * (colour - canvas)
 
@@ -83,7 +91,7 @@ def _background(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _clutter(canvas: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Two to five small discs and bars anywhere behind the body, in colours of any kind."""
+    """Two to five small discs and bars behind the body, at random positions and in random colours."""
     for _ in range(rng.integers(2, 6)):
         _blob(canvas, rng, rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(0.05, 0.16))
 
@@ -107,14 +115,14 @@ def _blob(canvas: NDArray[np.float32], rng: np.random.Generator, x: float, y: fl
     _paint(canvas, shape, IMAGE_SIZE / 2, colour)
 
 
-def _parts(look: Appearance, x: Plane, y: Plane) -> list[Plane]:
+def _parts(appearance: Appearance, x: Plane, y: Plane) -> list[Plane]:
     """A signed distance for each attached part, its root just inside the body."""
-    number = FACTORS["count"].index(look.count) + 1
+    number = FACTORS["count"].index(appearance.count) + 1
     distances = []
-    for angle in _part_angles(look.placement, number):
+    for angle in _part_angles(appearance.placement, number):
         # u runs outward along the part, v across it
         u, v = x * cos(angle) + y * sin(angle) - 0.8, y * cos(angle) - x * sin(angle)
-        distances.append(_PARTS[look.part](u, v))
+        distances.append(_PARTS[appearance.part](u, v))
     return distances
 
 

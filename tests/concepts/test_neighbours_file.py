@@ -8,13 +8,13 @@ import pytest
 
 from lcl_lab.concepts import load_dataset
 from lcl_lab.concepts.hard_negatives import draw_neighbours
-from lcl_lab.concepts.pairs_file import neighbour_rows, read_pairs, write_pairs
+from lcl_lab.concepts.neighbours_file import neighbour_indices, read_neighbours, write_neighbours
 from lcl_lab.errors import UserError
 
 DEV = load_dataset("world-dev")
 NEIGHBOURS = draw_neighbours(np.random.default_rng(0).random((100, 100)), 10, np.random.default_rng(1))
-# Two lines as the release writes them, but for the number of samples and neighbours.
-OFFICIAL = """\
+# Two lines of the release, with fewer samples and neighbours.
+RELEASED = """\
 {"class_id": "n02119789", "class_name": "kit fox", "samples": ["train/n02119789/n02119789_9474.JPEG"], \
 "neighbors": [["n02114548", "white wolf", "val/ILSVRC2012_val_00009503.JPEG"]]}
 {"class_id": "n02114548", "class_name": "white wolf", "samples": ["train/n02114548/n02114548_1.JPEG"], \
@@ -24,52 +24,52 @@ OFFICIAL = """\
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
-    write_pairs(path, DEV, NEIGHBOURS, np.random.default_rng(0))
-    assert np.array_equal(neighbour_rows(path, DEV), NEIGHBOURS)
-    first = read_pairs(path)[0]
+    write_neighbours(path, DEV, NEIGHBOURS, np.random.default_rng(0))
+    assert np.array_equal(neighbour_indices(path, DEV), NEIGHBOURS)
+    first = read_neighbours(path)[0]
     assert (first.id, first.name) == ("000", DEV.concepts["000"].name)
     assert first.samples[5] == "world-dev:000:5"
     assert all(image.startswith(f"world-dev:{id}:") for id, _, image in first.neighbours)
 
 
-def test_the_officials_form_is_read(tmp_path: Path) -> None:
+def test_the_format_of_the_release_is_read(tmp_path: Path) -> None:
     path = tmp_path / "train900_pairs.jsonl"
-    path.write_text(OFFICIAL)
-    fox, wolf = read_pairs(path)
+    path.write_text(RELEASED)
+    fox, wolf = read_neighbours(path)
     assert fox.name == "kit fox"
     assert fox.neighbours == (("n02114548", "white wolf", "val/ILSVRC2012_val_00009503.JPEG"),)
     assert wolf.samples == ("train/n02114548/n02114548_1.JPEG",)
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reason"),
     [
-        ("{", "line 2: not a class"),
-        ('{"class_id": "000", "class_name": "x", "samples": []}', "line 2: has no field 'neighbors'"),
-        ('{"class_id": "000", "class_name": "x", "samples": [], "neighbors": [["1"]]}', "line 2: not a class"),
+        ("{", "line 2 is not a concept"),
+        ('{"class_id": "000", "class_name": "x", "samples": []}', "line 2 has no field 'neighbors'"),
+        ('{"class_id": "000", "class_name": "x", "samples": [], "neighbors": [["1"]]}', "line 2 is not a concept"),
     ],
 )
-def test_a_bad_line_is_told_with_its_number(tmp_path: Path, line: str, told: str) -> None:
+def test_an_invalid_line_is_reported_with_its_number(tmp_path: Path, line: str, reason: str) -> None:
     path = tmp_path / "pairs.jsonl"
-    path.write_text(OFFICIAL.splitlines()[0] + "\n" + line + "\n")
-    with pytest.raises(UserError, match=told):
-        read_pairs(path)
+    path.write_text(RELEASED.splitlines()[0] + "\n" + line + "\n")
+    with pytest.raises(UserError, match=reason):
+        read_neighbours(path)
 
 
-def test_a_file_of_other_classes_is_told(tmp_path: Path) -> None:
+def test_a_file_of_other_concepts_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
-    path.write_text(OFFICIAL)
-    with pytest.raises(UserError, match="class 'n02114548' is not in world-dev"):
-        neighbour_rows(path, DEV)
-    write_pairs(path, DEV, NEIGHBOURS, np.random.default_rng(0))
+    path.write_text(RELEASED)
+    with pytest.raises(UserError, match="concept 'n02114548' is not in world-dev"):
+        neighbour_indices(path, DEV)
+    write_neighbours(path, DEV, NEIGHBOURS, np.random.default_rng(0))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-1]))
-    with pytest.raises(UserError, match="class '099' of world-dev has no line"):
-        neighbour_rows(path, DEV)
+    with pytest.raises(UserError, match="concept '099' of world-dev has no line"):
+        neighbour_indices(path, DEV)
     short = json.loads(lines[-1])
     short["neighbors"].pop()
     path.write_text("\n".join([*lines[:-1], json.dumps(short)]))
     with pytest.raises(UserError, match="different numbers"):
-        neighbour_rows(path, DEV)
+        neighbour_indices(path, DEV)
     with pytest.raises(UserError, match="No such file"):
-        read_pairs(tmp_path / "none.jsonl")
+        read_neighbours(tmp_path / "none.jsonl")

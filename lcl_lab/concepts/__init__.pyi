@@ -1,0 +1,45 @@
+from .appearance import FACTORS, Appearance, description_words, random_appearance
+from .dataset import Concept, Dataset, ImageRef, Pair, check_dataset, dataset_identity
+from .datasets import DATASETS, load_dataset, register_dataset
+from .image_files import ImageFiles
+from .image_folder import read_folder
+from .names import invent_names, random_string
+from .release import read_imagenet, read_isekai, read_isekai_from_hub
+from .renderer import IMAGE_SIZE, Box, render, render_with_box
+from .vqav2 import VQA, VisualQuestion, read_vqa
+from .world import World, isekai_mini, world_100, world_900, world_dev
+
+__all__ = [
+    "DATASETS",
+    "FACTORS",
+    "IMAGE_SIZE",
+    "VQA",
+    "Appearance",
+    "Box",
+    "Concept",
+    "Dataset",
+    "ImageFiles",
+    "ImageRef",
+    "Pair",
+    "VisualQuestion",
+    "World",
+    "check_dataset",
+    "dataset_identity",
+    "description_words",
+    "invent_names",
+    "isekai_mini",
+    "load_dataset",
+    "random_appearance",
+    "random_string",
+    "read_folder",
+    "read_imagenet",
+    "read_isekai",
+    "read_isekai_from_hub",
+    "read_vqa",
+    "register_dataset",
+    "render",
+    "render_with_box",
+    "world_100",
+    "world_900",
+    "world_dev",
+]
