@@ -12,7 +12,7 @@ import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, build_mini
-from lcl_lab.models.mini.clip import build_clip, vision_tower
+from lcl_lab.models.mini.clip import build_clip, transformers_vision_tower
 from lcl_lab.models.mini.processor import build_processor
 from tests.models.shikra import write_released
 from tests.sweeps.grids import ONE, run
@@ -27,7 +27,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints") / "untrained"
     processor = build_processor(IMAGE_TOKENS)
     tokenizer = processor.tokenizer
-    tower = vision_tower(build_clip())
+    tower = transformers_vision_tower(build_clip())
     model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

@@ -1,25 +1,8 @@
-"""Models: what answers an episode. Importing the package imports no torch; loading a model does."""
+"""Models: they answer prompts with text and with the log-likelihoods of candidates.
 
-from lcl_lab.models.checkpoint import (
-    PROTOTYPE,
-    Checkpoint,
-    find_checkpoint,
-    is_prototype,
-    load_model,
-    shipped,
-    training_of,
-)
-from lcl_lab.models.interface import Answer, Loglik, Model
+Importing the package and finding checkpoints imports no torch; loading a model does.
+"""
 
-__all__ = [
-    "PROTOTYPE",
-    "Answer",
-    "Checkpoint",
-    "Loglik",
-    "Model",
-    "find_checkpoint",
-    "is_prototype",
-    "load_model",
-    "shipped",
-    "training_of",
-]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

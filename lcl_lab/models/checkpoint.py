@@ -1,26 +1,27 @@
-"""Finds models by name: `mini/NAME` ships with the package, else a checkpoint's folder, a user's file, a model of
-the Hugging Face hub, or one behind a server.
+"""Finds models by name and checks their files, without loading weights or importing torch.
 
-Finding reads files and imports no torch, so a wrong name or a damaged file is told at once.
+A name is one of: `mini/NAME` for a model that ships with the package, the name of a registered model, the folder of a
+checkpoint, the path of a user's Python file, a model on the Hugging Face hub, or `openai:NAME` for one on a server.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
+from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
-from lcl_lab.models.hub import fetch, is_hub_id
-from lcl_lab.plugins import function_of_file, is_file
-
-if TYPE_CHECKING:
-    from lcl_lab.models.interface import Model
+from lcl_lab.models.interface import GENERATION, Model
+from lcl_lab.models.openai_client import check_server
+from lcl_lab.models.user_models import load_user_file, registered_model
+from lcl_lab.plugins import is_file
 
 __all__ = [
     "CARD",
@@ -29,146 +30,175 @@ __all__ = [
     "Checkpoint",
     "find_checkpoint",
     "fingerprint",
+    "is_hub_id",
     "is_prototype",
-    "load_model",
+    "needs_preflight",
     "shipped",
     "shipped_folder",
-    "training_of",
+    "strategy_of",
 ]
 
 CARD = "card.json"
-TRAINING = "training.json"  # what a training that is not finished is
+"""File in a trained checkpoint that describes it; the model card."""
+TRAINING = "training.json"
+"""File in the folder of an unfinished training run that describes it."""
 PROTOTYPE = "mini/prototype"
-SERVED = "openai:"
+"""Name of the nearest-prototype classifier."""
+
+_SERVED = "openai:"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
+_HASHED = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")  # *.txt and *.model hold vocabularies
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model on disk that was looked at: its files are there and whole. One behind a server has a `base_url`."""
+    """A model that was found and whose files are complete.
+
+    Attributes:
+        name: the name under which its answers are recorded.
+        path: folder of the checkpoint, or the user's file; for a server, the name of the model there.
+        fingerprint: 16 hex digits over its content; of a model on a server, over its address and name.
+        base_url: address of the server, or None.
+        model: the model itself, if it is an object of the user.
+    """
 
     name: str
     path: Path
     fingerprint: str
     base_url: str | None = None
+    model: Model | None = field(default=None, compare=False, repr=False)
+
+    def identity(self) -> dict[str, object]:
+        """What answers depend on: name, fingerprint, and the generation settings of models that generate text."""
+        generates = self.model is None and not is_prototype(self)
+        settings: Mapping[str, float] = GENERATION if generates else {}
+        return {"name": self.name, "fingerprint": self.fingerprint, "generation": dict(settings)}
 
 
 def shipped_folder() -> Path:
-    """Where the models of the package lie."""
+    """Folder of the models that ship with the package."""
     return _SHIPPED
 
 
 def shipped() -> list[str]:
-    """The names of the models in the package."""
+    """Names of the models that ship with the package, sorted."""
     return sorted(f"mini/{card.parent.name}" for card in _SHIPPED.glob(f"*/{CARD}"))
 
 
-def find_checkpoint(name: str, option: str = "--model", base_url: str | None = None) -> Checkpoint:
-    """The checkpoint of that name; a Python file counts as one, its `load()` makes the model.
+def find_checkpoint(name: str, option: str = "model", base_url: str | None = None) -> Checkpoint:
+    """Find a model by name and check that its files are complete.
 
-    `NAME=PATH` gives one a name of its own, under which its answers are stored. `option` is the one that the name was
-    given for, `base_url` that of the server of `openai:NAME`.
+    Args:
+        name: see the module's description. `ALIAS=NAME` records its answers under `ALIAS`.
+        option: the option or argument that the name was given for, for error messages.
+        base_url: address of the server of `openai:NAME`.
 
     Raises:
-        UserError: there is none, or a file of it is missing or damaged.
+        UserError: there is no such model, or one of its files is missing or damaged.
     """
-    own, equals, path_of = name.partition("=")
-    if equals and own and not Path(name).exists():
-        return replace(find_checkpoint(path_of, option, base_url), name=own)
-    if name.startswith(SERVED):
+    option = option.removeprefix("--")
+    model = registered_model(name)
+    if model is not None:
+        return Checkpoint(name, Path(name), str(model.fingerprint), model=model)
+    alias, equals, target = name.partition("=")
+    if equals and alias and not Path(name).exists():
+        return replace(find_checkpoint(target, option, base_url), name=alias)
+    if name.startswith(_SERVED):
         return _find_served(name, option, base_url)
     if is_file(name):
-        function_of_file(option, name, "load")
-        return Checkpoint(name, Path(name), sha256(Path(name).read_bytes()).hexdigest()[:16])
-    path = _SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)
+        model, content = load_user_file(name, option)
+        return Checkpoint(name, Path(name), content, model=model)
+    path = _folder(name)
     if is_hub_id(name) and not path.exists() and not name.startswith("mini/"):
-        path, commit = fetch(name, option)
+        path, commit = models.fetch_from_hub(name, option)
         return Checkpoint(name, path, commit[:16])
-    if not (path / "config.json").is_file():
-        if path.is_dir() and name not in ("", "."):
-            raise UserError(f"{option} {name}: no config.json in {path}; give the folder of a checkpoint")
-        raise UserError(f"{option} {name}: unknown model and no such folder; {nearest(name, shipped())}")
-    weights = sorted(path.glob("*.safetensors"))
-    if not weights:
-        raise UserError(f"{option} {name}: no *.safetensors in {path}")
-    for file in weights:
-        _check_whole(f"{option} {name}", file)
-    found = Checkpoint(name, path, fingerprint(path))
-    _check_card(f"{option} {name}", found)
-    return found
+    _check_files(path, name, option)
+    checkpoint = Checkpoint(name, path, fingerprint(path))
+    _check_card(checkpoint, option)
+    return checkpoint
 
 
-def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
-    if base_url is None:
-        raise UserError(f"{option} {name}: give its server as --base-url, such as http://127.0.0.1:8000/v1")
-    from lcl_lab.models.server import check_server
-
-    check_server(name.removeprefix(SERVED), base_url)
-    return Checkpoint(
-        name, Path(name.removeprefix(SERVED)), sha256(f"{base_url}\0{name}".encode()).hexdigest()[:16], base_url
-    )
+def is_hub_id(name: str) -> bool:
+    """Whether a name can be a model on the Hugging Face hub: an organisation and a model."""
+    return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) is not None
 
 
 def fingerprint(path: Path) -> str:
-    """16 hex digits over the files of a checkpoint that matter to its answers."""
+    """16 hex digits over the files of a checkpoint that its answers depend on.
+
+    Args:
+        path: folder of the checkpoint.
+    """
     digest = sha256()
-    for file in sorted(file for pattern in ("*.json", "*.jinja", "*.safetensors") for file in path.glob(pattern)):
+    for file in sorted(file for pattern in _HASHED for file in path.glob(pattern)):
         if file.name not in (CARD, TRAINING):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def training_of(name: str) -> str | None:
-    """The strategy that a checkpoint's card says it was trained with; None where there is no card."""
-    card = (_SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)) / CARD
+def strategy_of(name: str) -> str | None:
+    """The strategy that a checkpoint was trained with, according to its card; None if it has no card."""
+    card = _folder(name) / CARD
     return str(json.loads(card.read_text(encoding="utf-8"))["strategy"]) if card.is_file() else None
 
 
-def load_model(checkpoint: Checkpoint, batch_size: int, dtype: str = "auto") -> Model:
-    """The model, on a GPU where there is one, ready to answer. `dtype` is of its weights, see `models.needs`.
-
-    Raises:
-        UserError: `transformers` cannot load the checkpoint.
-    """
-    if checkpoint.base_url:
-        from lcl_lab.models.server import ServerModel
-
-        return ServerModel(checkpoint, batch_size)
-    if is_file(str(checkpoint.path)):
-        made: Model = function_of_file("--model", str(checkpoint.path), "load")()
-        return made
-    if is_prototype(checkpoint):
-        from lcl_lab.models.mini.prototype import PrototypeModel
-
-        return PrototypeModel(checkpoint)
-
-    from lcl_lab.models.transformers_model import load_hf
-
-    return load_hf(checkpoint, batch_size, dtype)
-
-
 def is_prototype(checkpoint: Checkpoint) -> bool:
-    """Whether it is the nearest-prototype classifier."""
-    config = json.loads((checkpoint.path / "config.json").read_text(encoding="utf-8"))
-    return bool(config.get("model_type") == "prototype")
+    """Whether a checkpoint is a nearest-prototype classifier."""
+    config = checkpoint.path / "config.json"
+    if checkpoint.base_url or not config.is_file():
+        return False
+    return bool(json.loads(config.read_text(encoding="utf-8")).get("model_type") == "prototype")
 
 
-def _check_whole(what: str, file: Path) -> None:
-    try:
-        with safe_open(file, framework="numpy") as tensors:
-            empty = not tensors.keys()
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{what}: {file} is damaged: {error}") from error
-    if empty:
-        raise UserError(f"{what}: {file} holds no tensors")
+def needs_preflight(checkpoint: Checkpoint) -> bool:
+    """Whether memory and context length should be checked before loading (see `check_requirements`).
+
+    Shipped models are small; models on servers and the user's objects are not loaded here.
+    """
+    local = checkpoint.base_url is None and checkpoint.model is None
+    return local and not checkpoint.path.is_relative_to(_SHIPPED) and not is_prototype(checkpoint)
 
 
-def _check_card(what: str, found: Checkpoint) -> None:
-    """A model that came with a card must be what the card was written for."""
-    card = found.path / CARD
+def _folder(name: str) -> Path:
+    return _SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)
+
+
+def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
+    if base_url is None:
+        raise UserError("needs base_url, such as http://127.0.0.1:8000/v1", option=option, value=name)
+    served = name.removeprefix(_SERVED)
+    check_server(served, base_url, option)
+    content = sha256(f"{base_url}\0{name}".encode()).hexdigest()[:16]
+    return Checkpoint(name, Path(served), content, base_url)
+
+
+def _check_files(path: Path, name: str, option: str) -> None:
+    if not (path / "config.json").is_file():
+        if path.is_dir() and name not in ("", "."):
+            reason = f"no config.json in {path}; give the folder of a checkpoint"
+        else:
+            reason = f"unknown model, and no such folder; {nearest(name, shipped())}"
+        raise UserError(reason, option=option, value=name)
+    weights = sorted(path.glob("*.safetensors"))
+    if not weights:
+        raise UserError(f"no *.safetensors in {path}", option=option, value=name)
+    for file in weights:
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                empty = not tensors.keys()
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{file} is damaged: {error}", option=option, value=name) from error
+        if empty:
+            raise UserError(f"{file} contains no tensors", option=option, value=name)
+
+
+def _check_card(checkpoint: Checkpoint, option: str) -> None:
+    """A checkpoint with a card must have the fingerprint that the card states."""
+    card = checkpoint.path / CARD
     if card.is_file():
         expected = json.loads(card.read_text(encoding="utf-8"))["fingerprint"]
-        if expected != found.fingerprint:
-            raise UserError(
-                f"{what}: {found.path} is damaged: its fingerprint is {found.fingerprint}, its card says {expected}"
+        if expected != checkpoint.fingerprint:
+            reason = (
+                f"{checkpoint.path} is damaged: its fingerprint is {checkpoint.fingerprint}, its card says {expected}"
             )
+            raise UserError(reason, option=option, value=checkpoint.name)

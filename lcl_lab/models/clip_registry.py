@@ -1,15 +1,17 @@
-"""CLIPs by name, for mining hard negatives: the embedded one, or any that `open_clip` has or a file holds.
+"""CLIP models by name, for mining hard negatives: the mini CLIP, a pretrained one of `open_clip`, or a weights file.
 
-N images or texts, D width of the space that they share.
+N images or texts; D is the width of the shared embedding space.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import open_clip
 import torch
 from numpy.typing import NDArray
 from PIL import ImageOps
@@ -18,7 +20,7 @@ from PIL.Image import Image
 from lcl_lab.concepts import IMAGE_SIZE, Concept
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.checkpoint import find_checkpoint, fingerprint
-from lcl_lab.models.mini.clip import image_features, load_clip, read_words
+from lcl_lab.models.mini.clip import image_features, load_clip, tokenize_descriptions
 
 __all__ = ["Clip", "load_clip_by_name"]
 
@@ -27,67 +29,75 @@ _BATCH = 64
 
 
 class Clip(Protocol):
-    """What sees images and reads concepts in one space."""
+    """Encodes images and concepts in one embedding space."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Changes whenever the features change."""
 
-    def see(self, images: Sequence[Image]) -> Features:
-        """Unit features (N, D) of images."""
+    def encode_images(self, images: Sequence[Image]) -> Features:
+        """Features (N, D) of images, of unit length."""
 
-    def read(self, concepts: Sequence[Concept]) -> Features:
-        """Unit features (N, D) of what concepts are called."""
+    def encode_concepts(self, concepts: Sequence[Concept]) -> Features:
+        """Features (N, D) of concepts' names or descriptions, of unit length."""
 
 
 def load_clip_by_name(name: str) -> Clip:
-    """`mini/prototype` or a folder with an embedded CLIP; `MODEL:PRETRAINED` for open_clip, the latter a tag or a file.
+    """Load a CLIP.
+
+    Args:
+        name: `mini/prototype`, the folder of a checkpoint with a mini CLIP, or `MODEL:PRETRAINED` for open_clip, where
+            `PRETRAINED` is one of its tags or a weights file.
 
     Raises:
-        UserError: neither is there.
+        UserError: there is no such model.
     """
     if ":" in name:
         return _OpenClip(name)
-    return _Embedded(find_checkpoint(name, option="--clip").path)
+    return _MiniClip(find_checkpoint(name, option="clip").path)
 
 
-class _Embedded:
-    """Reads descriptions: the names of its world are invented and mean nothing to anybody."""
+class _MiniClip:
+    """Encodes concepts by their descriptions, since the names of its world are invented."""
 
     def __init__(self, folder: Path) -> None:
         self.fingerprint = fingerprint(folder)
         self._clip = load_clip(folder)
 
-    def see(self, images: Sequence[Image]) -> Features:
+    def encode_images(self, images: Sequence[Image]) -> Features:
         fitted = [ImageOps.fit(image.convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE)) for image in images]
         return image_features(self._clip, np.stack([np.asarray(image) for image in fitted]))
 
     @torch.inference_mode()
-    def read(self, concepts: Sequence[Concept]) -> Features:
-        tokens = read_words([concept.description for concept in concepts])
+    def encode_concepts(self, concepts: Sequence[Concept]) -> Features:
+        tokens = tokenize_descriptions([concept.description for concept in concepts])
         return self._clip.encode_text(tokens, normalize=True).numpy()
 
 
 class _OpenClip:
-    """Reads class names in the usual sentence."""
+    """Encodes concepts by their names, in the usual sentence."""
 
     def __init__(self, name: str) -> None:
-        import open_clip
-
         architecture, _, pretrained = name.partition(":")
         if architecture not in open_clip.list_models():
-            raise UserError(f"--clip {name}: unknown model; {nearest(architecture, open_clip.list_models())}")
+            reason = f"unknown model; {nearest(architecture, open_clip.list_models())}"
+            raise UserError(reason, option="clip", value=name)
         tags = open_clip.list_pretrained_tags_by_model(architecture)
-        if pretrained not in tags and not Path(pretrained).is_file():
-            raise UserError(f"--clip {name}: neither a file nor pretrained weights; {nearest(pretrained, tags)}")
-        made: Any = open_clip.create_model_and_transforms(architecture, pretrained=pretrained)
+        file = Path(pretrained)
+        if pretrained not in tags and not file.is_file():
+            reason = f"neither a file nor a tag of pretrained weights; {nearest(pretrained, tags)}"
+            raise UserError(reason, option="clip", value=name)
+        model: Any = open_clip.create_model_and_transforms(architecture, pretrained=pretrained)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._clip, self._transform = made[0].eval().to(self._device), made[2]
+        self._clip, self._transform = model[0].eval().to(self._device), model[2]
         self._tokenize = open_clip.get_tokenizer(architecture)
-        size = Path(pretrained).stat().st_size if Path(pretrained).is_file() else ""
-        self.fingerprint = f"{name}/{size}"
+        self.fingerprint = name
+        if pretrained not in tags:
+            with file.open("rb") as content:
+                self.fingerprint = f"{architecture}/{file_digest(content, 'sha256').hexdigest()[:16]}"
 
     @torch.inference_mode()
-    def see(self, images: Sequence[Image]) -> Features:
+    def encode_images(self, images: Sequence[Image]) -> Features:
         rows = []
         for start in range(0, len(images), _BATCH):
             pixels = torch.stack([self._transform(image.convert("RGB")) for image in images[start : start + _BATCH]])
@@ -95,6 +105,6 @@ class _OpenClip:
         return torch.cat(rows).numpy()
 
     @torch.inference_mode()
-    def read(self, concepts: Sequence[Concept]) -> Features:
+    def encode_concepts(self, concepts: Sequence[Concept]) -> Features:
         tokens = self._tokenize([f"a photo of a {concept.name}." for concept in concepts])
         return self._clip.encode_text(tokens.to(self._device), normalize=True).float().cpu().numpy()

@@ -1,65 +1,61 @@
-"""Checkpoints of the Hugging Face hub, fetched once into its own cache."""
+"""Checkpoints of the Hugging Face hub, downloaded once into the hub's own cache."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
 from lcl_lab.errors import UserError
 
-__all__ = ["fetch", "is_hub_id"]
+__all__ = ["fetch_from_hub"]
 
 _FILES = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt"]
-_SECONDS = 10.0  # for the first answer
+_TIMEOUT = 10.0  # seconds for the first response
+_HTTP_ERROR: Any = HfHubHTTPError.__bases__[0]  # base class of the errors of the hub client's HTTP library
 
 
-def is_hub_id(name: str) -> bool:
-    """Whether a name can be one of the hub's: an organisation and a model."""
-    return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) is not None
+def fetch_from_hub(name: str, option: str = "model") -> tuple[Path, str]:
+    """The local copy of a model on the hub, downloaded if needed. A cached model needs no connection.
 
+    Args:
+        name: organisation and model, such as ``llava-hf/llava-1.5-7b-hf``.
+        option: the option that the name was given for, for error messages.
 
-def fetch(name: str, option: str) -> tuple[Path, str]:
-    """The folder of a hub model, and its commit. What is in the hub's cache is taken without asking the hub.
+    Returns:
+        The folder of the checkpoint, and its commit.
 
     Raises:
-        UserError: there is no such model, it is no image-text model, or the hub cannot be reached.
+        UserError: the hub has no such model, it does not accept images and text, or the hub cannot be reached.
     """
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    # The error of whichever HTTP library the hub's client uses: its own derive from it.
-    any_http_error: Any = HfHubHTTPError.__bases__[0]
-
-    what = f"{option} {name}"
     try:
-        return _checked(what, Path(snapshot_download(name, allow_patterns=_FILES, local_files_only=True)))
+        return _snapshot(name, option, local_files_only=True, allow_patterns=_FILES)
     except LocalEntryNotFoundError:
         pass
     try:
-        found = HfApi().model_info(name, timeout=_SECONDS)
-        snapshot_download(name, revision=found.sha, allow_patterns=["config.json"])
-        _checked(what, Path(snapshot_download(name, revision=found.sha, allow_patterns=["config.json"])))
-        return _checked(what, Path(snapshot_download(name, allow_patterns=_FILES)))
+        commit = HfApi().model_info(name, timeout=_TIMEOUT).sha
+        # The config comes first, so that a model of the wrong kind is reported before its weights are downloaded.
+        _snapshot(name, option, revision=commit, allow_patterns=["config.json"])
+        return _snapshot(name, option, allow_patterns=_FILES)
     except GatedRepoError as error:
-        raise UserError(
-            f"{what}: the hub asks for an agreement; accept it on its page and run `hf auth login`"
-        ) from error
+        reason = "the model is gated; accept its licence on its hub page and run `hf auth login`"
+        raise UserError(reason, option=option, value=name) from error
     except RepositoryNotFoundError as error:
-        raise UserError(f"{what}: no such folder, and the hub has no model of that name") from error
-    except (any_http_error, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{what}: no such folder, and the hub cannot be reached: {reason}") from error
+        raise UserError("no such folder, and no such model on the hub", option=option, value=name) from error
+    except (_HTTP_ERROR, OSError) as error:
+        reason = f"no such folder, and the hub cannot be reached: {' '.join(str(error).split())[:200]}"
+        raise UserError(reason, option=option, value=name) from error
 
 
-def _checked(what: str, folder: Path) -> tuple[Path, str]:
-    """A snapshot of a model that answers prompts with images."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-
+def _snapshot(name: str, option: str, **how: Any) -> tuple[Path, str]:
+    folder = Path(snapshot_download(name, **how))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kind = str(config.get("model_type"))
     if kind in CONFIG_MAPPING_NAMES and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
-        raise UserError(f"{what}: a {kind} model does not read images and text")
+        raise UserError(f"a {kind} model does not accept images and text", option=option, value=name)
     return folder, folder.name

@@ -1,8 +1,8 @@
-"""What a model is to the rest of the lab: something with a name that answers prompts."""
+"""The interface that every model implements, and the answers it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,17 +11,25 @@ from PIL.Image import Image
 from lcl_lab.concepts import ImageRef
 from lcl_lab.prompts import Prompt
 
-__all__ = ["NEW_TOKENS", "Answer", "Loglik", "Model"]
+__all__ = ["GENERATION", "NEW_TOKENS", "Answer", "Loglik", "Model"]
 
-NEW_TOKENS = 16  # of a name; longer greedy answers are cut
+NEW_TOKENS = 16
+"""Maximum number of tokens of a greedy answer; longer answers are cut."""
+
+GENERATION: Mapping[str, float] = {"temperature": 0, "max_new_tokens": NEW_TOKENS}
+"""How the text of an answer is decoded, for transformers models and servers alike."""
 
 
 @dataclass(frozen=True)
 class Loglik:
-    """How likely a model finds one candidate answer: the sum over its tokens in nats, and their number.
+    """The log-likelihood of one candidate answer after a prompt.
 
-    The tokens are those that the chat template writes for the answer, its end of turn included, so that a
-    name is not taken for the beginning of a longer one.
+    The tokens are those that the chat template writes for the answer, including its end of turn, so that a name is
+    not confused with the beginning of a longer one.
+
+    Attributes:
+        total: sum over the tokens, in nats.
+        tokens: number of tokens.
     """
 
     total: float
@@ -29,14 +37,19 @@ class Loglik:
 
     @property
     def per_token(self) -> float:
+        """Mean log-likelihood per token, in nats."""
         return self.total / self.tokens
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says to one prompt: its greedy text, and the likelihood of each candidate in order.
+    """The answer of a model to one prompt.
 
-    `logliks` is empty where a model does not tell: servers give no likelihood of a text that they did not say.
+    Attributes:
+        text: the greedy answer.
+        logliks: log-likelihood of each candidate, in the order of the prompt's candidates; empty for models that
+            cannot score given text, such as servers.
+        seconds: time spent on this answer.
     """
 
     text: str
@@ -45,17 +58,27 @@ class Answer:
 
 
 class Model(Protocol):
-    """Anything that answers; a new kind of model is one file that makes one of these."""
+    """Anything that answers prompts. Implement these four members to evaluate your own model."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Identifies the model in records and figures."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the weights or the way of answering change."""
+        """Changes whenever answers may change: with the weights, the code, or the generation settings."""
 
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """Where answers are computed, such as ``cpu``, ``cuda:0`` or ``server``."""
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
-        """One answer a prompt, in order, as they come."""
+        """Answer prompts.
+
+        Args:
+            prompts: conversations that end with the user's turn.
+            image: returns an image of the prompts in RGB.
+
+        Yields:
+            One answer per prompt, in order.
+        """

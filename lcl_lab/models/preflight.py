@@ -1,4 +1,4 @@
-"""What a model needs for a prompt, found from its config and its processor before its weights are loaded."""
+"""Memory and context length that a model requires, estimated from its config and processor before loading weights."""
 
 from __future__ import annotations
 
@@ -13,108 +13,131 @@ from PIL.Image import Image
 from safetensors import safe_open
 from transformers import AutoConfig, AutoProcessor
 
-import lcl_lab.models.mini.architecture  # noqa: F401 - registers the embedded model's class
+import lcl_lab.models.mini.architecture  # noqa: F401 - registers the mini models' class with transformers
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
-from lcl_lab.models.engine.prompt_encoder import Encoder
-from lcl_lab.models.engine.reference_engine import read_whole
+from lcl_lab.models.engine.prompt_encoder import PromptEncoder
+from lcl_lab.models.engine.reference_engine import process_prompts
 from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.prompts import Prompt
 
-__all__ = ["Needs", "choose_dtype", "config_and_processor", "needs"]
+__all__ = ["Requirements", "check_requirements", "choose_dtype", "config_and_processor"]
 
 
 @dataclass(frozen=True)
-class Needs:
-    """Bytes and tokens that a model needs for prompts like the one it was asked about."""
+class Requirements:
+    """What a model requires to answer a prompt, and the memory that is free.
+
+    Attributes:
+        name: the model's name.
+        dtype: precision of the weights.
+        tokens: tokens of the prompt and its answer.
+        context: tokens that the model accepts; None if its config does not say.
+        weights: bytes of the weights.
+        kv_cache: bytes of the keys and values of the prompt.
+        free: bytes of free memory on the device.
+    """
 
     name: str
     dtype: torch.dtype
     tokens: int
-    context: int | None  # None where the config does not say
+    context: int | None
     weights: int
-    prompt: int  # bytes of the keys and values of one whole prompt
+    kv_cache: int
     free: int
 
     def __str__(self) -> str:
-        fit = f" ({self.context:,} fit)" if self.context else ""
+        context = f" of {self.context:,}" if self.context else ""
         return (
-            f"{self.name}: {_size(self.weights)} of weights in {str(self.dtype).removeprefix('torch.')}, "
-            f"prompts of up to {self.tokens:,} tokens{fit} with {_size(self.prompt)} each; "
-            f"{_size(self.free)} are free"
+            f"{self.name}: weights {_size(self.weights)} in {str(self.dtype).removeprefix('torch.')}, "
+            f"longest prompt {self.tokens:,}{context} tokens with a KV cache of {_size(self.kv_cache)}, "
+            f"free memory {_size(self.free)}"
         )
 
 
-def needs(checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[ImageRef], Image]) -> Needs:
-    """What the model needs for that prompt, the longest that it will be asked.
+def check_requirements(
+    checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[ImageRef], Image]
+) -> Requirements:
+    """Check that a model can answer a prompt on this machine.
+
+    Args:
+        checkpoint: a checkpoint of `transformers`.
+        dtype: precision of the weights, see `choose_dtype`.
+        longest: the longest prompt of the run.
+        image: returns an image of the prompt in RGB.
 
     Raises:
-        UserError: it reads fewer images or tokens, the dtype does not work here, or there is not enough memory.
+        UserError: the prompt has too many images or tokens for the model, the dtype is not supported here, or there is
+            not enough memory.
     """
-    what = f"--model {checkpoint.name}"
     config, processor = config_and_processor(checkpoint)
     text: Any = config.get_text_config()
     shots = len(longest.images) - 1
     try:
-        read = read_whole(processor, Encoder(processor), [longest], image)
+        inputs = process_prompts(processor, PromptEncoder(processor), [longest], image)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{what}: its processor cannot read {shots + 1} images in one prompt: {reason}") from error
-    tokens, context = int(read["input_ids"].shape[1]) + NEW_TOKENS, getattr(text, "max_position_embeddings", None)
+        reason = f"its processor does not accept {shots + 1} images in one prompt: {reason}"
+        raise UserError(reason, option="model", value=checkpoint.name) from error
+    tokens, context = int(inputs["input_ids"].shape[1]) + NEW_TOKENS, getattr(text, "max_position_embeddings", None)
     if context is not None and tokens > context:
-        fits = max(0, (shots + 1) * context // tokens - 1) // 2 * 2
-        raise UserError(
-            f"{what}: {shots} shots are {tokens:,} tokens and its context is {context:,}; --shots {fits} would fit"
-        )
-    chosen = choose_dtype(dtype, config)
+        fitting = max(0, (shots + 1) * context // tokens - 1) // 2 * 2
+        reason = f"{shots} shots take {tokens:,} tokens, but its context is {context:,}; {fitting} shots would fit"
+        raise UserError(reason, option="model", value=checkpoint.name)
+    torch_dtype = choose_dtype(dtype, config)
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    found = Needs(
-        checkpoint.name,
-        chosen,
-        tokens,
-        context,
-        _parameters(checkpoint) * chosen.itemsize,
-        2 * text.num_hidden_layers * heads * width * chosen.itemsize * tokens,
-        _free(),
+    requirements = Requirements(
+        name=checkpoint.name,
+        dtype=torch_dtype,
+        tokens=tokens,
+        context=context,
+        weights=_parameters(checkpoint) * torch_dtype.itemsize,
+        kv_cache=2 * text.num_hidden_layers * heads * width * torch_dtype.itemsize * tokens,
+        free=_free_memory(),
     )
-    if found.weights + found.prompt > found.free:
-        raise UserError(f"{found}: not enough memory; take a smaller --dtype, fewer --shots or a larger machine")
-    return found
+    if requirements.weights + requirements.kv_cache > requirements.free:
+        raise UserError(f"not enough memory for {requirements}; use a smaller dtype, fewer shots or a larger machine")
+    return requirements
 
 
 def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
-    """What can be known of a checkpoint without its weights.
+    """The config and the processor of a checkpoint; its weights are not read.
 
     Raises:
-        UserError: `transformers` does not know such a model, or it has no processor for images.
+        UserError: `transformers` does not know the architecture, or the processor does not accept images.
     """
     try:
-        found = AutoConfig.from_pretrained(checkpoint.path), AutoProcessor.from_pretrained(checkpoint.path)
+        config = AutoConfig.from_pretrained(checkpoint.path)
+        processor = AutoProcessor.from_pretrained(checkpoint.path)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--model {checkpoint.name}: cannot load {checkpoint.path}: {reason}") from error
-    if not hasattr(found[1], "image_token_id"):
-        raise UserError(f"--model {checkpoint.name}: its processor has no image token")
-    return found
+        reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
+        raise UserError(reason, option="model", value=checkpoint.name) from error
+    if not hasattr(processor, "image_token_id"):
+        raise UserError("its processor has no image token", option="model", value=checkpoint.name)
+    return config, processor
 
 
 def choose_dtype(dtype: str, config: Any) -> torch.dtype:
-    """The dtype of that name; `auto` is single precision on a CPU, else the checkpoint's own.
+    """The torch dtype of a name.
+
+    Args:
+        dtype: "auto" or the name of a torch dtype; "auto" is float32 on a CPU, and the checkpoint's own on a GPU.
+        config: the checkpoint's config.
 
     Raises:
         UserError: this machine cannot compute in it.
     """
-    here = torch.cuda.is_available()
+    on_gpu = torch.cuda.is_available()
     if dtype == "auto":
-        return (config.dtype or torch.float32) if here else torch.float32
-    chosen: torch.dtype = getattr(torch, dtype)
-    if chosen == torch.float16 and not here:
-        raise UserError("--dtype float16: a CPU cannot compute in it; did you mean 'bfloat16'?")
-    if chosen == torch.bfloat16 and here and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise UserError("--dtype bfloat16: this GPU has none; did you mean 'float16'?")
-    return chosen
+        return (config.dtype or torch.float32) if on_gpu else torch.float32
+    torch_dtype: torch.dtype = getattr(torch, dtype)
+    if torch_dtype == torch.float16 and not on_gpu:
+        raise UserError("not supported on a CPU; did you mean 'bfloat16'?", option="dtype", value=dtype)
+    if torch_dtype == torch.bfloat16 and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError("not supported by this GPU; did you mean 'float16'?", option="dtype", value=dtype)
+    return torch_dtype
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
@@ -125,8 +148,8 @@ def _parameters(checkpoint: Checkpoint) -> int:
     return count
 
 
-def _free() -> int:
-    """Bytes of memory where the model will lie."""
+def _free_memory() -> int:
+    """Bytes of free memory on the device that the model will be loaded to."""
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
     return int(psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""Any image-text-to-text model of `transformers` as a `Model`: prefixes are shared where it can share them."""
+"""Any image-text-to-text model of `transformers` as a `Model`, with prefix sharing where the architecture allows it."""
 
 from __future__ import annotations
 
@@ -17,55 +17,63 @@ from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.prefix_engine import PrefixEngine, PrefixSharingError, can_share
-from lcl_lab.models.engine.prompt_encoder import Encoder
+from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine
 from lcl_lab.models.interface import Answer
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
 from lcl_lab.models.preflight import choose_dtype, config_and_processor
 from lcl_lab.prompts import Prompt
 
-__all__ = ["HFModel", "load_hf"]
+__all__ = ["TransformersModel", "load_transformers_model"]
 
 _log = logging.getLogger(__name__)
 
 
-def load_hf(checkpoint: Checkpoint, batch_size: int, dtype: str) -> HFModel:
-    """A checkpoint of `transformers`, on a GPU where there is one. Features of images are kept on disk but for the
-    embedded models, which see faster than a disk reads.
+def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype: str = "auto") -> TransformersModel:
+    """Load a checkpoint of `transformers`, on a GPU if there is one.
+
+    Image features are cached on disk, except for the mini models, which encode faster than a disk reads.
+
+    Args:
+        checkpoint: a folder with config, processor and weights.
+        batch_size: prompts in a batch.
+        dtype: precision of the weights, see `choose_dtype`.
 
     Raises:
         UserError: `transformers` cannot load it.
     """
     disable_progress_bar()
     config, processor = config_and_processor(checkpoint)
-    chosen = choose_dtype(dtype, config)
+    torch_dtype = choose_dtype(dtype, config)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(checkpoint.path, dtype=chosen)
+        model = AutoModelForImageTextToText.from_pretrained(checkpoint.path, dtype=torch_dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--model {checkpoint.name}: cannot load {checkpoint.path}: {reason}") from error
+        reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
+        raise UserError(reason, option="model", value=checkpoint.name) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    small = isinstance(model, MiniForConditionalGeneration)
-    store = None if small else FeatureDiskCache(f"{checkpoint.fingerprint}-{chosen}", device)
-    return HFModel(checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size, store)
+    is_mini = isinstance(model, MiniForConditionalGeneration)
+    disk_cache = None if is_mini else FeatureDiskCache(f"{checkpoint.fingerprint}-{torch_dtype}", device)
+    return TransformersModel(
+        checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size, disk_cache
+    )
 
 
-def _reader(
-    name: str, model: Any, processor: Any, encoder: Encoder, batch_size: int, store: FeatureDiskCache | None
-) -> PrefixEngine | ReferenceEngine:
-    if can_share(model):
-        try:
-            return PrefixEngine(model, processor, encoder, batch_size, store)
-        except PrefixSharingError:
-            pass
-    _log.warning("%s cannot share prefixes: every prompt is read in full", name)
-    return ReferenceEngine(model, processor, encoder, batch_size)
+class TransformersModel:
+    """A `Model` around a `transformers` model and its processor.
 
+    Pass all prompts that may share a prefix in one call of `answer`. The batch size changes log-likelihoods by
+    rounding errors only.
 
-class HFModel:
-    """A `Model` around a `transformers` model and its processor; `batch_size` prompts are read at a time.
+    Args:
+        name: the name in records.
+        model: an image-text-to-text model.
+        processor: its processor.
+        fingerprint: identifies weights and processor.
+        batch_size: prompts in a batch; halved whenever memory runs out.
+        disk_cache: where image features are stored between runs; None to keep them in memory only.
 
-    Give all prompts that may share a beginning in one call. A batch moves log-likelihoods by rounding only.
+    Attributes:
+        engine: evaluates the prompts; its counters show how much was computed.
     """
 
     def __init__(
@@ -75,30 +83,48 @@ class HFModel:
         processor: Any,
         fingerprint: str,
         batch_size: int = 32,
-        store: FeatureDiskCache | None = None,
+        disk_cache: FeatureDiskCache | None = None,
     ) -> None:
         self.name, self.fingerprint = name, fingerprint
         self._model = model.eval()
-        self._encode = Encoder(processor)
-        self.reader = _reader(name, model, processor, self._encode, batch_size, store)
+        self._encoder = PromptEncoder(processor)
+        self.engine = _choose_engine(name, model, processor, self._encoder, batch_size, disk_cache)
 
     @property
     def device(self) -> str:
+        """The torch device of the weights."""
         return str(self._model.device)
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
-        """One answer a prompt, in order; each is said as soon as those before it are known."""
-        waiting: dict[int, Answer] = {}
+        """Answer prompts; see `Model.answer`. An answer is yielded as soon as all earlier ones are known."""
+        answered: dict[int, Answer] = {}
         following, then = 0, time.perf_counter()
-        found = (
-            self.reader.answer([self._encode(prompt) for prompt in prompts], image)
-            if isinstance(self.reader, PrefixEngine)
-            else self.reader.answer(prompts, image)
+        results = (
+            self.engine.answer([self._encoder(prompt) for prompt in prompts], image)
+            if isinstance(self.engine, PrefixEngine)
+            else self.engine.answer(prompts, image)
         )
-        for number, text, logliks in found:
+        for number, text, logliks in results:
             now = time.perf_counter()
-            waiting[number] = Answer(text, logliks, now - then)
+            answered[number] = Answer(text, logliks, now - then)
             then = now
-            while following in waiting:
-                yield waiting.pop(following)
+            while following in answered:
+                yield answered.pop(following)
                 following += 1
+
+
+def _choose_engine(
+    name: str,
+    model: Any,
+    processor: Any,
+    encoder: PromptEncoder,
+    batch_size: int,
+    disk_cache: FeatureDiskCache | None,
+) -> PrefixEngine | ReferenceEngine:
+    if can_share(model):
+        try:
+            return PrefixEngine(model, processor, encoder, batch_size, disk_cache)
+        except PrefixSharingError:
+            pass
+    _log.warning("%s is evaluated without prefix sharing: its architecture does not support it", name)
+    return ReferenceEngine(model, processor, encoder, batch_size)

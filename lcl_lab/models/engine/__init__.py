@@ -1,1 +1,5 @@
-"""The evaluation engines: shared-prefix and reference, with their caches."""
+"""The evaluation engines: one shares prefixes between prompts, one evaluates whole prompts as a reference."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,7 +1,7 @@
-"""Attention of a batch whose rows share prefixes: a prefix is kept once, and read by all its rows together.
+"""Attention for a batch whose rows share prefixes: each prefix is stored once and read by all rows of its group.
 
-B rows in R groups of equal size, each group after a prefix of its own of up to L tokens; T tokens are
-read now, U of the rows' own in all; A heads of queries, C of keys, of width E.
+B rows in R groups of equal size, each group after a prefix of up to L tokens; T new tokens and U tokens per row after
+the prefix; A query heads, C key heads, E the width of a head.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from lcl_lab.models.engine.kv_cache import PrefixCache
 __all__ = ["use_shared_attention"]
 
 _NAME = "lcl_shared"
-_SCORES = 1 << 26  # held at a time; more are computed in turns
+_MAX_SCORES = 1 << 26  # attention scores held in memory at a time; more are computed in chunks of queries
 
 
 def use_shared_attention(model: Any) -> dict[str, str]:
-    """Let the language model of a model read prefixes from a `PrefixCache`, where it is given one as `slab`.
+    """Let a model's decoder read prefixes from a `PrefixCache` that is passed as `prefix_cache`.
 
-    What it used before is returned, in the form of `set_attn_implementation`.
+    Args:
+        model: an image-text-to-text model of `transformers`.
+
+    Returns:
+        The previous setting, for `model.set_attn_implementation`.
     """
     before = {"text_config": str(model.config.get_text_config()._attn_implementation)}
     model.set_attn_implementation({"text_config": _NAME})
@@ -40,62 +44,67 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    slab: PrefixCache | None = None,
+    prefix_cache: PrefixCache | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """`query` is (B, A, T, E), `key` and `value` (B, C, U, E), the mask (B, 1, T, U); gives (B, T, A, E)."""
-    prefix = slab.prefix(int(module.layer_idx)) if slab else None  # type: ignore[arg-type]
-    if slab is None or prefix is None:
+    """Attention (B, T, A, E) for query (B, A, T, E), key and value (B, C, U, E) and mask (B, 1, T, U)."""
+    prefix = prefix_cache.prefix(int(module.layer_idx)) if prefix_cache else None  # type: ignore[arg-type]
+    if prefix_cache is None or prefix is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
     if attention_mask is None and query.shape[2] > 1:
         attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
     scale = scaling or 1 / math.sqrt(query.shape[-1])
     rows, heads, tokens, _ = query.shape
     groups = len(prefix[0])
-    each, shared = rows // groups, heads // key.shape[1]
-    step = max(1, _SCORES // (groups * each * heads * (prefix[0].shape[2] + key.shape[2])))
-    parts = [
+    group_size, heads_per_key = rows // groups, heads // key.shape[1]
+    step = max(1, _MAX_SCORES // (groups * group_size * heads * (prefix[0].shape[2] + key.shape[2])))
+    chunks = [
         _attend(
             query[:, :, start : start + step] * scale,
             (key, value),
             prefix,
             None if attention_mask is None else attention_mask[..., start : start + step, :],
-            slab.seen,
-            (groups, each, shared),
+            prefix_cache.prefix_mask,
+            (groups, group_size, heads_per_key),
         )
         for start in range(0, tokens, step)
     ]
-    return torch.cat(parts, dim=2).transpose(1, 2), None
+    return torch.cat(chunks, dim=2).transpose(1, 2), None
 
 
 def _attend(
     query: Tensor,
-    own: tuple[Tensor, Tensor],
+    suffix: tuple[Tensor, Tensor],
     prefix: tuple[Tensor, Tensor],
     mask: Tensor | None,
-    seen: Tensor | None,
+    prefix_mask: Tensor | None,
     sizes: tuple[int, int, int],
 ) -> Tensor:
-    """Attention over the prefixes and the rows' own tokens as one softmax: (B, A, T, E)."""
-    groups, each, shared = sizes
+    """Attention over the prefixes and the rows' own tokens (the suffix) with one softmax: (B, A, T, E)."""
+    groups, group_size, heads_per_key = sizes
     rows, heads, tokens, width = query.shape
-    kept = heads // shared
-    # Scores are (R, C, rows of a group × query heads of a key head × T, L or U).
-    together = query.view(groups, each, kept, shared, tokens, width).transpose(1, 2).flatten(2, 4)
-    before = together @ prefix[0].transpose(-1, -2)
-    if seen is not None:
-        before = before.masked_fill(~seen[:, None, None], float("-inf"))
-    after = query.reshape(rows, kept, shared * tokens, width) @ own[0].transpose(-1, -2)
+    key_heads = heads // heads_per_key
+    # Scores are (R, C, group size × query heads per key head × T, L or U).
+    grouped = query.view(groups, group_size, key_heads, heads_per_key, tokens, width).transpose(1, 2).flatten(2, 4)
+    before = grouped @ prefix[0].transpose(-1, -2)
+    if prefix_mask is not None:
+        before = before.masked_fill(~prefix_mask[:, None, None], float("-inf"))
+    after = query.reshape(rows, key_heads, heads_per_key * tokens, width) @ suffix[0].transpose(-1, -2)
     if mask is not None:
-        after = after.view(rows, kept, shared, tokens, -1)
+        after = after.view(rows, key_heads, heads_per_key, tokens, -1)
         mask = mask[:, None] if mask.ndim == 4 else mask
         after = after.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else after + mask
-    after = after.reshape(groups, each, kept, shared * tokens, -1).transpose(1, 2).flatten(2, 3)
+    after = after.reshape(groups, group_size, key_heads, heads_per_key * tokens, -1).transpose(1, 2).flatten(2, 3)
     weights = torch.cat([before, after], dim=-1).softmax(-1, dtype=torch.float32).to(query.dtype)
     before, after = weights.split([before.shape[-1], after.shape[-1]], dim=-1)
-    after = after.view(groups, kept, each, shared * tokens, -1).transpose(1, 2).flatten(0, 1)
-    read = (before @ prefix[1]).view(groups, kept, each, shared * tokens, width).transpose(1, 2).flatten(0, 1)
-    return (read + after @ own[1]).reshape(rows, heads, tokens, width)
+    after = after.view(groups, key_heads, group_size, heads_per_key * tokens, -1).transpose(1, 2).flatten(0, 1)
+    from_prefix = (
+        (before @ prefix[1])
+        .view(groups, key_heads, group_size, heads_per_key * tokens, width)
+        .transpose(1, 2)
+        .flatten(0, 1)
+    )
+    return (from_prefix + after @ suffix[1]).reshape(rows, heads, tokens, width)
 
 
 AttentionInterface.register(_NAME, _attention)

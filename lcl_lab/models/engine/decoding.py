@@ -1,6 +1,6 @@
-"""A batch of prompts that a model has read to some place, and goes on from there.
+"""Scoring and greedy decoding, continued from the end of a batch of prompts.
 
-B rows, T tokens read at a time, U since their prefixes, V words of the vocabulary.
+B rows, T new tokens per row, U tokens since the shared prefixes (padding included), V the size of the vocabulary.
 """
 
 from __future__ import annotations
@@ -14,78 +14,88 @@ from torch import Tensor
 from lcl_lab.models.engine.kv_cache import PrefixCache
 from lcl_lab.models.interface import Loglik
 
-__all__ = ["Reading", "ends"]
+__all__ = ["DecodingState", "end_tokens"]
 
 
-def ends(model: Any) -> Tensor:
-    """The tokens that end an answer."""
-    found = model.generation_config.eos_token_id
-    return torch.tensor(found if isinstance(found, list) else [found], device=model.device)
+def end_tokens(model: Any) -> Tensor:
+    """Ids of the tokens that end an answer."""
+    ids = model.generation_config.eos_token_id
+    return torch.tensor(ids if isinstance(ids, list) else [ids], device=model.device)
 
 
-class Reading:
-    """`logits` (B, V) are of the token that comes next, `following` (B,) are its positions.
+class DecodingState:
+    """A batch of prompts after prefill.
 
-    `mask` (B, U) tells which of the places that the rows have read since their prefixes hold a token.
+    Args:
+        model: the model.
+        cache: keys and values of the batch.
+        mask: (B, U), 1 for tokens and 0 for padding.
+        positions: (B,), position ids of the next tokens.
+        logits: (B, V), logits of the next tokens.
     """
 
-    def __init__(self, model: Any, slab: PrefixCache, mask: Tensor, following: Tensor, logits: Tensor) -> None:
-        self._model, self.slab, self._mask, self.following, self.logits = model, slab, mask, following, logits
+    def __init__(self, model: Any, cache: PrefixCache, mask: Tensor, positions: Tensor, logits: Tensor) -> None:
+        self._model, self.cache, self._mask, self.positions, self.logits = model, cache, mask, positions, logits
         self._axes = 3 if hasattr(model.model, "get_rope_index") else 1
 
-    def only(self, rows: Sequence[int]) -> Reading:
-        """A reading of some of the rows, independent of this one."""
-        chosen = torch.tensor(rows, device=self.logits.device)
-        return Reading(
-            self._model, self.slab.only(chosen), self._mask[chosen], self.following[chosen], self.logits[chosen]
+    def select(self, rows: Sequence[int]) -> DecodingState:
+        """An independent copy of some rows."""
+        index = torch.tensor(rows, device=self.logits.device)
+        return DecodingState(
+            self._model, self.cache.select(index), self._mask[index], self.positions[index], self.logits[index]
         )
 
-    def read(self, ids: Tensor) -> Tensor:
-        """Read (B, T) more tokens; the logits after each: (B, T, V)."""
+    def append(self, ids: Tensor) -> Tensor:
+        """Append tokens (B, T) and return the logits after each, (B, T, V)."""
         self._mask = torch.cat([self._mask, torch.ones_like(ids)], dim=1)
-        positions = self.following[:, None] + torch.arange(ids.shape[1], device=ids.device)
+        positions = self.positions[:, None] + torch.arange(ids.shape[1], device=ids.device)
         output = self._model(
             input_ids=ids,
             attention_mask=self._mask,
             position_ids=positions.expand(self._axes, -1, -1) if self._axes > 1 else positions,
-            past_key_values=self.slab,
+            past_key_values=self.cache,
             use_cache=True,
-            slab=self.slab,
+            prefix_cache=self.cache,
         )
-        self.following = self.following + ids.shape[1]
+        self.positions = self.positions + ids.shape[1]
         logits: Tensor = output.logits.float()
         self.logits = logits[:, -1]
         return logits
 
     def score(self, answers: Sequence[Sequence[int]]) -> list[tuple[Loglik, bool]]:
-        """The log-likelihood of one answer a row, and whether it is what the model would say by itself.
+        """Score one answer per row, without advancing the state.
 
-        The reading stays where it is.
+        Returns:
+            For each row the log-likelihood of the answer, and whether it is what greedy decoding would generate.
         """
         longest = max(map(len, answers))
         ids = torch.tensor([list(a) + [0] * (longest - len(a)) for a in answers], device=self.logits.device)
-        logits, mask, following = self.logits[:, None], self._mask, self.following
+        logits, mask, positions = self.logits[:, None], self._mask, self.positions
         if longest > 1:
             first = self.logits
-            logits = torch.cat([logits, self.read(ids[:, :-1])], dim=1)
-            self.slab.rewind(mask.shape[1])
-            self._mask, self.following, self.logits = mask, following, first
+            logits = torch.cat([logits, self.append(ids[:, :-1])], dim=1)
+            self.cache.rewind(mask.shape[1])
+            self._mask, self.positions, self.logits = mask, positions, first
         tokens = logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
         greedy = logits.argmax(-1) == ids
         return [
-            (Loglik(float(row[: len(answer)].sum()), len(answer)), bool(own[: len(answer)].all()))
-            for row, own, answer in zip(tokens, greedy, answers, strict=True)
+            (Loglik(float(row[: len(answer)].sum()), len(answer)), bool(is_greedy[: len(answer)].all()))
+            for row, is_greedy, answer in zip(tokens, greedy, answers, strict=True)
         ]
 
-    def greedy(self, ends: Tensor, most: int) -> list[list[int]]:
-        """The likeliest next tokens of each row up to one of `ends`, at most `most`. Moves the reading on."""
-        rows: list[Tensor] = []
+    def greedy(self, ends: Tensor, limit: int) -> list[list[int]]:
+        """Decode greedily until one of `ends` or `limit` tokens; advances the state.
+
+        Returns:
+            The ids of each row, all of the same length; rows that ended earlier are filled with the first end token.
+        """
+        columns: list[Tensor] = []
         ended = torch.zeros(len(self.logits), dtype=torch.bool, device=self.logits.device)
-        while len(rows) < most:
+        while len(columns) < limit:
             token = self.logits.argmax(-1)
             ended |= torch.isin(token, ends)
-            rows.append(torch.where(ended, ends[0], token))
-            if ended.all() or len(rows) == most:
+            columns.append(torch.where(ended, ends[0], token))
+            if ended.all() or len(columns) == limit:
                 break
-            self.read(token[:, None])
-        return torch.stack(rows, dim=1).tolist()
+            self.append(token[:, None])
+        return torch.stack(columns, dim=1).tolist()

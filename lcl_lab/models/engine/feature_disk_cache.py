@@ -1,4 +1,4 @@
-"""Image features on disk, by the content of the image and the model that saw it."""
+"""Image features on disk, keyed by the content of the image and the model that encoded it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from lcl_lab.cache_dir import cache_folder
 
 __all__ = ["FeatureDiskCache"]
 
-_BYTES = 8 << 30  # on disk; the least recently used go first
+_BYTES = 8 << 30  # maximum size on disk; the least recently used entries are evicted first
 
 
 class FeatureDiskCache:
-    """What one model saw of images, for any later run. A damaged entry counts as none.
+    """Features that one model computed for images, for later runs. Damaged entries count as missing.
 
-    `model` is the fingerprint of all that features depend on beside the image.
+    Args:
+        model: fingerprint of everything but the image that features depend on.
+        device: device that loaded features are moved to.
+        folder: where to store them; default is a folder in the package's cache.
+        size: maximum size on disk, in bytes.
     """
 
     def __init__(self, model: str, device: str, folder: str | None = None, size: int = _BYTES) -> None:
@@ -34,24 +38,25 @@ class FeatureDiskCache:
         )
 
     def get(self, digests: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """The stored ones, by digest."""
-        found = {}
+        """The fields of the `EncodedImage` of each digest that is stored."""
+        stored = {}
         for digest in digests:
             content = self._cache.get(f"{self._model}:{digest}")
-            with suppress(SafetensorError, KeyError, TypeError):  # damaged, or not there
-                found[digest] = _unpack(content, self._device)
-        return found
+            with suppress(SafetensorError, KeyError, TypeError):  # damaged or missing
+                stored[digest] = _unpack(content, self._device)
+        return stored
 
-    def put(self, seen: Mapping[str, Mapping[str, Any]]) -> None:
-        for digest, one in seen.items():
-            self._cache.set(f"{self._model}:{digest}", _pack(one))
+    def put(self, encoded: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store the fields of the `EncodedImage` of each digest."""
+        for digest, fields in encoded.items():
+            self._cache.set(f"{self._model}:{digest}", _pack(fields))
 
 
-def _pack(one: Mapping[str, Any]) -> bytes:
-    tensors: dict[str, Tensor] = {"ids": torch.tensor(one["ids"]), "features": one["features"].cpu()}
-    tensors |= {f"deep.{number:03}": layer.cpu() for number, layer in enumerate(one["deep"])}
-    if one["grid"] is not None:
-        tensors["grid"] = one["grid"].cpu()
+def _pack(fields: Mapping[str, Any]) -> bytes:
+    tensors: dict[str, Tensor] = {"ids": torch.tensor(fields["ids"]), "features": fields["features"].cpu()}
+    tensors |= {f"deep.{number:03}": layer.cpu() for number, layer in enumerate(fields["deep"])}
+    if fields["grid"] is not None:
+        tensors["grid"] = fields["grid"].cpu()
     return save(tensors)
 
 

@@ -1,6 +1,7 @@
-"""Keys and values of what was read: kept for each segment once, and laid out for a batch that reads on.
+"""KV caches: one copy of each prefix segment, and a batch layout whose rows share prefixes.
 
-B rows of a batch in R groups of equal size, C heads, T tokens of width E.
+B rows of a batch in R groups of equal size, C heads, T tokens, E the width of a head; L is the length of the longest
+prefix.
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-__all__ = ["PrefixCache", "SegmentKV", "can_be_kept"]
+__all__ = ["PrefixCache", "SegmentKV", "is_plain_kv_cache"]
 
 SegmentKV = list[tuple[Tensor, Tensor]]
-"""Of each layer the keys and the values (C, T, E) of one segment."""
+"""Keys and values (C, T, E) of one segment in each layer."""
 
 
-def can_be_kept(cache: Any) -> bool:
-    """Whether what a model keeps is keys and values of every token in every layer, and nothing else."""
+def is_plain_kv_cache(cache: Any) -> bool:
+    """Whether a model's cache consists of the keys and values of every token in every layer, and nothing else."""
     layers = list(getattr(cache, "layers", ()))
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
 class _Layer(DynamicLayer):
-    """A layer with room for `room` tokens a row: nothing is moved when more come, and the end can be read anew."""
+    """A layer with preallocated space for `capacity` tokens per row, so that its end can be overwritten."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, capacity: int) -> None:
         super().__init__()
         self.is_initialized: bool = False
-        self.room, self.length = room, 0
+        self.capacity, self.length = capacity, 0
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             rows, heads, _, width = key_states.shape
-            self.keys = key_states.new_empty(rows, heads, self.room, width)
-            self.values = value_states.new_empty(rows, heads, self.room, value_states.shape[-1])
+            self.keys = key_states.new_empty(rows, heads, self.capacity, width)
+            self.values = value_states.new_empty(rows, heads, self.capacity, value_states.shape[-1])
             self.is_initialized = True
         end = self.length + key_states.shape[2]
         self.keys[:, :, self.length : end] = key_states
@@ -50,39 +51,50 @@ class _Layer(DynamicLayer):
 
 
 class PrefixCache(DynamicCache):
-    """What the rows of a batch read, with room for `room` tokens each, after prefixes that are shared.
+    """Keys and values of a batch whose rows follow shared prefixes.
 
-    `paths` are the segments before each of the R groups, `lengths` their tokens. To the model the prefixes are not
-    there: its attention is given them apart (`lcl_lab.models.engine.attention`). `seen` (R, L) tells which places of
-    the prefixes are tokens; None where all are.
+    The model only knows of the tokens after the prefixes; its attention reads the prefixes separately (see
+    `lcl_lab.models.engine.attention`).
+
+    Args:
+        layers: number of layers.
+        paths: for each of the R groups, the segments of its prefix.
+        lengths: for each group, the number of tokens of its prefix.
+        capacity: maximum number of tokens per row after the prefixes.
+
+    Attributes:
+        prefix_mask: (R, L), True for tokens of the prefixes and False for padding; None without padding.
     """
 
-    def __init__(self, layers: int, paths: Sequence[Sequence[SegmentKV]], lengths: Sequence[int], room: int) -> None:
+    def __init__(
+        self, layers: int, paths: Sequence[Sequence[SegmentKV]], lengths: Sequence[int], capacity: int
+    ) -> None:
         super().__init__()
-        self.layers = [_Layer(room) for _ in range(layers)]
+        self.layers = [_Layer(capacity) for _ in range(layers)]
         self.layer_class_to_replicate = None
-        self.seen: Tensor | None = None
+        self.prefix_mask: Tensor | None = None
         self._prefixes: list[tuple[Tensor, Tensor]] = []
         if any(lengths):
-            some = next(path for path in paths if path)
+            like = next(path for path in paths if path)[0]
             self._prefixes = [
-                (_lay(paths, lengths, layer, 0, some), _lay(paths, lengths, layer, 1, some)) for layer in range(layers)
+                (_join(paths, lengths, layer, 0, like), _join(paths, lengths, layer, 1, like))
+                for layer in range(layers)
             ]
             if len(set(lengths)) > 1:
                 device = self._prefixes[0][0].device
-                places = torch.arange(max(lengths), device=device)
-                self.seen = places < torch.tensor(lengths, device=device)[:, None]
+                index = torch.arange(max(lengths), device=device)
+                self.prefix_mask = index < torch.tensor(lengths, device=device)[:, None]
 
     def prefix(self, layer: int) -> tuple[Tensor, Tensor] | None:
-        """The keys and values (R, C, L, E) of the prefixes in one layer."""
+        """Keys and values (R, C, L, E) of the prefixes in one layer; None without prefixes."""
         return self._prefixes[layer] if self._prefixes else None
 
     def rewind(self, length: int) -> None:
-        """Forget what was read after the first `length` tokens."""
+        """Discard everything after the first `length` tokens of each row."""
         for layer in self.layers:
             layer.length = length
 
-    def kept(self, row: int, tokens: int) -> SegmentKV:
+    def last(self, row: int, tokens: int) -> SegmentKV:
         """A copy of the last tokens of one row."""
         return [
             (
@@ -92,33 +104,33 @@ class PrefixCache(DynamicCache):
             for layer in self.layers
         ]
 
-    def only(self, rows: Tensor) -> PrefixCache:
-        """Some of the rows, with the same room left."""
-        part = PrefixCache(0, (), (), 0)
+    def select(self, rows: Tensor) -> PrefixCache:
+        """A copy of some rows, with the same capacity."""
+        selected = PrefixCache(0, (), (), 0)
         for layer in self.layers:
-            copied = _Layer(layer.room)
+            copied = _Layer(layer.capacity)
             copied.keys, copied.values = layer.keys[rows], layer.values[rows]
             copied.length, copied.is_initialized = layer.length, True
-            part.layers.append(copied)
+            selected.layers.append(copied)
         if self._prefixes:
             groups = rows // (len(self.layers[0].keys) // len(self._prefixes[0][0]))
-            part._prefixes = [(keys[groups], values[groups]) for keys, values in self._prefixes]
-            part.seen = None if self.seen is None else self.seen[groups]
-        return part
+            selected._prefixes = [(keys[groups], values[groups]) for keys, values in self._prefixes]
+            selected.prefix_mask = None if self.prefix_mask is None else self.prefix_mask[groups]
+        return selected
 
 
-def _lay(
-    paths: Sequence[Sequence[SegmentKV]], lengths: Sequence[int], layer: int, which: int, some: Sequence[SegmentKV]
+def _join(
+    paths: Sequence[Sequence[SegmentKV]], lengths: Sequence[int], layer: int, part: int, like: SegmentKV
 ) -> Tensor:
-    """Prefixes of one layer side by side: (R, C, L, E)."""
+    """Keys (part 0) or values (part 1) of all prefixes in one layer, padded on the right: (R, C, L, E)."""
     if len(paths) == 1:
-        return torch.cat([segment[layer][which] for segment in paths[0]], dim=1)[None]
-    heads, _, width = some[0][layer][which].shape
-    laid = some[0][layer][which].new_zeros(len(paths), heads, max(lengths), width)
+        return torch.cat([segment[layer][part] for segment in paths[0]], dim=1)[None]
+    heads, _, width = like[layer][part].shape
+    joined = like[layer][part].new_zeros(len(paths), heads, max(lengths), width)
     for row, path in enumerate(paths):
         start = 0
         for segment in path:
-            part = segment[layer][which]
-            laid[row, :, start : start + part.shape[1]] = part
-            start += part.shape[1]
-    return laid
+            tensor = segment[layer][part]
+            joined[row, :, start : start + tensor.shape[1]] = tensor
+            start += tensor.shape[1]
+    return joined

@@ -1,4 +1,4 @@
-"""Goes on where memory runs out: a batch is cut in two, and later ones are half as large."""
+"""Recovery from running out of memory: a batch is split in two, and later batches are half as large."""
 
 from __future__ import annotations
 
@@ -22,33 +22,41 @@ class _Batched(Protocol):
 
 
 def split_on_oom(
-    items: Sequence[Item], step: Callable[[Sequence[Item]], Result], reader: _Batched, what: str = "prompts"
+    items: Sequence[Item], step: Callable[[Sequence[Item]], Result], owner: _Batched, what: str = "prompts"
 ) -> Iterator[tuple[Sequence[Item], Result]]:
-    """The items with what `step` makes of them, in as many parts as memory asks for.
+    """Apply a function to a batch, in as few parts as memory allows.
+
+    Args:
+        items: the batch.
+        step: processes a batch or a part of it.
+        owner: its `batch_size` is reduced to the size that fits.
+        what: plural name of the items, for messages.
+
+    Yields:
+        Each part with its result, in order.
 
     Raises:
-        UserError: one item alone is too much.
+        UserError: a single item does not fit.
     """
     try:
         result = step(items)
     except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error):
+        if not _is_out_of_memory(error):
             raise
         if len(items) == 1:
-            raise UserError(
-                f"out of memory with {what} one at a time; take fewer shots, a smaller --dtype or a larger machine"
-            ) from error
+            reason = f"out of memory with a batch of one of the {what}"
+            raise UserError(f"{reason}; use fewer shots, a smaller dtype or a larger machine") from error
     else:
         yield items, result
         return
     torch.cuda.empty_cache()
     half = (len(items) + 1) // 2
-    reader.batch_size = min(reader.batch_size, half)
-    _log.warning("out of memory with %d %s at once; going on with %d", len(items), what, half)
-    yield from split_on_oom(items[:half], step, reader, what)
-    yield from split_on_oom(items[half:], step, reader, what)
+    owner.batch_size = min(owner.batch_size, half)
+    _log.warning("out of memory with a batch of %d %s; continuing with %d", len(items), what, half)
+    yield from split_on_oom(items[:half], step, owner, what)
+    yield from split_on_oom(items[half:], step, owner, what)
 
 
-def _is_memory(error: BaseException) -> bool:
-    """A GPU's, Python's, or torch's own on a CPU, which has no class."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU, Python, or torch on a CPU (which has no class of its own for it) ran out of memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

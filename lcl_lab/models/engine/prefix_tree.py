@@ -1,6 +1,6 @@
-"""A tree of shared prefixes: what several prompts begin with is in it once.
+"""A tree of prompts in which every shared prefix occurs once.
 
-A unit is what is read as one: a token id, or an image with all its tokens.
+A unit is an element of a prompt that is never split: a token id, or an image with all its tokens.
 """
 
 from __future__ import annotations
@@ -12,20 +12,27 @@ from dataclasses import dataclass, field
 __all__ = ["Node", "build_tree", "schedule_batches"]
 
 Unit = Hashable
-_UNEVEN = 0.05  # how much shorter than the longest a segment may be to be read with it
+_MAX_PADDING = 0.05  # segments in a batch differ in length by at most this fraction
 
 
 @dataclass(eq=False)
 class Node:
-    """A segment of units that follows `parent`'s, and the prompts that end with it."""
+    """A segment of one or more prompts.
+
+    Attributes:
+        units: the segment.
+        parent: the preceding segment; None for the root.
+        children: the following segments, by their first unit.
+        ends: numbers of the prompts that end with this segment.
+    """
 
     units: list[Unit]
     parent: Node | None = None
     children: dict[Unit, Node] = field(default_factory=dict)
     ends: list[int] = field(default_factory=list)
 
-    def below(self) -> Iterator[Node]:
-        """All nodes under this one, each after its parent."""
+    def descendants(self) -> Iterator[Node]:
+        """All nodes below this one, parents before children."""
         stack = list(self.children.values())[::-1]
         while stack:
             node = stack.pop()
@@ -34,11 +41,48 @@ class Node:
 
 
 def build_tree(prompts: Sequence[Sequence[Unit]]) -> Node:
-    """The root of the tree of these prompts; the root itself has no units."""
+    """Build the prefix tree of prompts.
+
+    Args:
+        prompts: the units of each prompt.
+
+    Returns:
+        The root, which has no units.
+    """
     root = Node([])
     for number, units in enumerate(prompts):
         _insert(root, list(units), number)
     return root
+
+
+def schedule_batches(root: Node, tokens: Callable[[Node], int], limit: Callable[[], int]) -> Iterator[list[Node]]:
+    """Yield the nodes in batches of similar length, parents before children and the deepest nodes first.
+
+    Going depth first keeps few prefixes alive. Nodes where prompts end form separate batches, since only these are
+    decoded. Each parent in a batch has the same number of children in it, next to each other.
+
+    Args:
+        root: the root of a tree; it is not part of a batch.
+        tokens: number of tokens of a node's segment.
+        limit: maximum number of nodes per batch; called for every batch.
+    """
+    waiting: dict[tuple[int, bool], list[Node]] = defaultdict(list)
+
+    def add_children(parent: Node, depth: int) -> None:
+        for child in parent.children.values():
+            waiting[depth, bool(child.ends)].append(child)
+
+    add_children(root, 0)
+    while waiting:
+        key = max(waiting)
+        batch, rest = _choose_batch(waiting[key], tokens, limit())
+        if rest:
+            waiting[key] = rest
+        else:
+            del waiting[key]
+        yield batch
+        for node in batch:
+            add_children(node, key[0] + 1)
 
 
 def _insert(root: Node, units: list[Unit], number: int) -> None:
@@ -48,21 +92,21 @@ def _insert(root: Node, units: list[Unit], number: int) -> None:
         if child is None:
             child = Node(units, node)
             node.children[units[0]] = child
-        shared = _alike(child.units, units)
+        shared = _common_prefix(child.units, units)
         if shared < len(child.units):
             child = _split(child, shared)
         node, units = child, units[shared:]
     node.ends.append(number)
 
 
-def _alike(one: Sequence[Unit], other: Sequence[Unit]) -> int:
-    """How many units two sequences begin with in common."""
+def _common_prefix(one: Sequence[Unit], other: Sequence[Unit]) -> int:
+    """Length of the common prefix of two sequences."""
     shortest = min(len(one), len(other))
     return next((k for k in range(shortest) if one[k] != other[k]), shortest)
 
 
 def _split(node: Node, at: int) -> Node:
-    """Put a node between `node` and its parent that takes its first `at` units."""
+    """Move the first `at` units of a node to a new parent, and return that parent."""
     assert node.parent is not None
     upper = Node(node.units[:at], node.parent, {node.units[at]: node})
     node.parent.children[upper.units[0]] = upper
@@ -70,44 +114,19 @@ def _split(node: Node, at: int) -> Node:
     return upper
 
 
-def schedule_batches(root: Node, tokens: Callable[[Node], int], most: Callable[[], int]) -> Iterator[list[Node]]:
-    """Batches of up to `most()` nodes to read: each after its parent, the deepest first, alike in length.
-
-    Depth first keeps few prefixes alive. Nodes with and without an answer are apart, since only the
-    former are read on.
-    """
-    waiting: dict[tuple[int, bool], list[Node]] = defaultdict(list)
-
-    def put(parent: Node, depth: int) -> None:
-        for child in parent.children.values():
-            waiting[depth, bool(child.ends)].append(child)
-
-    put(root, 0)
-    while waiting:
-        key = max(waiting)
-        chosen, left = _choose(waiting[key], tokens, most())
-        if left:
-            waiting[key] = left
-        else:
-            del waiting[key]
-        yield chosen
-        for node in chosen:
-            put(node, key[0] + 1)
-
-
-def _choose(nodes: list[Node], tokens: Callable[[Node], int], most: int) -> tuple[list[Node], list[Node]]:
-    """Nodes like the first in length, as many of each parent, siblings side by side; and the others."""
+def _choose_batch(nodes: list[Node], tokens: Callable[[Node], int], limit: int) -> tuple[list[Node], list[Node]]:
+    """A batch that starts with the first node, and the remaining nodes."""
     first = tokens(nodes[0])
     siblings: dict[Node | None, list[Node]] = {}
     for node in nodes:
-        if abs(tokens(node) - first) <= _UNEVEN * max(tokens(node), first):
+        if abs(tokens(node) - first) <= _MAX_PADDING * max(tokens(node), first):
             siblings.setdefault(node.parent, []).append(node)
-    each = min(len(siblings[nodes[0].parent]), most)
-    chosen: list[Node] = []
-    for some in siblings.values():
-        if len(some) == each or some[0] is nodes[0]:
-            chosen += some[:each]
-        if len(chosen) + each > most:
+    per_parent = min(len(siblings[nodes[0].parent]), limit)
+    batch: list[Node] = []
+    for family in siblings.values():
+        if len(family) == per_parent or family[0] is nodes[0]:
+            batch += family[:per_parent]
+        if len(batch) + per_parent > limit:
             break
-    taken = set(chosen)
-    return chosen, [node for node in nodes if node not in taken]
+    chosen = set(batch)
+    return batch, [node for node in nodes if node not in chosen]

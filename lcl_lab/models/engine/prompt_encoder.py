@@ -1,4 +1,4 @@
-"""A prompt as token ids, by the processor's own chat template."""
+"""Prompts as token ids, rendered with the processor's chat template."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from typing import Any
 from lcl_lab.concepts import ImageRef
 from lcl_lab.prompts import Prompt, Turn
 
-__all__ = ["Encoded", "Encoder"]
+__all__ = ["EncodedPrompt", "PromptEncoder"]
+
+# For models without a chat template: one line per turn, and an answer ends with its line.
+_PLAIN_TEMPLATE = (
+    "{% for message in messages %}{{ message.role | capitalize }}:"
+    "{% for part in message.content %} {{ 'IMAGE' if part.type == 'image' else part.text }}{% endfor %}\n{% endfor %}"
+    "{{ 'Assistant:' if add_generation_prompt }}"
+)
+_PROBE = "cactihog"  # an answer that shows what the template writes around answers
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Token ids of the prompt, an image being one placeholder, and those of each candidate answer."""
+class EncodedPrompt:
+    """A prompt as token ids.
+
+    Attributes:
+        prefix: ids of the prompt, with one placeholder per image.
+        candidates: ids of each candidate answer, including the end of its turn.
+        images: the images, in the order of their placeholders.
+    """
 
     prefix: list[int]
     candidates: tuple[list[int], ...]
@@ -26,69 +40,66 @@ class Encoded:
         return [token for t in self.prefix for token in [t] * (next(counts) if t == placeholder else 1)]
 
     def units(self, placeholder: int, images: Sequence[Hashable]) -> list[Hashable]:
-        """The prefix with image i in place of its placeholder."""
-        left = iter(images)
-        return [next(left) if token == placeholder else token for token in self.prefix]
+        """The prefix with images[i] in place of the i-th placeholder."""
+        remaining = iter(images)
+        return [next(remaining) if token == placeholder else token for token in self.prefix]
 
 
-# For models that were never taught a chat: a line each, and an answer ends with its line.
-_TEMPLATE = (
-    "{% for message in messages %}{{ message.role | capitalize }}:"
-    "{% for part in message.content %} {{ 'IMAGE' if part.type == 'image' else part.text }}{% endfor %}\n{% endfor %}"
-    "{{ 'Assistant:' if add_generation_prompt }}"
-)
+class PromptEncoder:
+    """Encodes prompts with a processor's tokenizer and chat template.
 
+    Args:
+        processor: a processor of `transformers` with an image token.
 
-_ANSWER = "cactihog"  # stands for any
-
-
-class Encoder:
-    """Encodes prompts with one processor and its chat template. An answer's ids include the end of its turn."""
+    Attributes:
+        placeholder: id of the image token.
+    """
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
         self._tokenizer = processor.tokenizer
-        own = getattr(processor, "chat_template", None)
-        image = getattr(processor, "image_token", "<image>")
-        self._template = own or _TEMPLATE.replace("IMAGE", image)
-        self._end = "" if own else "\n"  # that the template writes after an answer, beside the end of turn
-        self._written: dict[int, tuple[str, str, str]] = {}
+        template = getattr(processor, "chat_template", None)
+        image_token = getattr(processor, "image_token", "<image>")
+        self._template = template or _PLAIN_TEMPLATE.replace("IMAGE", image_token)
+        self._end = "" if template else "\n"  # ends an answer, in addition to what the template writes
+        self._surroundings: dict[int, tuple[str, str, str]] = {}
         self.placeholder: int = processor.image_token_id
 
-    def __call__(self, prompt: Prompt) -> Encoded:
-        return Encoded(
+    def __call__(self, prompt: Prompt) -> EncodedPrompt:
+        """Encode a prompt and its candidates."""
+        return EncodedPrompt(
             self._ids(self.render(prompt)),
-            tuple(self._answer(prompt.turns, c) for c in prompt.candidates),
+            tuple(self._answer_ids(prompt.turns, candidate) for candidate in prompt.candidates),
             prompt.images,
         )
 
     def render(self, prompt: Prompt) -> str:
-        """The prompt as text, up to where the answer begins; an image is one placeholder."""
+        """The prompt as text, up to where the answer begins, with one placeholder per image."""
         return self._render(prompt.turns, open_answer=True)
 
     def text(self, ids: Sequence[int]) -> str:
-        """What a model said, up to the end of its turn."""
-        said = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
-        return said.split(self._end)[0] if self._end else said
+        """The text of a generated answer, up to the end of its turn."""
+        decoded = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        return decoded.split(self._end)[0] if self._end else decoded
 
-    def _answer(self, turns: Sequence[Turn], answer: str) -> list[int]:
-        """The tokens that an answer adds to a prompt; the last shot and the question tell how it is written."""
-        context = turns[-3:]
-        if len(context) not in self._written:
-            self._written[len(context)] = self._way(context)
-        asked, before, after = self._written[len(context)]
-        return self._ids(asked + before + answer + after)[len(self._ids(asked)) if asked else 0 :]
+    def _answer_ids(self, turns: Sequence[Turn], answer: str) -> list[int]:
+        """The tokens that an answer adds to a prompt."""
+        context = turns[-3:]  # the last shot and the question determine how the template writes the answer
+        if len(context) not in self._surroundings:
+            self._surroundings[len(context)] = self._probe_template(context)
+        question, before, after = self._surroundings[len(context)]
+        return self._ids(question + before + answer + after)[len(self._ids(question)) if question else 0 :]
 
-    def _way(self, context: Sequence[Turn]) -> tuple[str, str, str]:
-        """What an answer follows if that moves its tokens, and what the template writes before and after it."""
-        asked = self._render(context, open_answer=True)
-        answered = self._render([*context, Turn("assistant", (_ANSWER,))], open_answer=False)
-        if not answered.startswith(asked) or _ANSWER not in answered[len(asked) :]:
-            raise ValueError(f"the chat template does not continue {asked!r} by the answer: {answered!r}")
-        before, after = answered[len(asked) :].split(_ANSWER)
-        written = before + _ANSWER + after.rstrip() + self._end
-        apart = self._ids(asked) + self._ids(written) == self._ids(asked + written)
-        return "" if apart else asked, before, after.rstrip() + self._end
+    def _probe_template(self, context: Sequence[Turn]) -> tuple[str, str, str]:
+        """The question, if the answer's tokens depend on it, and the text before and after an answer."""
+        question = self._render(context, open_answer=True)
+        answered = self._render([*context, Turn("assistant", (_PROBE,))], open_answer=False)
+        if not answered.startswith(question) or _PROBE not in answered[len(question) :]:
+            raise ValueError(f"the chat template does not continue {question!r} with the answer: {answered!r}")
+        before, after = answered[len(question) :].split(_PROBE)
+        written = before + _PROBE + after.rstrip() + self._end
+        independent = self._ids(question) + self._ids(written) == self._ids(question + written)
+        return "" if independent else question, before, after.rstrip() + self._end
 
     def _render(self, turns: Sequence[Turn], open_answer: bool) -> str:
         messages = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in turns]

@@ -1,7 +1,7 @@
-"""The embedded CLIP: its image tower is the frozen vision encoder of the embedded models.
+"""The mini CLIP: its image tower is the frozen vision encoder of the mini models.
 
-Built of `open_clip`'s parts. Its text side reads the descriptions of looks, a word a token. It mines
-the hard negatives of training and is the reference classifier of every study.
+It is assembled from parts of `open_clip`. Its text tower encodes descriptions of appearances, one token per word. It
+mines the hard negatives of training, and the nearest-prototype classifier uses its image features.
 """
 
 from __future__ import annotations
@@ -21,16 +21,26 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from lcl_lab.concepts import IMAGE_SIZE, description_words
 from lcl_lab.models.mini.vision_tower import vision_tower_from_open_clip
 
-__all__ = ["WIDTH", "build_clip", "image_features", "load_clip", "pixels", "read_words", "save_clip", "vision_tower"]
+__all__ = [
+    "WIDTH",
+    "build_clip",
+    "image_features",
+    "load_clip",
+    "pixels",
+    "save_clip",
+    "tokenize_descriptions",
+    "transformers_vision_tower",
+]
 
-WIDTH = 128  # D, of the space that images and texts share
+WIDTH = 128
+"""D, the width of the embedding space that images and texts share."""
 _LAYERS, _HEAD, _PATCH, _CONTEXT = 4, 32, 8, 20
 _FILE = "clip.safetensors"
 _BATCH = 256
 
 
 def build_clip() -> CLIP:
-    """An untrained CLIP; draws its weights from torch's generator."""
+    """An untrained CLIP; its weights are drawn from torch's global generator."""
     vision = CLIPVisionCfg(
         layers=_LAYERS, width=WIDTH, head_width=_HEAD, patch_size=_PATCH, image_size=IMAGE_SIZE, pool_type="avg"
     )
@@ -46,14 +56,14 @@ def save_clip(clip: CLIP, folder: Path) -> None:
 
 
 def load_clip(folder: Path) -> CLIP:
-    """A CLIP that `save_clip` wrote, in single precision."""
+    """Load a CLIP that `save_clip` wrote, in single precision."""
     clip = build_clip()
     clip.load_state_dict({key: value.float() for key, value in load_file(folder / _FILE).items()})
     return clip.eval()
 
 
-def vision_tower(clip: CLIP) -> CLIPVisionModel:
-    """The image tower in `transformers` terms, weight for weight."""
+def transformers_vision_tower(clip: CLIP) -> CLIPVisionModel:
+    """The image tower as a model of `transformers`, with the same weights."""
     config = CLIPVisionConfig(
         hidden_size=WIDTH,
         intermediate_size=4 * WIDTH,
@@ -68,21 +78,29 @@ def vision_tower(clip: CLIP) -> CLIPVisionModel:
 
 
 def pixels(images: NDArray[np.uint8]) -> Tensor:
-    """uint8 (B, H, W, 3) as the processor normalises it: float (B, 3, H, W)."""
+    """Images normalised as the processor does it: uint8 (B, H, W, 3) → float (B, 3, H, W)."""
     return (torch.from_numpy(images).permute(0, 3, 1, 2).float() - 127.5) / 63.75
 
 
 @torch.inference_mode()
 def image_features(clip: CLIP, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Unit features (N, D) of images uint8 (N, H, W, 3)."""
+    """Features (N, D) of images, of unit length.
+
+    Args:
+        clip: a mini CLIP.
+        images: uint8 (N, H, W, 3).
+    """
     rows = [
         clip.encode_image(pixels(images[k : k + _BATCH]), normalize=True).numpy() for k in range(0, len(images), _BATCH)
     ]
     return np.concatenate(rows)
 
 
-def read_words(texts: Sequence[str]) -> Tensor:
-    """N texts as ids (N, 20): its words from 1, the highest id at the end, then zeros; other words are passed over."""
+def tokenize_descriptions(texts: Sequence[str]) -> Tensor:
+    """Token ids (N, 20) of N descriptions.
+
+    Known words have ids from 1; unknown words are skipped. The highest id marks the end, and zeros pad the row.
+    """
     words = {word: k for k, word in enumerate(description_words(), start=1)}
     known = [[words[word] for word in re.findall(r"[a-z]+", text.lower()) if word in words] for text in texts]
     rows = [[*row[: _CONTEXT - 1], len(words) + 1] for row in known]

@@ -1,7 +1,7 @@
-"""The reference of every study: a nearest-prototype classifier on the frozen vision features.
+"""The reference of every study: a nearest-prototype classifier on the mini models' frozen vision features.
 
-It names the query after the shown name whose images are nearest on average, so it follows every
-link that the features can carry. It answers through the same interface as any other model.
+It answers with the name whose support images are nearest to the query on average, so its accuracy bounds what can be
+learned from these features. It implements the same interface as any other model.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ __all__ = ["PrototypeModel"]
 
 
 class PrototypeModel:
-    """A `Model` whose log-likelihoods are the log-softmax of negative squared distances, as one token each.
+    """A `Model` whose log-likelihoods are the log-softmax of negative squared distances, each counted as one token.
 
-    Without a support it has nothing to say.
+    Without a support all candidates are equally likely and the text is empty.
+
+    Args:
+        checkpoint: a folder with a mini CLIP.
     """
 
     device = "cpu"
@@ -37,7 +40,8 @@ class PrototypeModel:
         self._features: dict[ImageRef, NDArray[np.float32]] = {}
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
-        self._see([ref for prompt in prompts for ref in prompt.images], image)
+        """Answer prompts; see `Model.answer`."""
+        self._encode_images([ref for prompt in prompts for ref in prompt.images], image)
         for prompt in prompts:
             started = time.perf_counter()
             scores = self._scores(prompt)
@@ -45,22 +49,23 @@ class PrototypeModel:
             text = prompt.candidates[int(np.argmax(scores))] if len(prompt.images) > 1 else ""
             yield Answer(text, tuple(Loglik(float(s), 1) for s in logliks), time.perf_counter() - started)
 
-    def _see(self, refs: Sequence[ImageRef], image: Callable[[ImageRef], Image]) -> None:
+    def _encode_images(self, refs: Sequence[ImageRef], image: Callable[[ImageRef], Image]) -> None:
         new = [ref for ref in dict.fromkeys(refs) if ref not in self._features]
         if new:
             fitted = [ImageOps.fit(image(ref).convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE)) for ref in new]
-            pictures = np.stack([np.asarray(picture) for picture in fitted])
-            self._features |= dict(zip(new, image_features(self._clip, pictures), strict=True))
+            arrays = np.stack([np.asarray(one) for one in fitted])
+            self._features |= dict(zip(new, image_features(self._clip, arrays), strict=True))
 
     def _scores(self, prompt: Prompt) -> NDArray[np.float64]:
-        """Negative squared distance of the query to each candidate's prototype; a name that was not shown is far."""
+        """Negative squared distance of the query to each candidate's prototype."""
         if not prompt.images:
-            return np.zeros(len(prompt.candidates))  # of text it knows nothing
-        *shown, query = prompt.images
-        names = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
+            return np.zeros(len(prompt.candidates))  # a question without images
+        *shots, query = prompt.images
+        labels = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
         scores = []
         for candidate in prompt.candidates:
-            own = [self._features[ref] for ref, name in zip(shown, names, strict=True) if name == candidate]
-            mean = np.mean(own, axis=0) if own else -self._features[query]
-            scores.append(-float(((self._features[query] - mean) ** 2).sum()))
+            examples = [self._features[ref] for ref, label in zip(shots, labels, strict=True) if label == candidate]
+            # A name that is not in the support gets the farthest point of the unit sphere.
+            prototype = np.mean(examples, axis=0) if examples else -self._features[query]
+            scores.append(-float(((self._features[query] - prototype) ** 2).sum()))
         return np.array(scores)

@@ -7,13 +7,13 @@ import torch
 from transformers import AutoProcessor
 
 from lcl_lab.concepts import ImageRef, load_dataset, random_appearance
-from lcl_lab.models.mini.clip import build_clip, image_features, load_clip, pixels, read_words, save_clip, vision_tower
+from lcl_lab.models.mini.clip import build_clip, image_features, load_clip, pixels, tokenize_descriptions, save_clip, transformers_vision_tower
 
 
 def test_the_tower_in_transformers_sees_what_open_clip_sees() -> None:
     torch.manual_seed(0)
     clip = build_clip().eval()
-    tower = vision_tower(clip)
+    tower = transformers_vision_tower(clip)
     images = torch.randn(4, 3, 64, 64)
     with torch.inference_mode():
         patches = tower(images).last_hidden_state[:, 1:]
@@ -48,6 +48,6 @@ def test_features_have_unit_length_and_do_not_depend_on_the_batch() -> None:
 def test_different_descriptions_read_differently() -> None:
     rng = np.random.default_rng(0)
     looks = [random_appearance(rng) for _ in range(50)]
-    rows = read_words([look.describe() for look in looks])
+    rows = tokenize_descriptions([look.describe() for look in looks])
     assert rows.shape == (50, 20)
     assert len({tuple(row) for row in rows.tolist()}) == len({look.describe() for look in looks})

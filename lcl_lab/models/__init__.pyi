@@ -1,0 +1,38 @@
+from .checkpoint import (
+    PROTOTYPE,
+    Checkpoint,
+    find_checkpoint,
+    is_prototype,
+    needs_preflight,
+    shipped,
+    strategy_of,
+)
+from .hub import fetch_from_hub
+from .interface import Answer, Loglik, Model
+from .loading import DTYPES, load_model
+from .preflight import Requirements, check_requirements
+from .server import ServerModel
+from .transformers_model import TransformersModel, load_transformers_model
+from .user_models import register_model
+
+__all__ = [
+    "DTYPES",
+    "PROTOTYPE",
+    "Answer",
+    "Checkpoint",
+    "Loglik",
+    "Model",
+    "Requirements",
+    "ServerModel",
+    "TransformersModel",
+    "check_requirements",
+    "fetch_from_hub",
+    "find_checkpoint",
+    "is_prototype",
+    "load_model",
+    "load_transformers_model",
+    "needs_preflight",
+    "register_model",
+    "shipped",
+    "strategy_of",
+]
