@@ -171,11 +171,11 @@ def _rises(config: Shots, records: pd.DataFrame) -> list[str]:
 
 
 def _against_fixed(config: Shots, records: pd.DataFrame) -> list[str]:
-    from lcl_lab.models import training_of
+    from lcl_lab.models import strategy_of
     from lcl_lab.studies._compare import asked_models, change, told_metrics
     from lcl_lab.studies._findings import interval, told_p
 
-    sampled = [model for model in asked_models(records, config.model) if training_of(model) not in _NO_SHOTS]
+    sampled = [model for model in asked_models(records, config.model) if strategy_of(model) not in _NO_SHOTS]
     said = []
     for fixed in asked_models(records, list(config.trained_for)):
         shots = config.trained_for[fixed]

@@ -127,13 +127,13 @@ def _differences(numbers: pd.DataFrame) -> list[str]:
 def _seeds(config: Strategies, records: pd.DataFrame) -> list[str]:
     """Checkpoints that differ in their seed alone, by the cards of their trainings."""
     from lcl_lab.analysis import METRICS, seeds
-    from lcl_lab.models import training_of
+    from lcl_lab.models import strategy_of
     from lcl_lab.studies._compare import asked_models, told_metrics
     from lcl_lab.studies._findings import interval
 
     groups: dict[str, list[str]] = {}
     for model in asked_models(records, config.model):
-        strategy = training_of(model)
+        strategy = strategy_of(model)
         if strategy:
             groups.setdefault(strategy, []).append(model)
     said = []
