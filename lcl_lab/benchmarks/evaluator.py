@@ -73,12 +73,12 @@ def _measure(way: str, study: str, supports: int, options: Any) -> dict[str, Any
 
     from lcl_lab.concepts import load_dataset
     from lcl_lab.models.engine.prefix_engine import PrefixEngine
-    from lcl_lab.models.engine.prompt_encoder import Encoder
+    from lcl_lab.models.engine.prompt_encoder import PromptEncoder
     from lcl_lab.models.engine.reference_engine import ReferenceEngine
 
     torch.set_num_threads(options.threads)
     model, processor = _model()
-    encoder, image = Encoder(processor), load_dataset("world-100").image
+    encoder, image = PromptEncoder(processor), load_dataset("world-100").image
     prompts = _prompts(study, supports, options.queries, candidates=way != "once")
     refs = {ref for prompt in prompts for ref in prompt.images}
     pictures = {ref: image(ref) for ref in refs}  # drawing them is no part of an evaluation
@@ -96,8 +96,8 @@ def _measure(way: str, study: str, supports: int, options: Any) -> dict[str, Any
     return {
         "prompts": answers,
         "seconds": seconds,
-        "looked": (ours if way == "ours" else plain).looked,
-        "computed": (ours if way == "ours" else plain).computed,
+        "images_encoded": (ours if way == "ours" else plain).images_encoded,
+        "tokens_computed": (ours if way == "ours" else plain).tokens_computed,
         "memory": _peak() - before,
         "images": len(refs),
         "least": _least(encoded, encoder.placeholder, ours),
@@ -166,8 +166,8 @@ def _least(encoded: Sequence[Any], placeholder: int, ours: Any) -> int:
     """Tokens in the tree of these prompts."""
     from lcl_lab.models.engine.prefix_tree import build_tree
 
-    root = build_tree([one.units(placeholder, ours.eye.keys(one.images)) for one in encoded])
-    return sum(1 if isinstance(unit, int) else 64 for node in root.below() for unit in node.units)
+    root = build_tree([one.units(placeholder, ours.images.keys(one.images)) for one in encoded])
+    return sum(1 if isinstance(unit, int) else 64 for node in root.descendants() for unit in node.units)
 
 
 def _floor(model: Any, tokens: int, images: int) -> float:
@@ -193,15 +193,15 @@ def _table(study: str, rows: dict[str, dict[str, Any]]) -> Any:
     ours = rows["ours"]
     title = f"{study}: {ours['prompts']} prompts, {ours['images']} images, at least {ours['least']:,} tokens"
     table = Table(
-        "", "seconds", "prompts/s", "images looked at", "tokens computed", "peak memory", "ours is", title=title
+        "", "seconds", "prompts/s", "images encoded", "tokens computed", "peak memory", "ours is", title=title
     )
     for way, row in rows.items():
         table.add_row(
             _WAYS[way],
             f"{row['seconds']:.1f}",
             f"{row['prompts'] / row['seconds']:.1f}",
-            f"{row['looked']:,}",
-            f"{row['computed']:,}",
+            f"{row['images_encoded']:,}",
+            f"{row['tokens_computed']:,}",
             f"{row['memory'] / 2**20:.0f} MiB",
             f"{row['seconds'] / ours['seconds']:.1f}×",
         )
