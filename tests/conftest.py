@@ -14,7 +14,7 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, build_mini
 from lcl_lab.models.mini.clip import build_clip, transformers_vision_tower
 from lcl_lab.models.mini.processor import build_processor
-from tests.models.shikra import write_released
+from tests.models.convert.factories import write_released
 from tests.sweeps.grids import ONE, run
 
 torch.set_num_threads(1)  # tiny models are fastest so

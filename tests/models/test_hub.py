@@ -10,7 +10,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint
 from lcl_lab.models.hub import is_hub_id
 from tests.hub import COMMIT, Hub, serve
-from tests.models.tiny import build
+from tests.models.factories import build
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from lcl_lab.models.engine.reference_engine import read_whole
 from lcl_lab.models.preflight import choose_dtype, needs
 from lcl_lab.models.transformers_model import load_hf
 from lcl_lab.prompts import chat
-from tests.models.tiny import build
+from tests.models.factories import build
 
 WORLD = load_dataset("world-100")
 PROMPT = chat(draw_episode(WORLD, 0, 0, 8))

@@ -22,7 +22,7 @@ from lcl_lab.models import Checkpoint, find_checkpoint, load_model
 from lcl_lab.models.server import ServerModel
 from lcl_lab.models.transformers_model import HFModel
 from lcl_lab.prompts import Prompt, chat
-from tests.models.tiny import build
+from tests.models.factories import build
 from tests.served import answering
 
 WORLD = load_dataset("world-100")

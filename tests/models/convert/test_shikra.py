@@ -26,7 +26,7 @@ from lcl_lab.models import find_checkpoint, load_model
 from lcl_lab.models.engine.prompt_encoder import Encoder
 from lcl_lab.models.engine.reference_engine import read_whole
 from lcl_lab.prompts import chat
-from tests.models.shikra import WORDS
+from tests.models.convert.factories import WORDS
 
 WORLD = load_dataset("world-100")
 

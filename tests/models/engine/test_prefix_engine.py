@@ -19,7 +19,7 @@ from lcl_lab.models.engine.prompt_encoder import Encoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine
 from lcl_lab.models.transformers_model import HFModel
 from lcl_lab.prompts import Prompt, chat
-from tests.models.tiny import ARCHITECTURES, build
+from tests.models.factories import ARCHITECTURES, build
 
 WORLD = load_dataset("world-100")
 
