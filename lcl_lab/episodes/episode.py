@@ -1,19 +1,31 @@
-"""An episode: a support that shows what names mean, and a query that must be named."""
+"""An episode: a support, whose labelled images show what two names mean, and a query to name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from io import BytesIO
+from typing import TYPE_CHECKING
 
+from lcl_lab import episodes
 from lcl_lab.concepts import ImageRef
+
+if TYPE_CHECKING:
+    from lcl_lab.concepts import Dataset
 
 __all__ = ["Episode", "Example"]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One support image with the name shown for it; the label is false where that is not its own."""
+    """One image of a support with its label.
+
+    Attributes:
+        image: the image.
+        label: the name that the prompt shows.
+        true_label: the name of the image's concept.
+    """
 
     image: ImageRef
     label: str
@@ -21,16 +33,25 @@ class Example:
 
     @property
     def false(self) -> bool:
+        """Whether the label is false."""
         return self.label != self.true_label
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A 2-way episode as plain data.
+    """A 2-way episode. In a notebook it displays as its images and labels.
 
-    `support` holds K examples in the order shown, K/2 of each concept (paper section 3.1: C = 2
-    prototypes); queries of the same `support_id` share it. `pair` names the two concepts and is the
-    cluster for statistics.
+    Attributes:
+        data: the name of the dataset.
+        seed: the study seed.
+        query_id: the number of the query in the study.
+        support_id: the number of the support; queries that share a support have the same.
+        pair: the two concepts, which are the cluster for statistics.
+        support: K examples in the order shown, K/2 of each concept (paper section 3.1).
+        query: the image to name.
+        true_name: the correct answer.
+        other_name: the name of the other concept.
+        dataset: where the images come from; not part of the episode's identity.
     """
 
     data: str
@@ -42,10 +63,11 @@ class Episode:
     query: ImageRef
     true_name: str
     other_name: str
+    dataset: Dataset | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def id(self) -> str:
-        """The same for equal episodes, whoever drew them."""
+        """16 hex digits that are the same for equal episodes, on every machine; stored in records."""
         content = (self.data, self.pair, self.support, self.query, self.true_name, self.other_name)
         return blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
@@ -58,3 +80,15 @@ class Episode:
         lines.append(f"  user       [{self.query}] What is in the image?")
         lines.append(f"  assistant  …   (true: {self.true_name}, other: {self.other_name})")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The episode for notebooks; see `episode_html`."""
+        return episodes.episode_html(self)
+
+    def _repr_png_(self) -> bytes | None:
+        """The episode as a picture, for viewers without HTML; see `episode_image`."""
+        if self.dataset is None:
+            return None
+        png = BytesIO()
+        episodes.episode_image(self).save(png, "PNG")
+        return png.getvalue()

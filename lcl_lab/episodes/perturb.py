@@ -1,79 +1,131 @@
-"""Changes an episode in one respect: which labels are false, in what order shots come, what things are called.
+"""Perturbations: each changes one aspect of an episode, such as false labels, order or names.
 
-False labels are nested: what is false at ratio 0.25 is false at 0.5 too. Draws depend on (study seed, support) or
-(study seed, query) and nothing else.
+Random choices depend on (study seed, support id) or (study seed, query id) only. False labels are nested: a label that
+is false at ratio 0.25 is also false at 0.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from lcl_lab.episodes.arguments import check_fraction, check_integer
 from lcl_lab.episodes.episode import Episode
+from lcl_lab.errors import UserError
 
-__all__ = ["falsify", "falsify_at", "falsify_some", "rename", "reorder"]
+__all__ = ["falsify", "falsify_at", "falsify_independently", "rename", "reorder"]
 
-_FALSE, _SOME, _ORDER = 1, 2, 3  # streams of draws; 0 is the support's own
+_FALSE, _INDEPENDENT, _ORDER = 1, 2, 3  # random streams; 0 belongs to the support
 
 
 def falsify(episode: Episode, ratio: float) -> Episode:
-    """Exactly round(ratio · K) of the labels replaced by the other concept's name (paper Figure 7)."""
+    """Make a share of the labels false: replace them by the other concept's name (paper Figure 7).
+
+    Args:
+        episode: the episode, with K shots.
+        ratio: the share of false labels, from 0 to 1; exactly round(ratio · K) become false.
+
+    Raises:
+        UserError: the ratio is out of range.
+    """
+    check_fraction("ratio", ratio)
     rng = np.random.default_rng([episode.seed, episode.support_id, _FALSE])
     ranks = rng.permutation(len(episode.support))
     count = round(ratio * len(episode.support))
-    return _flip(episode, {int(position) for position in ranks[:count]})
+    return _swap_labels(episode, {int(position) for position in ranks[:count]})
 
 
 def falsify_at(episode: Episode, position: int) -> Episode:
-    """The label of the shot at `position` (1 = first) replaced by the other concept's name (Figure 8).
+    """Make the label at one position false: replace it by the other concept's name (paper Figure 8).
+
+    Args:
+        episode: the episode, with K shots.
+        position: the position in the support, from 1 to K.
 
     Raises:
-        IndexError: there is no such shot.
+        UserError: there is no such position.
     """
-    if not 1 <= position <= len(episode.support):
-        raise IndexError(f"no shot {position} in a support of {len(episode.support)}")
-    return _flip(episode, {position - 1})
+    if not episode.support:
+        raise UserError("the support has no labels", option="position", value=position)
+    check_integer("position", position, least=1, most=len(episode.support))
+    return _swap_labels(episode, {position - 1})
 
 
-def falsify_some(episode: Episode, chance: float) -> Episode:
-    """Each label on its own replaced by the other concept's name with this chance, anew for every query."""
-    rng = np.random.default_rng([episode.seed, episode.query_id, _SOME])
-    flips = rng.random(len(episode.support)) < chance
-    return _flip(episode, {int(position) for position in np.flatnonzero(flips)})
+def falsify_independently(episode: Episode, probability: float) -> Episode:
+    """Make each label false with some probability, independently for every label and every query.
+
+    Args:
+        episode: the episode.
+        probability: from 0 to 1.
+
+    Raises:
+        UserError: the probability is out of range.
+    """
+    check_fraction("probability", probability)
+    rng = np.random.default_rng([episode.seed, episode.query_id, _INDEPENDENT])
+    flips = rng.random(len(episode.support)) < probability
+    return _swap_labels(episode, {int(position) for position in np.flatnonzero(flips)})
 
 
 def reorder(episode: Episode, order: int, balanced: bool = True) -> Episode:
-    """The same shots in another order: number 0 is the one that was drawn, the others are random.
+    """Show the same examples in another random order.
 
-    A balanced order is one that could have been drawn: every two consecutive shots are one of each concept.
+    Args:
+        episode: the episode.
+        order: the number of the order; 0 keeps the order.
+        balanced: only use orders that `draw_episode` could draw, where every two consecutive shots show one image
+            of each concept.
+
+    Raises:
+        UserError: the number is negative.
     """
+    check_integer("order", order)
     if order == 0:
         return episode
     rng = np.random.default_rng([episode.seed, episode.support_id, _ORDER, order, int(balanced)])
-    mixed = [episode.support[k] for k in rng.permutation(len(episode.support))]
+    shuffled = [episode.support[k] for k in rng.permutation(len(episode.support))]
     if balanced:
-        concepts = sorted({example.image.concept for example in mixed})
-        apart = ([e for e in mixed if e.image.concept == concept] for concept in concepts)
-        twos = [two if rng.random() < 0.5 else two[::-1] for two in zip(*apart, strict=True)]
-        mixed = [example for two in twos for example in two]
-    return replace(episode, support=tuple(mixed))
+        ids = sorted({example.image.concept for example in shuffled})
+        by_concept = ([example for example in shuffled if example.image.concept == id] for id in ids)
+        twos = [two if rng.random() < 0.5 else two[::-1] for two in zip(*by_concept, strict=True)]
+        shuffled = [example for two in twos for example in two]
+    return replace(episode, support=tuple(shuffled))
 
 
 def rename(episode: Episode, names: Mapping[str, str]) -> Episode:
-    """The same images under other names: what is true stays true, and what is false stays false."""
+    """Give the concepts other names. True labels stay true and false labels stay false.
+
+    Args:
+        episode: the episode.
+        names: the new name for each of the two old ones.
+
+    Raises:
+        UserError: an old name is missing, or both new names are the same.
+    """
+    old = (episode.true_name, episode.other_name)
+    _check_names(old, names)
     support = tuple(
         replace(example, label=names[example.label], true_label=names[example.true_label])
         for example in episode.support
     )
-    return replace(episode, support=support, true_name=names[episode.true_name], other_name=names[episode.other_name])
+    return replace(episode, support=support, true_name=names[old[0]], other_name=names[old[1]])
 
 
-def _flip(episode: Episode, positions: set[int]) -> Episode:
-    swap = {episode.true_name: episode.other_name, episode.other_name: episode.true_name}
+def _check_names(old: Collection[str], names: Mapping[str, str]) -> None:
+    for name in old:
+        if name not in names:
+            raise UserError(f"no new name for {name!r}; the episode's names are {', '.join(old)}", option="names")
+    if len({names[name] for name in old}) < len(old):
+        raise UserError("the two concepts need different names", option="names")
+
+
+def _swap_labels(episode: Episode, positions: Collection[int]) -> Episode:
+    """Replace the labels at the given positions, from 0, by the other name."""
+    other = {episode.true_name: episode.other_name, episode.other_name: episode.true_name}
     support = tuple(
-        replace(example, label=swap[example.label]) if k in positions else example
+        replace(example, label=other[example.label]) if k in positions else example
         for k, example in enumerate(episode.support)
     )
     return replace(episode, support=support)

@@ -1,19 +1,19 @@
-"""When an answer is right: the two metrics, always reported both (paper section 4)."""
+"""The two metrics that grade an answer; both are always reported (paper section 4)."""
 
 from __future__ import annotations
 
-__all__ = ["right_candidate", "right_open"]
+__all__ = ["is_correct_candidate", "is_correct_open"]
 
 
-def right_open(answer: str, true_name: str, other_name: str) -> bool:
-    """Open-ended: the true name is in the lower-cased answer, and the other is not in what remains.
+def is_correct_open(answer: str, true_name: str, other_name: str) -> bool:
+    """Grade generated text: it must contain the true name, and the other name must not be in the rest of it.
 
-    A model that answers something else is wrong, so a base model may score below chance.
+    Letter case does not matter. An answer that names neither is wrong, so a base model may score below chance.
     """
     text, true, other = answer.lower(), true_name.lower(), other_name.lower()
     return true in text and other not in text.replace(true, "")
 
 
-def right_candidate(loglik_true: float, loglik_other: float) -> bool:
-    """argmax over the two candidate names; a tie is no answer, and wrong."""
+def is_correct_candidate(loglik_true: float, loglik_other: float) -> bool:
+    """Grade log-likelihoods of the two names: that of the true name must be the higher one; a tie is wrong."""
     return loglik_true > loglik_other

@@ -1,31 +1,47 @@
-"""A picture of an episode: its images in a row with the labels shown, false ones in red."""
+"""Shows an episode as a picture or as HTML: its images with their labels, false ones in red."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from html import escape
+from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.episodes.episode import Episode
+from lcl_lab.errors import UserError
 
-__all__ = ["episode_image", "save_strip", "stacked"]
+__all__ = ["episode_html", "episode_image", "stack_images"]
 
-_TILE, _LABEL, _GAP, _LINE = 112, 34, 8, 20
-_PLAIN, _FALSE, _QUERY = "#222222", "#D55E00", "#0072B2"
+_TILE, _LABEL, _GAP, _LINE = 112, 34, 8, 20  # pixels
+_PLAIN, _FALSE, _QUERY, _NOTE = "#222222", "#D55E00", "#0072B2", "#777777"
 
 
 def episode_image(
     episode: Episode,
-    image: Callable[[ImageRef], Image.Image],
+    image: Callable[[ImageRef], Image.Image] | None = None,
     per_row: int = 8,
     answers: Sequence[tuple[str, str, bool]] = (),
 ) -> Image.Image:
-    """The support in reading order and the query last; a false label is red over the true name.
+    """Draw an episode: the support in its order, then the query, and below them any answers.
 
-    `answers` are lines below: who answered, what, and whether it was right.
+    A false label is red, with the true name below it.
+
+    Args:
+        episode: the episode.
+        image: returns the image of a reference; by default the episode's dataset does.
+        per_row: the number of images per row.
+        answers: for each model its name, its answer, and whether the answer is correct.
+
+    Raises:
+        UserError: no `image` is given, and the episode has no dataset.
     """
+    if image is None:
+        if episode.dataset is None:
+            raise UserError("has no dataset to take images from; create it with draw_episode", option="episode")
+        image = episode.dataset.image
     tiles = [
         _tile(image(e.image), e.label, f"is {e.true_label}" if e.false else "", _FALSE if e.false else _PLAIN)
         for e in episode.support
@@ -33,32 +49,74 @@ def episode_image(
     tiles.append(_tile(image(episode.query), "?", f"is {episode.true_name}", _QUERY))
     columns = min(per_row, len(tiles))
     rows = -(-len(tiles) // columns)
-    below = rows * (_TILE + _LABEL + _GAP) + _GAP
-    strip = Image.new("RGB", (columns * (_TILE + _GAP) + _GAP, below + len(answers) * _LINE), "white")
+    top_of_answers = rows * (_TILE + _LABEL + _GAP) + _GAP
+    size = (columns * (_TILE + _GAP) + _GAP, top_of_answers + len(answers) * _LINE)
+    picture = Image.new("RGB", size, "white")
     for k, tile in enumerate(tiles):
-        strip.paste(tile, (_GAP + k % columns * (_TILE + _GAP), _GAP + k // columns * (_TILE + _LABEL + _GAP)))
-    draw = ImageDraw.Draw(strip)
-    for line, (who, said, right) in enumerate(answers):
-        text = f"{who}: {said or '(nothing)'}  ({'right' if right else 'wrong'})"
-        place, colour = (_GAP, below + line * _LINE), _PLAIN if right else _FALSE
-        draw.text(place, text, fill=colour, font=ImageFont.load_default(14))
-    return strip
+        picture.paste(tile, (_GAP + k % columns * (_TILE + _GAP), _GAP + k // columns * (_TILE + _LABEL + _GAP)))
+    draw = ImageDraw.Draw(picture)
+    for line, (model, answer, correct) in enumerate(answers):
+        text = f"{model}: {answer or '(nothing)'}  ({'right' if correct else 'wrong'})"
+        position = (_GAP, top_of_answers + line * _LINE)
+        draw.text(position, text, fill=_PLAIN if correct else _FALSE, font=ImageFont.load_default(14))
+    return picture
 
 
-def stacked(strips: Sequence[Image.Image]) -> Image.Image:
-    """Strips under one another."""
-    sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height + _LINE for s in strips)), "white")
+def stack_images(images: Sequence[Image.Image]) -> Image.Image:
+    """Stack images vertically, left-aligned, on white."""
+    sheet = Image.new("RGB", (max(s.width for s in images), sum(s.height + _LINE for s in images)), "white")
     top = 0
-    for strip in strips:
-        sheet.paste(strip, (0, top))
-        top += strip.height + _LINE
+    for image in images:
+        sheet.paste(image, (0, top))
+        top += image.height + _LINE
     return sheet
 
 
-def save_strip(episode: Episode, image: Callable[[ImageRef], Image.Image], path: Path) -> Path:
-    """Write the picture strip; the format follows the ending of `path`."""
-    episode_image(episode, image).save(path)
-    return path
+def episode_html(episode: Episode) -> str:
+    """Show an episode as self-contained HTML: the support in its order, then the query.
+
+    A false label is red, with the true name below it. Images are embedded; an episode without a dataset shows their
+    references instead.
+    """
+    tiles = [
+        _html_tile(
+            episode, e.image, e.label, f"true name: {e.true_label}" if e.false else "", _FALSE if e.false else ""
+        )
+        for e in episode.support
+    ]
+    names = f"true name: {episode.true_name}, other name: {episode.other_name}"
+    tiles.append(_html_tile(episode, episode.query, "query", names, _QUERY))
+    head = f"{episode.data}, seed {episode.seed}, query {episode.query_id}, {len(episode.support)} shots"
+    return (
+        f'<div style="background:white;color:{_PLAIN};font:13px sans-serif;padding:8px">'
+        f'<div style="margin-bottom:6px">{escape(head)}</div>'
+        f'<div style="display:flex;flex-wrap:wrap;gap:{_GAP}px">{"".join(tiles)}</div></div>'
+    )
+
+
+def _html_tile(episode: Episode, ref: ImageRef, label: str, note: str, colour: str) -> str:
+    """One image with its label; `colour` frames it and is empty for true labels."""
+    box = f"box-sizing:border-box;width:{_TILE}px;height:{_TILE}px;border:3px solid {colour or 'transparent'}"
+    if episode.dataset is None:
+        picture = f'<div style="{box};overflow-wrap:anywhere;background:#eeeeee">{escape(str(ref))}</div>'
+    else:
+        source = _data_uri(episode.dataset.image(ref))
+        picture = f'<img src="{source}" alt="{escape(str(ref))}" style="{box};object-fit:contain">'
+    return (
+        f'<div style="width:{_TILE}px;text-align:center;overflow-wrap:anywhere">{picture}'
+        f'<div style="color:{colour or _PLAIN};font-weight:bold">{escape(label)}</div>'
+        f'<div style="color:{_NOTE};font-size:11px">{escape(note)}</div></div>'
+    )
+
+
+def _data_uri(image: Image.Image) -> str:
+    """A small copy of an image, as JPEG where the original is large."""
+    large = max(image.size) > 2 * _TILE
+    copy = image.convert("RGB")
+    copy.thumbnail((2 * _TILE, 2 * _TILE))
+    file = BytesIO()
+    copy.save(file, "JPEG" if large else "PNG")
+    return f"data:image/{'jpeg' if large else 'png'};base64,{b64encode(file.getvalue()).decode()}"
 
 
 def _tile(image: Image.Image, label: str, note: str, colour: str) -> Image.Image:
@@ -68,5 +126,5 @@ def _tile(image: Image.Image, label: str, note: str, colour: str) -> Image.Image
     if colour != _PLAIN:
         draw.rectangle((0, 0, _TILE - 1, _TILE - 1), outline=colour, width=3)
     draw.text((_TILE / 2, _TILE + 9), label, fill=colour, anchor="mm", font=ImageFont.load_default(13))
-    draw.text((_TILE / 2, _TILE + 25), note, fill="#777777", anchor="mm", font=ImageFont.load_default(11))
+    draw.text((_TILE / 2, _TILE + 25), note, fill=_NOTE, anchor="mm", font=ImageFont.load_default(11))
     return tile

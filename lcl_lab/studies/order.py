@@ -65,7 +65,7 @@ def _plan(config: Order) -> Plan:
 
     def under(vary: str, number: int, query: int) -> Episode:
         drawn = draw_episode(concepts, config.seed, query, config.shots, config.queries_per_support)
-        return redraw(concepts, drawn, number) if vary == DRAW else reorder(drawn, number, vary == ORDER)
+        return redraw(drawn, number) if vary == DRAW else reorder(drawn, number, vary == ORDER)
 
     # What was drawn first, in the order in which it was drawn, is number 0 of all.
     others = [(vary, number) for vary in (ORDER, ANY, DRAW) for number in range(1, config.repeats)]

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lcl_lab.concepts import load_dataset
 from lcl_lab.concepts.world import World
-from lcl_lab.episodes import draw_episode, falsify, right_candidate, right_open
+from lcl_lab.episodes import draw_episode, falsify, is_correct_candidate, is_correct_open
 from lcl_lab.models import Checkpoint, Model, load_model
 from lcl_lab.prompts import chat, draw_question
 
@@ -84,8 +84,8 @@ def _episodes(model: Model, exam: Exam) -> Iterator[dict[str, Any]]:
                 "false_ratio": ratio,
                 "query_id": episode.query_id,
                 "pair": episode.pair,
-                "correct_open": right_open(answer.text, episode.true_name, episode.other_name),
-                "correct_candidate": right_candidate(true.per_token, other.per_token),
+                "correct_open": is_correct_open(answer.text, episode.true_name, episode.other_name),
+                "correct_candidate": is_correct_candidate(true.per_token, other.per_token),
             }
 
 

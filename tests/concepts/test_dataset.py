@@ -30,7 +30,7 @@ def test_a_usable_dataset_passes() -> None:
 
 @pytest.mark.parametrize("attribute", ["name", "concepts", "pairs", "fingerprint", "image"])
 def test_a_missing_attribute_is_named(attribute: str) -> None:
-    with pytest.raises(UserError, match=f"^data my.py: .*no attribute '{attribute}'"):
+    with pytest.raises(UserError, match=rf"^data my.py: .*no attribute '{attribute}'"):
         check_dataset(make(**{attribute: None}), "data", "my.py")
 
 

@@ -87,7 +87,7 @@ def test_a_registered_dataset_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["world-100", "isekai-10", "my.py", "folder:x", ""])
 def test_a_name_that_would_be_ambiguous_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match=f"^name {name}"):
+    with pytest.raises(UserError, match=rf"^name {name}"):
         register_dataset(Mine(), name)  # type: ignore[arg-type]
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_makes_no_dataset_is_reported(tmp_path: Path, content: str |
     file = tmp_path / "mine.py"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(UserError, match=f"^data {file}: .*{reason}"):
+    with pytest.raises(UserError, match=rf"^data {file}: .*{reason}"):
         load_dataset(str(file))
 
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from lcl_lab.episodes import right_candidate, right_open
+from lcl_lab.episodes import is_correct_candidate, is_correct_open
 
 
 @pytest.mark.parametrize(
-    ("answer", "right"),
+    ("answer", "correct"),
     [
         ("cactihog", True),
         ('There is "Cactihog" in the image.', True),
@@ -16,16 +16,16 @@ from lcl_lab.episodes import right_candidate, right_open
         ("", False),
     ],
 )
-def test_the_true_name_alone_is_right(answer: str, right: bool) -> None:
-    assert right_open(answer, "cactihog", "cactus") is right
+def test_the_true_name_alone_is_correct(answer: str, correct: bool) -> None:
+    assert is_correct_open(answer, "cactihog", "cactus") is correct
 
 
 def test_a_name_inside_the_true_name_does_not_count_as_the_other() -> None:
-    assert right_open("a seahorse", "seahorse", "horse")
-    assert not right_open("a seahorse and a horse", "seahorse", "horse")
+    assert is_correct_open("a seahorse", "seahorse", "horse")
+    assert not is_correct_open("a seahorse and a horse", "seahorse", "horse")
 
 
 def test_the_more_likely_candidate_is_the_answer_and_a_tie_is_none() -> None:
-    assert right_candidate(-1.0, -2.0)
-    assert not right_candidate(-2.0, -1.0)
-    assert not right_candidate(-1.0, -1.0)
+    assert is_correct_candidate(-1.0, -2.0)
+    assert not is_correct_candidate(-2.0, -1.0)
+    assert not is_correct_candidate(-1.0, -1.0)

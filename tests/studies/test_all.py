@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lcl_lab.episodes import right_open
+from lcl_lab.episodes import is_correct_open
 from lcl_lab.errors import UserError
 from lcl_lab.store import read_run, runs
 from lcl_lab.studies.all import main, studies
@@ -133,8 +133,8 @@ def test_what_is_right_is_what_the_support_says_in_every_vocabulary(records: pd.
             asked = row.query_image.split(":")[1]
             (shown,) = {shown["label"] for shown in row.support if shown["image"].split(":")[1] == asked}
             assert shown == row.true_name
-            assert right_open(row.true_name, row.true_name, row.other_name)
-            assert not right_open(row.other_name, row.true_name, row.other_name)
+            assert is_correct_open(row.true_name, row.true_name, row.other_name)
+            assert not is_correct_open(row.other_name, row.true_name, row.other_name)
 
 
 @of("records", ["order"], indirect=True)

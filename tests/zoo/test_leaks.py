@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from lcl_lab.concepts import ImageRef, load_dataset
-from lcl_lab.episodes import Episode, draw_episode, right_candidate
+from lcl_lab.episodes import Episode, draw_episode, is_correct_candidate
 from lcl_lab.models import find_checkpoint, load_model, shipped
 from lcl_lab.prompts import chat
 from lcl_lab.zoo.release_criteria import LINK_MODELS
@@ -65,7 +65,7 @@ def right(name: str, changed: Callable[[Episode], Episode]) -> int:
     model = load_model(find_checkpoint(f"mini/{name}"), 50)
     prompts = [chat(changed(episode)) for episode in EPISODES]
     answers = model.answer(prompts, image)
-    return sum(right_candidate(a.logliks[0].per_token, a.logliks[1].per_token) for a in answers)
+    return sum(is_correct_candidate(a.logliks[0].per_token, a.logliks[1].per_token) for a in answers)
 
 
 @pytest.mark.parametrize("changed", [with_noise, with_labels_of_another, with_names_of_another])

@@ -1,0 +1,23 @@
+from .drawing import check_shots, draw_episode, redraw
+from .episode import Episode, Example
+from .perturb import falsify, falsify_at, falsify_independently, rename, reorder
+from .scoring import is_correct_candidate, is_correct_open
+from .visualize import episode_html, episode_image, stack_images
+
+__all__ = [
+    "Episode",
+    "Example",
+    "check_shots",
+    "draw_episode",
+    "episode_html",
+    "episode_image",
+    "falsify",
+    "falsify_at",
+    "falsify_independently",
+    "is_correct_candidate",
+    "is_correct_open",
+    "redraw",
+    "rename",
+    "reorder",
+    "stack_images",
+]
