@@ -1,19 +1,5 @@
-"""Prompts: how an episode reads to a model, as turns of a chat. Never imports torch."""
+"""Prompts: episodes and single questions as conversations with a model."""
 
-from lcl_lab.prompts.chat import QUESTION, Prompt, Turn, chat
-from lcl_lab.prompts.mini_vqa import ASK, CAPTION, KINDS, WHERE, Question, ask, draw_question, write_box
+import lazy_loader as _lazy
 
-__all__ = [
-    "ASK",
-    "CAPTION",
-    "KINDS",
-    "QUESTION",
-    "WHERE",
-    "Prompt",
-    "Question",
-    "Turn",
-    "ask",
-    "chat",
-    "draw_question",
-    "write_box",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from lcl_lab.concepts import Appearance, Box, ImageRef
-from lcl_lab.prompts import ASK, CAPTION, QUESTION, WHERE, Prompt, ask, write_box
+from lcl_lab.prompts import ASK, CAPTION, QUESTION, WHERE, Prompt, single_question, write_box
 from lcl_lab.strategies.link_episodes import dialogue
 
 __all__ = ["CORPUS", "BaseTasks"]
@@ -29,12 +29,12 @@ class BaseTasks:
     The rows of known objects, the only ones with names, come last.
 
     Attributes:
-        looks: what each image shows.
+        appearances: what each image shows.
         boxes: where it shows it.
         names: the name of the object, or "" for an object without one.
     """
 
-    looks: Sequence[Appearance]
+    appearances: Sequence[Appearance]
     boxes: Sequence[Box]
     names: Sequence[str]
 
@@ -44,14 +44,14 @@ class BaseTasks:
         row = self._row(rng, named)
         image = ImageRef(CORPUS, "", row)
         if named:
-            return ask(QUESTION, image, self.names[row])
+            return single_question(QUESTION, image, self.names[row])
         chance = rng.random()
         if chance < 0.2:
-            return ask(CAPTION, image, self.looks[row].describe())
+            return single_question(CAPTION, image, self.appearances[row].describe())
         if chance < 0.35:
-            return ask(WHERE, image, write_box(self.boxes[row]))
+            return single_question(WHERE, image, write_box(self.boxes[row]))
         factor = str(rng.choice(list(ASK)))
-        return ask(ASK[factor], image, getattr(self.looks[row], factor))
+        return single_question(ASK[factor], image, getattr(self.appearances[row], factor))
 
     def name_many(self, rng: np.random.Generator, shots: int) -> Prompt:
         """Draw an in-context prompt that can be answered without its labels: K + 1 known objects with their names.

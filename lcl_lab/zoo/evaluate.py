@@ -101,5 +101,5 @@ def _questions(model: Model, exam: Exam) -> Iterator[dict[str, Any]]:
             "query_id": number,
             "pair": pairs[image.concept],
             "kind": question.kind,
-            "correct": question.right(answer.text),
+            "correct": question.is_correct(answer.text),
         }

@@ -6,7 +6,7 @@ import pytest
 
 from lcl_lab.concepts import FACTORS, ImageRef, load_dataset
 from lcl_lab.concepts.world import World
-from lcl_lab.prompts import ASK, WHERE, Question, ask, draw_question, write_box
+from lcl_lab.prompts import ASK, WHERE, MiniQuestion, draw_question, single_question, write_box
 from lcl_lab.prompts.mini_vqa import read_box
 
 WORLD = load_dataset("world-100")
@@ -14,7 +14,7 @@ assert isinstance(WORLD, World)
 IMAGE = ImageRef("world-100", "000", 0)
 
 
-def drawn(seed: int, count: int) -> list[Question]:
+def drawn(seed: int, count: int) -> list[MiniQuestion]:
     return [draw_question(WORLD, list(WORLD.concepts), 40, seed, number) for number in range(count)]
 
 
@@ -26,18 +26,18 @@ def test_a_box_is_written_in_tenths_and_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "right"),
+    ("answer", "correct"),
     [("[2,2,7,7]", True), ("[3,2,7,7]", True), ("[0,0,3,3]", False), ("[8,8,1,1]", False), ("red", False), ("", False)],
 )
-def test_a_box_is_right_from_an_overlap_of_one_half(answer: str, right: bool) -> None:
+def test_a_box_is_correct_from_an_overlap_of_one_half(answer: str, correct: bool) -> None:
     box = (0.2, 0.2, 0.8, 0.8)
-    assert Question("box", ask(WHERE, IMAGE, write_box(box)), box).right(answer) is right
+    assert MiniQuestion("box", single_question(WHERE, IMAGE, write_box(box)), box).is_correct(answer) is correct
 
 
 def test_words_must_be_the_same() -> None:
-    question = Question("placement", ask(ASK["placement"], IMAGE, "on top"))
-    assert question.right("on  Top")
-    assert not question.right("top")
+    question = MiniQuestion("placement", single_question(ASK["placement"], IMAGE, "on top"))
+    assert question.is_correct("on  Top")
+    assert not question.is_correct("top")
 
 
 def test_questions_are_of_every_kind_and_true() -> None:
@@ -47,9 +47,9 @@ def test_questions_are_of_every_kind_and_true() -> None:
         (ref,) = question.prompt.images
         assert ref.number < 40
         truth = question.prompt.candidates[0]
-        assert question.right(truth)
+        assert question.is_correct(truth)
         if question.kind != "box":
-            assert truth == getattr(WORLD.look(ref.concept), question.kind)
+            assert truth == getattr(WORLD.appearance(ref.concept), question.kind)
 
 
 def test_a_question_depends_on_seed_and_number_alone() -> None:

@@ -1,7 +1,7 @@
-"""An episode as a conversation: each shot a question and its answer, the query a question left open.
+"""An episode as a conversation: every shot is a question with its answer, and the query is a question without one.
 
-The question comes before the image, as in the paper's wire format, so that an image and the name
-that it explains stand next to each other.
+The question precedes the image, as in the paper's prompt format, so that an image and the name that it explains are
+next to each other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ QUESTION = "What is in the image?"
 
 @dataclass(frozen=True)
 class Turn:
-    """What one side says: texts and images in order."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: who speaks.
+        parts: texts and images in order.
+    """
 
     role: Literal["user", "assistant"]
     parts: tuple[str | ImageRef, ...]
@@ -27,18 +32,24 @@ class Turn:
 
 @dataclass(frozen=True)
 class Prompt:
-    """Turns that end with the user's, and the candidate answers, the true name first."""
+    """A conversation for a model to continue.
+
+    Attributes:
+        turns: the turns; the last one is the user's.
+        candidates: answers whose log-likelihoods are measured, the true name first.
+    """
 
     turns: tuple[Turn, ...]
     candidates: tuple[str, ...]
 
     @property
     def images(self) -> tuple[ImageRef, ...]:
+        """All images in order."""
         return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, ImageRef))
 
 
 def chat(episode: Episode) -> Prompt:
-    """The episode as a chat of K + 1 questions (K = 0 is the zero-shot form)."""
+    """Write an episode with K shots as a conversation of K + 1 questions; with K = 0 it is the zero-shot prompt."""
     turns = []
     for example in episode.support:
         turns += [Turn("user", (QUESTION, example.image)), Turn("assistant", (example.label,))]

@@ -11,9 +11,9 @@ def test_each_shot_is_a_question_with_its_image_and_the_label_shown() -> None:
     episode = falsify(draw_episode(WORLD, 0, 5, 4), 0.5)
     turns = chat(episode).turns
     assert [turn.role for turn in turns] == ["user", "assistant"] * 4 + ["user"]
-    for example, asked, told in zip(episode.support, turns[::2], turns[1::2], strict=False):
-        assert asked.parts == (QUESTION, example.image)
-        assert told.parts == (example.label,)
+    for example, question, answer in zip(episode.support, turns[::2], turns[1::2], strict=False):
+        assert question.parts == (QUESTION, example.image)
+        assert answer.parts == (example.label,)
     assert turns[-1].parts == (QUESTION, episode.query)
 
 
