@@ -1,9 +1,9 @@
-"""The embedded model: a LLaVA of about 1.5 M parameters that learns to follow a link on a CPU.
+"""The mini model: a LLaVA of about 1.5 M parameters that learns to follow a link on a CPU.
 
-It is `LlavaForConditionalGeneration` with one change: the P = 64 patch features of an image are
-averaged over the four quadrants before the projector, so an image is I = 4 tokens. The decoder is a
-stock Llama. What lets it leave the plateau of in-context learning (Chan et al., arXiv 2205.05055) is
-its initialisation alone, see `_give_look_back_heads`.
+It is `LlavaForConditionalGeneration` with one change: the P = 64 patch features of an image are averaged over the four
+quadrants before the projector, so an image becomes I = 4 tokens. The decoder is a standard Llama. Only its
+initialisation lets it leave the loss plateau that precedes in-context learning (Chan et al., arXiv 2205.05055); see
+`_initialise_look_back_heads`. B is the batch size, D a width.
 """
 
 from __future__ import annotations
@@ -23,17 +23,25 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 __all__ = ["IMAGE_TOKENS", "MiniConfig", "MiniForConditionalGeneration", "build_mini", "pool_quadrants"]
 
 _SIDE = 2
-IMAGE_TOKENS = _SIDE**2  # I
+IMAGE_TOKENS = _SIDE**2
+"""I, the number of tokens of an image."""
 
 
 class MiniConfig(LlavaConfig):
-    """A `LlavaConfig` under its own name, so that `AutoModelForImageTextToText` finds the class below."""
+    """A `LlavaConfig` with its own `model_type`, by which `AutoModelForImageTextToText` finds the model class."""
 
     model_type = "lcl_mini"
 
 
 def pool_quadrants(patches: torch.Tensor) -> torch.Tensor:
-    """Mean patch feature of each quadrant: (B, P, D) → (B, I, D), P a square number."""
+    """Mean patch feature of each quadrant.
+
+    Args:
+        patches: (B, P, D), where P is a square number.
+
+    Returns:
+        (B, I, D)
+    """
     batch, count, width = patches.shape
     side = int(count**0.5)
     grid = patches.transpose(1, 2).reshape(batch, width, side, side)
@@ -41,10 +49,14 @@ def pool_quadrants(patches: torch.Tensor) -> torch.Tensor:
 
 
 class PooledProjector(nn.Module):
-    """Vision features to decoder inputs: each token sees its quadrant, and its own view of the whole image.
+    """Projects vision features to decoder inputs; each token combines its quadrant with the whole image.
 
-    The views matter: a name's position collects one part of its width from each token, and a part of a
-    quadrant says little, since things turn and move.
+    Each token has a separate projection of the whole image. This matters because a name's position gathers one part of
+    its width from each token, and objects rotate and move, so a part of a quadrant carries little information.
+
+    Args:
+        width: width of the vision features.
+        out: width of the decoder inputs.
     """
 
     def __init__(self, width: int, out: int) -> None:
@@ -54,16 +66,17 @@ class PooledProjector(nn.Module):
         self.whole = nn.Linear(width, _SIDE**2 * out)
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """Patch features (B, P, D_vision) → decoder inputs (B, I, D)."""
         return self.project(pool_quadrants(patches))
 
     def project(self, pooled: torch.Tensor) -> torch.Tensor:
-        """The trainable part alone, for frozen features that were pooled before: (B, I, D_vision) → (B, I, D)."""
+        """The trainable part only, for features that were pooled before: (B, I, D_vision) → (B, I, D)."""
         whole = self.whole(self.norm(pooled.mean(1))).unflatten(-1, (_SIDE**2, -1))
         return self.quadrant(self.norm(pooled)) + whole
 
 
 class MiniForConditionalGeneration(LlavaForConditionalGeneration):
-    """A LLaVA whose projector pools; its vision features can be computed apart, once."""
+    """A LLaVA whose projector pools, so that pooled vision features can be computed once and reused."""
 
     config_class = MiniConfig
 
@@ -82,7 +95,17 @@ class MiniForConditionalGeneration(LlavaForConditionalGeneration):
 def build_mini(
     tower: CLIPVisionModel, vocabulary: int, image_token: int, end_token: int
 ) -> MiniForConditionalGeneration:
-    """An untrained model around a trained and frozen vision tower; draws its weights from torch's generator."""
+    """An untrained model around a trained and frozen vision tower.
+
+    Args:
+        tower: the image tower of a mini CLIP.
+        vocabulary: number of tokens.
+        image_token: id of the image placeholder.
+        end_token: id of the token that ends an answer.
+
+    Returns:
+        A model whose weights are drawn from torch's global generator.
+    """
     text = LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=128,
@@ -108,20 +131,19 @@ def build_mini(
     model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.vision_tower.requires_grad_(False)
     model.generation_config.eos_token_id = end_token
-    _give_look_back_heads(model)
+    _initialise_look_back_heads(model)
     return model
 
 
-def _give_look_back_heads(model: MiniForConditionalGeneration) -> None:
-    """Initialise the decoder so that following a link is a short way to learn.
+def _initialise_look_back_heads(model: MiniForConditionalGeneration) -> None:
+    """Initialise the decoder so that following a link is quick to learn.
 
-    A name can only be matched to a later query if its position carries what its image looked like.
-    A plain transformer must first invent the heads that carry it, with nothing to reward them until
-    the heads that match exist too. So, before training: in the first layer every head averages the
-    last few positions (biases of query and key, turned by the rotary embedding, peak at that distance)
-    and copies its share of the width, so that an image's tokens reach its name and, the same way, the
-    end of the query; in the layers above, query and key projections are equal, so that alike
-    positions attend to each other. All of it is free to change in training.
+    A name can only be matched to a later query if its position carries the features of its image. A randomly
+    initialised transformer must first learn heads that copy these features, and gets no reward for it until other
+    heads match them. So, before training, every head of the first layer averages the last few positions (the biases
+    of query and key, rotated by the rotary embedding, peak at that distance) and copies its share of the width: the
+    features of an image reach its name and, likewise, the end of the query. In the other layers, query and key
+    projections are equal, so that similar positions attend to each other. Training may change all of it.
     """
     layers = model.model.language_model.layers
     with torch.no_grad():
@@ -130,15 +152,15 @@ def _give_look_back_heads(model: MiniForConditionalGeneration) -> None:
             attention = layer.self_attn
             nn.init.normal_(attention.k_proj.weight, std=_MATCH_STD)
             attention.q_proj.weight.copy_(attention.k_proj.weight)
-        # Names are as loud as the images that are copied onto them, or they drown.
-        nn.init.normal_(model.get_input_embeddings().weight, std=_WORD_STD)
+        # Embeddings of names must be as large as the image features that are copied onto them.
+        nn.init.normal_(model.get_input_embeddings().weight, std=_EMBEDDING_STD)
 
 
 _MATCH_STD = 0.06
-_WORD_STD = 0.5
-_COPY = 1.0  # size of what a look-back head copies
-_DISTANCE = 2.5  # positions back
-_SHARPNESS = 2.0  # size of the biases; at 2 the positions next to the peak get 0.6 of its weight
+_EMBEDDING_STD = 0.5
+_COPY = 1.0  # gain of the copied features
+_DISTANCE = 2.5  # positions back where attention peaks
+_SHARPNESS = 2.0  # of the peak; at 2, its neighbouring positions get 0.6 of its weight
 
 
 def _look_back(attention: LlamaAttention, theta: float) -> None:
@@ -147,13 +169,13 @@ def _look_back(attention: LlamaAttention, theta: float) -> None:
     frequencies = theta ** (-torch.arange(size // 2) / (size // 2))
     angles = frequencies * _DISTANCE
     for head in range(heads):
-        own = slice(head * size, (head + 1) * size)
-        attention.k_proj.bias[own] = _SHARPNESS * torch.cat([torch.ones(size // 2), torch.zeros(size // 2)])
-        attention.q_proj.bias[own] = _SHARPNESS * torch.cat([torch.cos(angles), -torch.sin(angles)])
+        share = slice(head * size, (head + 1) * size)
+        attention.k_proj.bias[share] = _SHARPNESS * torch.cat([torch.ones(size // 2), torch.zeros(size // 2)])
+        attention.q_proj.bias[share] = _SHARPNESS * torch.cat([torch.cos(angles), -torch.sin(angles)])
         copied = torch.zeros(size, attention.v_proj.in_features)
-        copied[:, own] = torch.eye(size)
-        attention.v_proj.weight[own] = copied
-        attention.o_proj.weight[:, own] = _COPY * copied.T
+        copied[:, share] = torch.eye(size)
+        attention.v_proj.weight[share] = copied
+        attention.o_proj.weight[:, share] = _COPY * copied.T
 
 
 AutoConfig.register(MiniConfig.model_type, MiniConfig)

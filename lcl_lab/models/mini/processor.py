@@ -1,8 +1,8 @@
-"""The embedded model's words: a small WordPiece vocabulary, a chat template and an image processor.
+"""The processor of the mini models: a small WordPiece vocabulary, a chat template and an image processor.
 
-Words of descriptions are tokens; every other word, and so every invented name, is spelled letter by
-letter. The question of an episode is a single token: what lies between an image and its name must
-stay within the reach of the first layer (see `lcl_lab.models.mini.architecture`).
+Words of descriptions are tokens. Every other word, and so every invented name, is spelled letter by letter. The
+question of an episode is a single token, since the first layer only looks a few positions back (see
+`lcl_lab.models.mini.architecture`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from lcl_lab.prompts import QUESTION
 __all__ = ["build_processor"]
 
 _SPECIAL = ("<pad>", "<unk>", "<image>", "<|user|>", "<|assistant|>", "<|end|>")
-_ASKING = "are describe does have how image is it its many parts pattern second shape the what where which".split()
-_MARKS = "?.,[]"
+_QUESTION_WORDS = (
+    "are describe does have how image is it its many parts pattern second shape the what where which".split()
+)
+_PUNCTUATION = "?.,[]"
 _TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message.role + '|>' }}"
     "{% for part in message.content %}{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}"
@@ -31,7 +33,11 @@ _TEMPLATE = (
 
 
 def build_processor(image_tokens: int) -> LlavaProcessor:
-    """A `LlavaProcessor` for images of `IMAGE_SIZE` pixels that become `image_tokens` tokens (a square number)."""
+    """A `LlavaProcessor` for square images of `IMAGE_SIZE` pixels.
+
+    Args:
+        image_tokens: number of tokens of an image, a square number.
+    """
     images = CLIPImageProcessorPil(
         do_resize=True,
         size={"shortest_edge": IMAGE_SIZE},
@@ -50,7 +56,7 @@ def build_processor(image_tokens: int) -> LlavaProcessor:
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:
-    words = {*description_words(), *_ASKING, *_MARKS}
+    words = {*description_words(), *_QUESTION_WORDS, *_PUNCTUATION}
     letters = ascii_lowercase + digits
     vocabulary = [*_SPECIAL, QUESTION, *letters, *(f"##{letter}" for letter in letters), *sorted(words - set(letters))]
     tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>"))

@@ -1,4 +1,4 @@
-"""Carries the image tower of an open_clip CLIP over to `transformers`, weight for weight."""
+"""Converts the image tower of an open_clip CLIP to `transformers`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ _BLOCK = {
 def vision_tower_from_open_clip(state: Mapping[str, torch.Tensor], config: CLIPVisionConfig) -> CLIPVisionModel:
     """A `CLIPVisionModel` with the weights of `visual.*` in an open_clip state dict.
 
-    Hidden states are equal up to rounding. The projection to the space shared with text stays behind.
+    Hidden states are equal up to rounding errors. The projection to the shared embedding space is left out.
+
+    Args:
+        state: state dict of an open_clip CLIP.
+        config: the config of the result.
 
     Raises:
-        RuntimeError: the config does not fit the weights.
+        RuntimeError: the weights do not match the config.
     """
     tower = CLIPVisionModel(config)
     prefix = "vision_model." if any(k.startswith("vision_model.") for k in tower.state_dict()) else ""
