@@ -1,4 +1,4 @@
-"""A logistic model of clustered answers.
+"""Logistic regression of clustered answers.
 
 Letters: N answers, P parameters, C clusters.
 """
@@ -9,28 +9,33 @@ import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
 
 __all__ = ["clustered_logistic"]
 
 
 def clustered_logistic(
-    design: ArrayLike, right: ArrayLike, groups: ArrayLike
+    design: ArrayLike, correct: ArrayLike, groups: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The (P,) parameters of log-odds = design · parameters, and their (P, P) covariance.
+    """Fit log-odds(correct) = design · β by generalised estimating equations with working independence.
 
-    Generalised estimating equations with working independence (Liang and Zeger 1986) over (N, P) `design`, (N,)
-    answers and their (N,) clusters, numbered from 0. The covariance is robust to answers of a cluster being alike, and
-    corrected for few clusters (Mancl and DeRouen 2001). It is that of `statsmodels`, `GEE(…).fit(cov_type=
-    "bias_reduced")`, which solves a system as large as each cluster: their correction is the step that the parameters
-    take when a cluster is left out, and systems of P equations give it.
+    The point estimates are those of ordinary logistic regression (Liang and Zeger 1986). The covariance is robust to
+    correlated answers within a cluster and corrected for few clusters (Mancl and DeRouen 2001): Σ_c δ_c δ_cᵀ, where
+    δ_c = (I − I_c)⁻¹ s_c is the step that β takes when cluster c, with score s_c and information I_c, is left out. It
+    equals that of statsmodels, ``GEE(…).fit(cov_type="bias_reduced")``, but solves systems of P equations instead of
+    one per cluster that is as large as the cluster.
 
-    The covariance is nan where a cluster's answers alone tell a parameter.
+    Args:
+        design: (N, P) predictors, with a column of ones for an intercept.
+        correct: (N,) zeros and ones.
+        groups: (N,) clusters, numbered from 0.
+
+    Returns:
+        The (P,) parameters β and their (P, P) covariance, which is nan if a parameter depends on a single cluster.
     """
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
-
-    matrix, answers, clusters = np.asarray(design, float), np.asarray(right, float), np.asarray(groups)
-    with warnings.catch_warnings(action="ignore"):  # of answers that a dose separates; whoever asks looks at the errors
+    matrix, answers, clusters = np.asarray(design, float), np.asarray(correct, float), np.asarray(groups)
+    with warnings.catch_warnings(action="ignore"):  # perfect separation: callers check the covariance
         fit = GLM(answers, matrix, family=Binomial()).fit()
     count, parameters = int(clusters.max()) + 1, matrix.shape[1]
     scores = np.zeros((count, parameters))

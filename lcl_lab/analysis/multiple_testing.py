@@ -1,4 +1,4 @@
-"""Several tests at once: p-values that stay honest over a family of comparisons."""
+"""P-values adjusted for a family of tests."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 __all__ = ["adjust"]
 
 
 def adjust(p_values: Sequence[float]) -> pd.DataFrame:
-    """One row a test, in order: `p`; `holm`, which keeps the chance of any false finding (Holm 1979); `bh`, which
-    keeps the share of false ones among the findings (Benjamini and Hochberg 1995). A missing p-value (nan) is of a
-    test that could not be made: it stays missing and does not count.
-    """
-    from statsmodels.stats.multitest import multipletests
+    """Adjust the p-values of a family of tests.
 
-    given = np.asarray(p_values, float)
-    made = ~np.isnan(given)
-    columns = {"p": given}
+    Args:
+        p_values: one per test; nan for a test that could not be made, which stays nan and does not count.
+
+    Returns:
+        One row per test, in order, with the columns ``p``; ``holm``, which controls the probability of any false
+        positive (Holm 1979); and ``bh``, which controls the expected share of false positives among the positives
+        (Benjamini and Hochberg 1995).
+    """
+    values = np.asarray(p_values, float)
+    tested = ~np.isnan(values)
+    columns = {"p": values}
     for name, method in (("holm", "holm"), ("bh", "fdr_bh")):
-        columns[name] = np.full(len(given), np.nan)
-        if made.any():
-            columns[name][made] = multipletests(given[made], method=method)[1]
+        columns[name] = np.full(len(values), np.nan)
+        if tested.any():
+            columns[name][tested] = multipletests(values[tested], method=method)[1]
     return pd.DataFrame(columns)

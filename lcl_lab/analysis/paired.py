@@ -1,5 +1,6 @@
-"""What a condition changes, measured on the same queries: the paired difference and McNemar's exact test, for
-independent queries and for clusters of them.
+"""Differences between two conditions measured on the same queries: estimate, interval, and McNemar's exact test.
+
+Letters: N queries, C clusters.
 """
 
 from __future__ import annotations
@@ -11,31 +12,46 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
 
-from lcl_lab.analysis.accuracy import require_columns
+from lcl_lab.analysis.accuracies import require_columns
 from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
 from lcl_lab.errors import UserError
 
 __all__ = ["PairedDifference", "cluster_mcnemar", "difference_interval", "paired_difference", "paired_values"]
 
-_MANY = 200  # clusters that changed, from which the exact distribution is normal for all that matters
+_MANY = 200  # clusters with a change; above it the normal approximation is accurate
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much better condition b does than condition a on the queries that both answered."""
+    """The difference in accuracy between conditions a and b on the same queries.
 
-    estimate: float  # accuracy_b − accuracy_a
+    Attributes:
+        estimate: accuracy_b − accuracy_a.
+        low: lower end of the 95 % interval.
+        high: upper end of the interval.
+        accuracy_a: accuracy under a.
+        accuracy_b: accuracy under b.
+        n: number of queries.
+        clusters: number of clusters, such as concept pairs.
+        gains: queries wrong under a and right under b.
+        losses: queries right under a and wrong under b.
+        p_independent: McNemar's exact test, which treats queries as independent.
+        p_value: the same test for clustered queries, see `cluster_mcnemar`.
+    """
+
+    estimate: float
     low: float
     high: float
     accuracy_a: float
     accuracy_b: float
-    n: int  # queries
+    n: int
     clusters: int
-    gains: int  # wrong under a, right under b
-    losses: int  # right under a, wrong under b
-    p_independent: float  # McNemar's exact test, which takes the queries as independent
-    p_value: float  # the same for clusters of queries, see `cluster_mcnemar`
+    gains: int
+    losses: int
+    p_independent: float
+    p_value: float
 
 
 def paired_difference(
@@ -48,19 +64,25 @@ def paired_difference(
     cluster: str = "pair",
     level: float = 0.95,
 ) -> PairedDifference:
-    """mean(b) − mean(a) of a column of truths, over records paired by the columns `on`.
+    """The mean of b − a over paired records, with interval and test.
 
-    A condition is the values that its records have, as in `{"model": "lcl", "false_ratio": 0.5}`; `on` must tell its
-    records apart, so it names also "model" or "seed" when the frame has several and the conditions leave them open.
-    The interval resamples clusters (`cluster_bootstrap`). With fewer than `FEW` effective queries on which the
-    difference is not the usual one (almost all agree, or almost all change), the shares of gains and of losses get
-    Wilson's intervals on their effective sizes, combined by MOVER (Zou and Donner 2008): two conditions that agree
-    on every query still have an interval of some width.
+    The interval is `difference_interval`, the p-value `cluster_mcnemar`.
 
-    Raises UserError when a column is missing, a condition has no records, or the pairing is not one to one.
+    Args:
+        frame: records with the columns that the other arguments name.
+        column: 0/1 outcomes.
+        a: column values that select the records of condition a, such as ``{"model": "lcl", "false_ratio": 0.5}``.
+        b: column values that select the records of condition b.
+        rng: draws the bootstrap.
+        on: columns that identify a record within a condition, and pair records across the two. Include ``"model"`` or
+            ``"seed"`` if the frame has several and the conditions do not fix them.
+        cluster: the column with clusters.
+        level: coverage of the interval.
+
+    Raises:
+        UserError: a column is missing, a condition has no records or records without a value, or the pairing is not
+            one to one.
     """
-    from statsmodels.stats.contingency_tables import mcnemar
-
     before, after, clusters = paired_values(frame, column, a, b, on, cluster)
     low, high = difference_interval(after - before, clusters, rng, level)
     gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
@@ -89,46 +111,58 @@ def paired_values(
     on: Sequence[str] = ("query_id",),
     cluster: str = "pair",
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.object_]]:
-    """The (N,) values under a and under b of the same queries, and the clusters of these.
+    """The outcomes of the same queries under conditions a and b; arguments as in `paired_difference`.
 
-    Raises UserError as `paired_difference` does.
+    Returns:
+        (N,) outcomes under a, (N,) outcomes under b, and the (N,) clusters of the queries.
+
+    Raises:
+        UserError: as `paired_difference`.
     """
     require_columns(frame, [column, cluster, *on, *a, *b])
     left, right = (_side(frame, column, condition, on, cluster) for condition in (a, b))
-    alone = left.index.symmetric_difference(right.index)
-    if len(alone):
-        raise UserError(f"{len(alone)} queries have only one of {dict(a)} and {dict(b)}, first {_show(on, alone[0])}")
+    unpaired = left.index.symmetric_difference(right.index)
+    if len(unpaired):
+        first = _describe(on, unpaired[0])
+        raise UserError(f"{len(unpaired)} queries have only one of {dict(a)} and {dict(b)}, first {first}")
     right = right.loc[left.index]
     clusters = left[cluster].to_numpy()
     moved = clusters != right[cluster].to_numpy()
     if moved.any():
         raise UserError(
-            f"{_show(on, left.index[moved][0])} has another {cluster!r} under {dict(a)} than under {dict(b)}"
+            f"{_describe(on, left.index[moved][0])} has a different {cluster!r} under {dict(a)} than under {dict(b)}"
         )
     before, after = (side[column].to_numpy(dtype=np.float64) for side in (left, right))
     return before, after, clusters
 
 
 def cluster_mcnemar(difference: ArrayLike, clusters: ArrayLike) -> float:
-    """McNemar's exact test where queries come in clusters: the two-sided p-value of (N,) differences in {−1, 0, 1}.
+    """McNemar's exact test for clustered queries.
 
-    The statistic is that of the cluster-adjusted tests, the sum of each cluster's gains minus losses (Durkalski et
-    al. 2003). Its distribution is exact: if the conditions do the same, each cluster's sum is as likely with the
-    other sign; above 200 clusters that changed it is their normal limit. With every query a cluster of its own it is
-    McNemar's exact test.
+    The statistic is T = |Σ_c s_c|, s_c being gains minus losses of cluster c, as in cluster-adjusted tests (Durkalski
+    et al. 2003). Its distribution is exact: under the null hypothesis each s_c has either sign with probability 1/2.
+    With more than 200 clusters whose sum is not 0, the normal approximation with continuity correction is used. If
+    every query is its own cluster, this is McNemar's exact test.
+
+    Args:
+        difference: (N,) values in {−1, 0, 1}: outcome under b minus outcome under a.
+        clusters: (N,) the cluster of each query.
+
+    Returns:
+        The two-sided p-value.
     """
     names = np.unique(np.asarray(clusters), return_inverse=True)[1]
     sums = np.abs(np.rint(np.bincount(names, np.asarray(difference, float)))).astype(int)
     observed = abs(round(float(np.sum(difference))))
     if (sums > 0).sum() > _MANY:
-        # Sums go in steps of 2, so half a step is taken off.
+        # Sums change in steps of 2, so the continuity correction is 1.
         return min(1.0, float(2 * stats.norm.sf((observed - 1) / np.sqrt((sums**2).sum()))))
-    chances = np.ones(1)  # of the sum of signed cluster sums, from −total to +total
+    probability = np.ones(1)  # of each signed sum, from −total to +total
     for size in sums[sums > 0]:
         gap = np.zeros(2 * size)
-        chances = (np.concatenate([chances, gap]) + np.concatenate([gap, chances])) / 2
-    total = len(chances) // 2
-    return min(1.0, float(chances[np.abs(np.arange(-total, total + 1)) >= observed].sum()))
+        probability = (np.concatenate([probability, gap]) + np.concatenate([gap, probability])) / 2
+    total = len(probability) // 2
+    return min(1.0, float(probability[np.abs(np.arange(-total, total + 1)) >= observed].sum()))
 
 
 def _side(
@@ -144,16 +178,16 @@ def _side(
     if rows.isna().to_numpy().any():
         raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
     indexed = rows.set_index(list(on))
-    twice = indexed.index[indexed.index.duplicated()]
-    if len(twice):
-        same = frame.loc[mask].set_index(list(on)).loc[[twice[0]]]
+    repeated = indexed.index[indexed.index.duplicated()]
+    if len(repeated):
+        same = frame.loc[mask].set_index(list(on)).loc[[repeated[0]]]
         differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
-        hint = f"; they differ in {', '.join(differ)}" if differ else ", all alike"
-        raise UserError(f"{_show(on, twice[0])} has {len(same)} records under {dict(condition)}{hint}")
+        hint = f"; they differ in {', '.join(differ)}" if differ else ", all identical"
+        raise UserError(f"{_describe(on, repeated[0])} has {len(same)} records under {dict(condition)}{hint}")
     return indexed[[column, cluster]].sort_index()
 
 
-def _show(on: Sequence[str], key: object) -> str:
+def _describe(on: Sequence[str], key: object) -> str:
     values = key if isinstance(key, tuple) else (key,)
     return ", ".join(f"{name} {value!r}" for name, value in zip(on, values, strict=True))
 
@@ -161,14 +195,30 @@ def _show(on: Sequence[str], key: object) -> str:
 def difference_interval(
     difference: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator, level: float = 0.95
 ) -> tuple[float, float]:
-    """The interval of the mean of (N,) differences in {−1, 0, 1} in (N,) clusters, see `paired_difference`."""
+    """Interval of the mean of paired differences.
+
+    `cluster_bootstrap`, unless fewer than `FEW` effective queries differ from the most common difference (almost all
+    agree, or almost all change). Then the share g of gains and the share l of losses get Wilson's intervals on their
+    effective sizes, combined by MOVER (Zou and Donner 2008):
+    low = g − l − √((g − g_low)² + (l_high − l)²), high = g − l + √((g_high − g)² + (l − l_low)²).
+    Two conditions that agree on every query thus still have an interval of positive width.
+
+    Args:
+        difference: (N,) values in {−1, 0, 1}.
+        clusters: (N,) the cluster of each query.
+        rng: draws the bootstrap.
+        level: coverage of the interval.
+
+    Returns:
+        The lower and upper end.
+    """
     estimate = float(difference.mean())
     _, counts = np.unique(difference, return_counts=True)
-    usual = float(counts.max()) / len(difference)
+    commonest = float(counts.max()) / len(difference)
     shares = [(difference == sign).astype(np.float64) for sign in (+1, -1)]
     sizes = [effective_size(share, clusters, level) for share in shares]
     low, high = (
-        cluster_bootstrap(difference, clusters, rng, level=level) if min(sizes) * (1 - usual) >= FEW else (0.0, 0.0)
+        cluster_bootstrap(difference, clusters, rng, level=level) if min(sizes) * (1 - commonest) >= FEW else (0.0, 0.0)
     )
     if low < high:
         return low, high

@@ -12,19 +12,19 @@ from .simulated import CLUSTERS, PAIRS, SIZE, clustered
     ("successes", "n", "low", "high"),
     [(8, 10, 0.4902, 0.9433), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662)],
 )
-def test_wilson_gives_the_values_of_the_literature(successes: int, n: int, low: float, high: float) -> None:
+def test_wilson_gives_published_values(successes: int, n: int, low: float, high: float) -> None:
     # 81 of 263 is the example of Newcombe (1998), method 3.
     assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(1, 0), (-1, 5), (6, 5)])
-def test_what_is_no_proportion_is_refused(successes: int, n: int) -> None:
-    with pytest.raises(ValueError, match="no proportion"):
+def test_counts_that_are_not_a_proportion_are_rejected(successes: int, n: int) -> None:
+    with pytest.raises(ValueError, match="not a proportion"):
         wilson(successes, n)
 
 
 @pytest.mark.parametrize("mean", [0.2, 0.5, 0.8])
-def test_the_cluster_bootstrap_covers_as_often_as_it_says(mean: float) -> None:
+def test_the_cluster_bootstrap_has_nominal_coverage(mean: float) -> None:
     rng = np.random.default_rng(int(10 * mean))
     covered = 0
     for _ in range(1200):
@@ -33,13 +33,13 @@ def test_the_cluster_bootstrap_covers_as_often_as_it_says(mean: float) -> None:
     assert 0.93 <= covered / 1200 <= 0.97
 
 
-def test_wilson_covers_independent_queries_as_often_as_it_says() -> None:
+def test_wilson_has_nominal_coverage_for_independent_queries() -> None:
     rng = np.random.default_rng(0)
     intervals = [wilson(int(k), 200) for k in rng.binomial(200, 0.8, size=4000)]
     assert 0.93 <= np.mean([low <= 0.8 <= high for low, high in intervals]) <= 0.97
 
 
-def test_alike_queries_of_a_pair_widen_the_interval() -> None:
+def test_correlated_queries_of_a_pair_widen_the_interval() -> None:
     values = np.repeat(np.arange(CLUSTERS) % 2, SIZE).astype(float)
     low, high = cluster_bootstrap(values, PAIRS, np.random.default_rng(0))
     independent = wilson(values.sum(), len(values))
@@ -54,7 +54,7 @@ def test_a_perfect_score_still_has_an_interval(value: float) -> None:
     assert high - low > 0.05
 
 
-def test_the_generator_alone_decides_the_draws() -> None:
+def test_the_interval_depends_on_the_generator_only() -> None:
     values = clustered(np.random.default_rng(0), 0.5)
     found = [cluster_bootstrap(values, PAIRS, np.random.default_rng(seed), draws=100) for seed in (1, 1, *range(2, 12))]
     assert found[0] == found[1]
@@ -64,13 +64,13 @@ def test_the_generator_alone_decides_the_draws() -> None:
 @pytest.mark.parametrize(
     ("values", "clusters", "message"),
     [
-        ([], [], "two filled arrays"),
-        ([1, 0], [1], "two filled arrays"),
+        ([], [], "one-dimensional, of equal length"),
+        ([1, 0], [1], "one-dimensional, of equal length"),
         ([1, np.nan], [1, 2], "missing or not finite"),
         ([1.0, 0.0], ["a", None], "no cluster"),
-        ([0.5, 0.2], [1, 1], "one cluster alone"),
+        ([0.5, 0.2], [1, 1], "single cluster"),
     ],
 )
-def test_values_that_have_no_interval_are_refused(values: list, clusters: list, message: str) -> None:
+def test_values_without_an_interval_are_rejected(values: list, clusters: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cluster_bootstrap(values, clusters, np.random.default_rng(0))

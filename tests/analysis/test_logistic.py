@@ -8,7 +8,7 @@ from lcl_lab.analysis.logistic import clustered_logistic
 
 
 @pytest.mark.parametrize(("clusters", "effects"), [(5, 1), (40, 1), (60, 16)])
-def test_it_is_statsmodels_gee_with_the_correction_for_few_clusters(clusters: int, effects: int) -> None:
+def test_it_equals_statsmodels_gee_with_the_correction_for_few_clusters(clusters: int, effects: int) -> None:
     rng = np.random.default_rng(clusters + effects)
     groups = rng.integers(clusters, size=40 * clusters)
     groups[:clusters] = np.arange(clusters)  # each is there, and none is as large as the next
@@ -24,7 +24,7 @@ def test_it_is_statsmodels_gee_with_the_correction_for_few_clusters(clusters: in
     np.testing.assert_allclose(covariance, theirs.cov_params(), rtol=1e-5)
 
 
-def test_what_one_cluster_alone_tells_has_no_covariance() -> None:
+def test_a_parameter_that_depends_on_one_cluster_has_no_covariance() -> None:
     groups = np.repeat(np.arange(4), 6)
     only = (groups == 0).astype(float) * (np.arange(24) % 2)
     right = np.arange(24) % 3 == 0

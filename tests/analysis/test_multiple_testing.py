@@ -13,7 +13,7 @@ def test_it_gives_the_values_of_r() -> None:
     assert found["bh"].tolist() == pytest.approx([0.025, 0.0275, 0.1 / 3, 0.05, 0.13])
 
 
-def test_a_test_that_was_not_made_does_not_count() -> None:
+def test_a_missing_test_does_not_count() -> None:
     found = adjust([0.02, np.nan, 0.01])
     assert found["holm"].tolist()[::2] == pytest.approx([0.02, 0.02])
     assert np.isnan(found["holm"][1])
@@ -21,7 +21,7 @@ def test_a_test_that_was_not_made_does_not_count() -> None:
     assert adjust([]).empty
 
 
-def test_holm_keeps_the_chance_of_any_false_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_holm_controls_the_probability_of_any_false_positive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gc.collect", lambda: 0)  # statsmodels does so at every call
     rng = np.random.default_rng(0)
     families = rng.random((1000, 6))

@@ -32,12 +32,12 @@ def test_the_difference_is_that_of_the_accuracies() -> None:
     assert found.gains - found.losses == round(200 * found.estimate)
 
 
-def test_mcnemar_is_the_exact_test_on_the_queries_that_changed() -> None:
+def test_mcnemar_is_the_exact_test_on_the_changed_queries() -> None:
     found = paired_difference(records(), COLUMN, {"model": "b", "false_ratio": 0.0}, NO, np.random.default_rng(0))
     assert found.p_independent == pytest.approx(binomtest(found.gains, found.gains + found.losses).pvalue)
 
 
-def test_the_interval_covers_and_the_test_errs_as_often_as_they_say() -> None:
+def test_interval_and_test_have_nominal_coverage_and_size() -> None:
     rng = np.random.default_rng(1)
     covered = rejected = 0
     for _ in range(600):
@@ -67,7 +67,7 @@ def changes(rng: np.random.Generator, clusters: int) -> tuple[np.ndarray, np.nda
 
 
 @pytest.mark.parametrize("clusters", [8, 40])
-def test_for_clusters_mcnemar_errs_no_more_than_it_says_where_the_usual_one_does(clusters: int) -> None:
+def test_cluster_mcnemar_keeps_its_size_where_the_independent_test_does_not(clusters: int) -> None:
     rng = np.random.default_rng(3)
     robust, usual = [], []
     for _ in range(1500):
@@ -78,14 +78,14 @@ def test_for_clusters_mcnemar_errs_no_more_than_it_says_where_the_usual_one_does
     assert np.mean(usual) > 0.08
 
 
-def test_with_every_query_a_cluster_it_is_mcnemars_exact_test() -> None:
+def test_with_every_query_its_own_cluster_it_is_mcnemars_exact_test() -> None:
     for gains, losses in ((0, 0), (5, 0), (12, 4), (30, 31), (150, 190)):
         difference = np.repeat([1, -1, 0], [gains, losses, 20])
         expected = binomtest(gains, gains + losses).pvalue if gains + losses else 1.0
         assert cluster_mcnemar(difference, np.arange(len(difference))) == pytest.approx(expected, abs=4e-3)
 
 
-def test_it_is_the_chi_square_of_durkalski_where_many_clusters_changed() -> None:
+def test_it_approaches_durkalskis_chi_square_with_many_clusters() -> None:
     rng = np.random.default_rng(4)
     difference, names = changes(rng, 150)
     sums = np.bincount(names, difference)
@@ -102,6 +102,6 @@ def test_it_is_the_chi_square_of_durkalski_where_many_clusters_changed() -> None
         (lambda f: pd.concat([f, f]), "has 2 records"),
     ],
 )
-def test_records_that_do_not_pair_are_told(change, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_records_that_do_not_pair_are_reported(change, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match=message):
         paired_difference(change(records()), COLUMN, NO, ALL, np.random.default_rng(0))

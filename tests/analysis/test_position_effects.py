@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from lcl_lab.analysis import factorial_drops, places_differ, position_drops
+from lcl_lab.analysis import factorial_drops, position_drops, positions_differ
 from lcl_lab.errors import UserError
 
 INTERCEPT = 2.5
@@ -46,7 +46,7 @@ DESIGNS = {"one": (one_at_a_time, position_drops), "factorial": (factorial, fact
 
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("effects", [UNEQUAL, pytest.param(EQUAL, marks=pytest.mark.slow)], ids=["unequal", "equal"])
-def test_all_intervals_together_hold_the_truth_as_often_as_they_say(design: str, effects: np.ndarray) -> None:
+def test_simultaneous_intervals_have_nominal_coverage(design: str, effects: np.ndarray) -> None:
     rng = np.random.default_rng(1)
     draw, estimate = DESIGNS[design]
     truth = chance(INTERCEPT) - chance(INTERCEPT + effects)
@@ -58,7 +58,7 @@ def test_all_intervals_together_hold_the_truth_as_often_as_they_say(design: str,
 
 
 @pytest.mark.parametrize("design", DESIGNS)
-def test_places_that_do_the_same_are_rarely_found_to_differ(design: str) -> None:
+def test_the_joint_test_has_its_nominal_size(design: str) -> None:
     rng = np.random.default_rng(2)
     draw, estimate = DESIGNS[design]
     if design == "one":
@@ -66,14 +66,14 @@ def test_places_that_do_the_same_are_rarely_found_to_differ(design: str) -> None
         for _ in range(600):
             intact, false, names = draw(rng, EQUAL)
             drops = intact[:, None].astype(float) - false
-            found.append(places_differ(drops, names, rng, draws=400) <= 0.05)
+            found.append(positions_differ(drops, names, rng, draws=400) <= 0.05)
     else:
         found = [estimate(*draw(rng, EQUAL), rng).p_value <= 0.05 for _ in range(300)]
     assert np.mean(found) <= 0.06
 
 
 @pytest.mark.parametrize("design", DESIGNS)
-def test_places_that_differ_are_found(design: str) -> None:
+def test_different_positions_are_detected(design: str) -> None:
     rng = np.random.default_rng(3)
     draw, estimate = DESIGNS[design]
     found = [estimate(*draw(rng, UNEQUAL), rng) for _ in range(20)]
@@ -82,7 +82,7 @@ def test_places_that_differ_are_found(design: str) -> None:
     assert mean == pytest.approx(chance(INTERCEPT) - chance(INTERCEPT + UNEQUAL), abs=0.025)
 
 
-def test_the_factorial_design_needs_fewer_prompts_for_intervals_as_wide() -> None:
+def test_the_factorial_design_needs_fewer_prompts_for_the_same_precision() -> None:
     rng = np.random.default_rng(4)
     shares = []
     for _ in range(40):
@@ -100,7 +100,7 @@ def test_the_standard_error_is_the_spread_of_estimates(design: str) -> None:
     assert np.mean([one.error**2 for one in found]) ** 0.5 == pytest.approx(spread, rel=0.15)
 
 
-def test_without_clusters_the_effects_are_those_of_the_usual_logistic_model() -> None:
+def test_without_clusters_the_effects_are_those_of_logistic_regression() -> None:
     flips, right, _ = factorial(np.random.default_rng(5), UNEQUAL)
     fit = sm.Logit(right.astype(float), sm.add_constant(flips.astype(float))).fit(disp=0)
     expected = chance(fit.params[0]) - chance(fit.params[0] + fit.params[1:])
@@ -109,18 +109,18 @@ def test_without_clusters_the_effects_are_those_of_the_usual_logistic_model() ->
     assert ours.intact == pytest.approx(chance(fit.params[0]), abs=1e-6)
 
 
-def test_a_place_where_nothing_changes_still_has_an_interval() -> None:
+def test_a_position_where_nothing_changes_still_has_an_interval() -> None:
     intact, false, names = one_at_a_time(np.random.default_rng(6), UNEQUAL)
     false[:, 0] = intact
     first = position_drops(intact, false, names, np.random.default_rng(0)).drops.iloc[0]
     assert first["low"] < first["drop"] == 0 < first["high"]
 
 
-def test_what_is_too_little_is_refused() -> None:
+def test_too_little_data_is_rejected() -> None:
     flips, right, names = factorial(np.random.default_rng(7), UNEQUAL)
-    with pytest.raises(UserError, match="8 effects need 24 right"):
+    with pytest.raises(UserError, match="8 effects need at least 24 right"):
         factorial_drops(flips, np.ones_like(right), names, np.random.default_rng(0))
     with pytest.raises(UserError, match="10 clusters"):
         factorial_drops(flips, right, names % 8, np.random.default_rng(0))
-    with pytest.raises(UserError, match="two places"):
+    with pytest.raises(UserError, match="two positions"):
         position_drops(right, right[:, None], names, np.random.default_rng(0))

@@ -7,24 +7,24 @@ from lcl_lab.analysis.power_simulation import Clustering, observed_clustering, p
 from lcl_lab.errors import UserError
 
 
-def test_independent_queries_need_what_the_formula_says() -> None:
+def test_independent_queries_need_the_number_of_the_formula() -> None:
     """(1.96 √ψ + 0.84 √(ψ − δ²))² / δ² queries for McNemar's test (Connor 1987), here 625."""
-    found = pairs_needed(0.05, Clustering(changed=0.2, alike=0.0), 1, np.random.default_rng(0))
+    found = pairs_needed(0.05, Clustering(changed=0.2, correlation=0.0), 1, np.random.default_rng(0))
     assert found == pytest.approx(625, rel=0.15)
 
 
-def test_alike_queries_make_a_study_larger() -> None:
+def test_correlated_queries_need_a_larger_study() -> None:
     rng = np.random.default_rng(1)
     sizes = [pairs_needed(0.1, Clustering(0.3, alike), 8, rng) for alike in (0.0, 0.2)]
     assert sizes[1] > 1.5 * sizes[0]
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.3])
-def test_without_a_difference_a_study_finds_one_as_rarely_as_it_should(alike: float) -> None:
+def test_without_a_difference_the_power_is_the_level(alike: float) -> None:
     assert power(0.0, Clustering(0.3, alike), 40, 4, np.random.default_rng(2), studies=3000) <= 0.06
 
 
-def test_observed_clustering_is_what_the_data_were_made_with() -> None:
+def test_observed_clustering_recovers_that_of_the_simulation() -> None:
     rng = np.random.default_rng(3)
     groups = np.repeat(np.arange(500), 6)
     tilt = rng.uniform(0.0, 0.4, 500)[groups]
@@ -32,10 +32,10 @@ def test_observed_clustering_is_what_the_data_were_made_with() -> None:
     found = observed_clustering(difference, groups)
     variance = 0.4**2 / 12
     assert found.changed == pytest.approx(0.2, abs=0.02)
-    assert found.alike == pytest.approx(variance / (0.2 * 0.8), abs=0.03)
+    assert found.correlation == pytest.approx(variance / (0.2 * 0.8), abs=0.03)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_impossible_requests_are_rejected() -> None:
     with pytest.raises(UserError, match="needs more changed queries"):
         power(0.05, Clustering(0.02, 0.1), 10, 2, np.random.default_rng(0))
     with pytest.raises(UserError, match="two queries each"):

@@ -25,7 +25,7 @@ def test_components_are_those_of_the_textbook() -> None:
     assert (found.repetition, found.query, found.rest) == pytest.approx((2.0, 0.5, 0.0))
 
 
-def test_seeds_that_differ_by_chance_alone_have_no_variance_between_them() -> None:
+def test_seeds_that_differ_by_chance_have_no_variance_between_them() -> None:
     rng = np.random.default_rng(0)
     found = [seeds(rng.normal(0.6, 0.3, (5, 60))).between_seeds ** 2 for _ in range(400)]
     assert np.mean(found) < 0.1 * 0.3**2 / 5
@@ -35,7 +35,7 @@ def test_seeds_that_differ_by_chance_alone_have_no_variance_between_them() -> No
 
 
 @pytest.mark.parametrize("spread", [0.02, 0.05])
-def test_the_interval_over_seeds_holds_the_truth_as_often_as_it_says(spread: float) -> None:
+def test_the_interval_over_seeds_has_nominal_coverage(spread: float) -> None:
     rng = np.random.default_rng(1)
     inside = []
     for _ in range(1500):
@@ -45,7 +45,7 @@ def test_the_interval_over_seeds_holds_the_truth_as_often_as_it_says(spread: flo
     assert 0.93 <= np.mean(inside) <= 0.97
 
 
-def test_order_and_draw_are_told_apart_and_their_intervals_hold_the_truth() -> None:
+def test_order_and_draw_are_separated_with_nominal_coverage() -> None:
     rng = np.random.default_rng(2)
     found = [order_and_draw(*supports(rng)) for _ in range(1200)]
     both = (ORDER**2 + DRAW**2) ** 0.5
@@ -57,14 +57,14 @@ def test_order_and_draw_are_told_apart_and_their_intervals_hold_the_truth() -> N
     assert 0.93 <= np.mean([one.share_low <= share <= one.share_high for one in found]) <= 0.97
 
 
-def test_where_nothing_changes_there_is_no_share() -> None:
+def test_constant_outcomes_have_no_share() -> None:
     values = np.ones((20, 3))
     found = order_and_draw(values, values, np.arange(20) % 5)
     assert (found.order, found.draw) == (0, 0)
     assert np.isnan(found.share)
 
 
-def test_what_cannot_tell_is_refused() -> None:
+def test_tables_that_are_too_small_are_rejected() -> None:
     with pytest.raises(UserError, match="two repetitions"):
         components([[1.0, 0.0]])
     orders, draws, pairs = supports(np.random.default_rng(4))

@@ -1,0 +1,104 @@
+"""Accuracy in every cell of a design, with two intervals: Wilson's and the cluster bootstrap's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+from lcl_lab.analysis.intervals import cluster_bootstrap, wilson
+from lcl_lab.analysis.metrics import METRICS
+from lcl_lab.errors import UserError, nearest
+
+__all__ = ["accuracy", "cell_rng", "require_columns"]
+
+_FEW_CLUSTERS = 5
+_COLUMNS = ("n", "clusters", "estimate", "wilson_low", "wilson_high", "low", "high")
+
+
+def accuracy(
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    seed: int,
+    metrics: Mapping[str, str] = METRICS,
+    cluster: Sequence[str] = ("pair",),
+) -> pd.DataFrame:
+    """The accuracy of each cell of the columns `by` and each metric: the mean of a column of 0/1 outcomes.
+
+    ``wilson_low`` and ``wilson_high`` treat queries as independent. ``low`` and ``high`` resample whole clusters
+    (`cluster_bootstrap`); they are the ones to report. Whole pairs are resampled with the support draws inside them,
+    since resampling those as well would count their variance twice (Davison and Hinkley 1997, section 3.8).
+
+    Args:
+        frame: records with the columns that the other arguments name; a record without a value of a metric does not
+            count for that metric.
+        by: condition columns; empty for one cell with all records.
+        seed: of the bootstrap. Each interval is drawn from (seed, the cell's values, metric) alone, so it does not
+            depend on the other rows.
+        metrics: each metric's column of `frame`.
+        cluster: columns with nested clusters, outermost first. A cell with fewer than 5 clusters of one level, such as
+            a single concept pair, is resampled by the next.
+
+    Returns:
+        One row per cell and metric that has values: `by`, metric, n, clusters, estimate, wilson_low, wilson_high, low
+        and high.
+
+    Raises:
+        UserError: a column is missing.
+    """
+    require_columns(frame, [*by, *metrics.values(), *cluster])
+    rows = []
+    frame = frame[list(dict.fromkeys([*by, *metrics.values(), *cluster]))]
+    # With no `by` there is one cell, all of the frame; pandas has no groupby for it.
+    cells = frame.groupby(list(by), dropna=False, sort=True, observed=True) if by else [((), frame)]
+    for key, cell in cells:
+        for metric, column in metrics.items():
+            answered = cell.loc[cell[column].notna(), [column, _level(cell, cluster)]]
+            if answered.empty:
+                continue
+            rows.append(
+                {**dict(zip(by, key, strict=True)), "metric": metric, **_estimate(answered, seed, (*key, metric))}
+            )
+    return pd.DataFrame(rows, columns=[*by, "metric", *_COLUMNS])
+
+
+def _level(cell: pd.DataFrame, levels: Sequence[str]) -> str:
+    """The outermost column with enough clusters to resample, else the innermost."""
+    return next((level for level in levels if cell[level].nunique() >= _FEW_CLUSTERS), levels[-1])
+
+
+def _estimate(answered: pd.DataFrame, seed: int, key: tuple[object, ...]) -> dict[str, float]:
+    correct = answered.iloc[:, 0].to_numpy(dtype=np.float64)
+    clusters = answered.iloc[:, 1].to_numpy()
+    low, high = cluster_bootstrap(correct, clusters, cell_rng(seed, key))
+    wilson_low, wilson_high = wilson(float(correct.sum()), len(correct))
+    numbers = (len(correct), answered.iloc[:, 1].nunique(), float(correct.mean()), wilson_low, wilson_high, low, high)
+    return dict(zip(_COLUMNS, numbers, strict=True))
+
+
+def cell_rng(seed: int, key: Sequence[object]) -> np.random.Generator:
+    """A generator seeded by a study's seed and a cell's values.
+
+    Args:
+        seed: of the study.
+        key: values that identify the cell. Their numeric type does not matter: 4 and 4.0 give the same generator,
+            since pandas turns a column of integers into floats where a row has no value.
+    """
+    words = [repr(float(part)) if isinstance(part, Real | np.bool_) else str(part) for part in key]
+    digest = hashlib.sha256("\x1f".join(words).encode()).digest()
+    return np.random.default_rng([seed, *np.frombuffer(digest, dtype=np.uint32).tolist()])
+
+
+def require_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Check that a frame has all columns.
+
+    Raises:
+        UserError: names the first missing column and the closest one present.
+    """
+    present = [str(column) for column in frame.columns]
+    for column in columns:
+        if column not in present:
+            raise UserError(f"the records have no column {column!r}: {nearest(column, present)}")

@@ -1,0 +1,16 @@
+"""The metrics of an answer. A separate module, so that their names cost no import of pandas or SciPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["METRICS"]
+
+METRICS: Mapping[str, str] = {
+    "open-ended": "correct_open",
+    "candidate": "correct_candidate",
+    "candidate-raw": "correct_candidate_raw",
+}
+"""Each metric's column of the records. ``open-ended``: the paper's substring rule on the generated answer;
+``candidate``: the argmax of the candidates' log-likelihoods per token; ``candidate-raw``: the same without length
+normalisation."""
