@@ -20,7 +20,8 @@ class Config(BaseModel):
     """Options of one command. Unknown options and wrong values are refused with one line.
 
     Attributes:
-        PRESETS: named sets of values; a command offers `--preset` where there are several.
+        PRESETS: named sets of values; a command offers `--preset` where there are several. A class with a field
+            `preset` handles presets itself.
         POSITIONAL: fields that the command line takes without an option name, in order.
     """
 
@@ -41,7 +42,8 @@ class Config(BaseModel):
             UserError: an unknown preset or field, or a wrong value; says where it was given and the nearest valid one.
         """
         from_file = read_yaml(Path(file), option="config") if file is not None else {}
-        named = str(from_file.pop("preset", "default"))
+        own = "preset" in cls.model_fields  # then it is an option like any other
+        named = "default" if own else str(from_file.pop("preset", "default"))
         if (preset or named) not in cls.PRESETS:
             hint = nearest(preset or named, cls.PRESETS)
             raise UserError(f"unknown preset; {hint}", option="preset", value=preset or named)

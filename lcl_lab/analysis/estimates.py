@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Comparison", "Estimate"]
+import pandas as pd
+
+__all__ = ["Comparison", "Estimate", "concat_estimates"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class Estimate:
         method: how value and interval were computed.
         p_value: of the test that belongs to the estimate, if there is one.
         confidence: coverage of the interval.
+        signed: whether the value is a difference, to be shown with its sign.
     """
 
     value: float
@@ -40,6 +43,7 @@ class Estimate:
     method: str = ""
     p_value: float | None = None
     confidence: float = 0.95
+    signed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +59,15 @@ class Comparison(Estimate):
         losses: queries right under A and wrong under B.
     """
 
+    signed: bool = True
     a: Mapping[str, Any]
     b: Mapping[str, Any]
     value_a: float
     value_b: float
     gains: int = 0
     losses: int = 0
+
+
+def concat_estimates(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames of estimates below one another, with a new index; empty without frames."""
+    return pd.concat(list(frames), ignore_index=True) if frames else pd.DataFrame()

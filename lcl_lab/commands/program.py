@@ -73,7 +73,8 @@ class Program(Generic[C]):
         except CycloptsError as error:
             raise self._user_error(error) from None
         given = {name: value for name, value in bound.arguments.items() if value is not None}
-        return self.config.create(given.pop("preset", None), given.pop("config", None), **given)
+        preset = given.pop("preset", None) if len(self.config.PRESETS) > 1 else None
+        return self.config.create(preset, given.pop("config", None), **given)
 
     def _app(self, typed: bool = False) -> App:
         """The parser. Values stay text, which the configuration checks as it checks YAML; only the help is typed."""
@@ -82,7 +83,7 @@ class Program(Generic[C]):
             """Stands for the command: only its signature is used."""
 
         command.__signature__ = inspect.Signature(self._parameters(typed))  # type: ignore[attr-defined]
-        paragraphs = re.sub(r"\n +", " ", self.doc)
+        paragraphs = re.sub(r"\n {8,}", " ", self.doc)  # continued lines of a study's description
         app = App(name=self.name, help=paragraphs, help_format="plaintext", version_flags=[])
         app.default(command)
         return app
@@ -100,7 +101,8 @@ class Program(Generic[C]):
         return [*parameters, _parameter("config", Path, _FROM_FILE, typed)]
 
     def _user_error(self, error: CycloptsError) -> UserError:
-        options = [f"--{name.replace('_', '-')}" for name in (*self.config.model_fields, "preset", "config", "help")]
+        names = [parameter.name for parameter in self._parameters(typed=False)]
+        options = [f"--{name.replace('_', '-')}" for name in (*names, "help")]
         match error:
             case UnknownOptionError():
                 wrong = str(error.token.keyword)

@@ -1,5 +1,6 @@
 from .design import Condition, Design, EvalItem, Question, Value, episode_design
 from .evaluator import GradedAnswer, answer, evaluate, evaluate_run, grade_answer
+from .items import mini_vqa_item, vqa_item
 
 __all__ = [
     "Condition",
@@ -13,4 +14,6 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "grade_answer",
+    "mini_vqa_item",
+    "vqa_item",
 ]

@@ -206,7 +206,9 @@ def evaluate_run(
         UserError: a model cannot be evaluated on the longest prompt on this machine; raised before any is loaded.
     """
     committed = run.committed()
-    planned = [(checkpoint, list(_cells(checkpoint.name, checkpoint.fingerprint, design))) for checkpoint in checkpoints]
+    planned = [
+        (checkpoint, list(_cells(checkpoint.name, checkpoint.fingerprint, design))) for checkpoint in checkpoints
+    ]
     missing = [(checkpoint, [cell for cell in cells if cell.name not in committed]) for checkpoint, cells in planned]
     total = sum(len(cell.queries) for _, cells in planned for cell in cells)
     stored = total - sum(len(cell.queries) for _, cells in missing for cell in cells)

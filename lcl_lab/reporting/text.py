@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
-from lcl_lab.analysis.estimates import Comparison, Estimate
+from lcl_lab.analysis.estimates import Estimate
 
 __all__ = ["format_condition", "format_estimate", "format_interval", "format_p", "format_value", "render"]
 
@@ -18,9 +18,8 @@ def format_interval(value: float, low: float, high: float, decimals: int = 3, si
 
 
 def format_estimate(estimate: Estimate, decimals: int = 3) -> str:
-    """An estimate with its interval; a comparison with signs."""
-    signed = isinstance(estimate, Comparison)
-    return format_interval(estimate.value, estimate.low, estimate.high, decimals, signed)
+    """An estimate with its interval; a difference with signs."""
+    return format_interval(estimate.value, estimate.low, estimate.high, decimals, estimate.signed)
 
 
 def format_p(p_value: float) -> str:
@@ -42,8 +41,8 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """Fill a template in the syntax of `str.format`.
 
     Estimates take these format specifications: none for value and interval with three decimals, a number for as many
-    decimals, ``p`` for the p-value, ``value`` for the value alone. Numbers take Python's own. The field ``{model}``
-    is set in bold.
+    decimals, ``p`` for the p-value, ``value`` for the value alone. Numbers take Python's own, and ``p``. Fields whose
+    name begins with ``model`` are set in bold.
     """
     bold = {name: f"**{value}**" if name.startswith("model") else value for name, value in values.items()}
     return _EstimateFormatter().vformat(template, (), bold)
@@ -51,6 +50,8 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 class _EstimateFormatter(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, float) and format_spec == "p":
+            return format_p(value)
         if not isinstance(value, Estimate):
             return str(format(value, format_spec)) if format_spec else format_value(value)
         if format_spec == "p":
@@ -58,6 +59,5 @@ class _EstimateFormatter(Formatter):
                 raise ValueError(f"the {value.estimand} has no p-value")
             return format_p(value.p_value)
         if format_spec == "value":
-            sign = "+" if isinstance(value, Comparison) else ""
-            return f"{value.value:{sign}.3f}"
+            return f"{value.value:{'+' if value.signed else ''}.3f}"
         return format_estimate(value, int(format_spec) if format_spec else 3)

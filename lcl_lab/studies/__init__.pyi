@@ -1,3 +1,4 @@
+from .all import AllConfig, run_all
 from .comparisons import (
     accuracy_estimate,
     accuracy_findings,
@@ -11,11 +12,15 @@ from .comparisons import (
 )
 from .registry import find_studies, find_study, register_study
 from .run import StudyResult, command_of, configure, run_study
+from .sample_size import PowerConfig, SampleSize, required_sample_size
 from .study import Study
 from .study_config import EpisodeConfig, StudyConfig
 
 __all__ = [
+    "AllConfig",
     "EpisodeConfig",
+    "PowerConfig",
+    "SampleSize",
     "Study",
     "StudyConfig",
     "StudyResult",
@@ -33,5 +38,7 @@ __all__ = [
     "per_model",
     "per_model_and_metric",
     "register_study",
+    "required_sample_size",
+    "run_all",
     "run_study",
 ]

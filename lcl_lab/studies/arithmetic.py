@@ -87,7 +87,7 @@ def _ask(config: Arithmetic, shots: int, turn: int, query: int) -> Asked:
     import re
 
     from lcl_lab.prompts import Prompt, Turn
-    from lcl_lab.store import Shown
+    from lcl_lab.store import SupportExample
     from lcl_lab.studies._plan import Asked
 
     names = _PAIRS[query % len(_PAIRS)]
@@ -101,7 +101,7 @@ def _ask(config: Arithmetic, shots: int, turn: int, query: int) -> Asked:
     for operands in examples:
         result = str(RULES[shown](*operands))
         turns += [Turn("user", (write(operands),)), Turn("assistant", (result,))]
-        support.append(Shown(write(operands), result, result, False))
+        support.append(SupportExample(write(operands), result, result, False))
     true, wrong = str(RULES[shown](*last)), str(RULES[other](*last))
     return Asked(
         prompt=Prompt((*turns, Turn("user", (write(last),))), (true, wrong)),

@@ -13,7 +13,6 @@ from lcl_lab.studies.study import Study
 
 __all__ = ["find_studies", "find_study", "register_study"]
 
-_SHARED = {"comparisons", "registry", "run", "study", "study_config", "all"}  # modules that are not a study
 _registered: dict[str, Study[Any]] = {}
 
 
@@ -47,5 +46,6 @@ def register_study(study: Study[Any]) -> None:
 
 @cache
 def _built_in() -> dict[str, Study[Any]]:
-    names = sorted(module.name for module in iter_modules([str(Path(__file__).parent)]) if module.name not in _SHARED)
-    return {name: import_module(f"lcl_lab.studies.{name}").STUDY for name in names}
+    names = sorted(module.name for module in iter_modules([str(Path(__file__).parent)]))
+    modules = {name: import_module(f"lcl_lab.studies.{name}") for name in names}
+    return {name: module.STUDY for name, module in modules.items() if hasattr(module, "STUDY")}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lcl_lab.analysis import Comparison
-    from lcl_lab.concepts import VQA, ImageRef, World
+    from lcl_lab.concepts import ImageRef, World
     from lcl_lab.evaluation import Design, EvalItem
     from lcl_lab.reporting import Claim, Findings, Statement
 

@@ -1,1 +1,5 @@
-"""The models that ship with the package: how they are trained, what they must reach, and what they do."""
+"""The shipped models: how they are trained, the criteria they must meet, and how they perform."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

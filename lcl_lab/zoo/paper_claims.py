@@ -1,24 +1,32 @@
-"""What the paper found about its strategies, and what ours show: reported with intervals, never trained for."""
+"""What the paper found about its strategies, and what the shipped models show: reported, never trained for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from lcl_lab.analysis import cluster_bootstrap, paired_difference
-from lcl_lab.zoo.table import METRICS
+from lcl_lab import analysis, reporting
+from lcl_lab.zoo.model_table import METRICS
 
-__all__ = ["findings"]
+if TYPE_CHECKING:
+    from lcl_lab.reporting import Statement
+
+__all__ = ["paper_claims"]
 
 _DATA = "world-100"
 
 
-def findings(episodes: pd.DataFrame, seed: int) -> list[str]:
-    """One sentence a finding, each on `world-100`, from the episodes that `measure` returned for the whole zoo."""
-    true = episodes[(episodes["data"] == _DATA) & (episodes["false_ratio"] == 0)]
+def paper_claims(records: pd.DataFrame, seed: int) -> list[Statement]:
+    """One statement per claim and metric, on `world-100`.
+
+    Args:
+        records: records of episodes of all shipped models, as `evaluate_zoo` returns them.
+        seed: random seed of the intervals.
+    """
+    true = records[(records["data"] == _DATA) & (records["false_ratio"] == 0)]
     shots = sorted(true["shots"].unique())
     most, middle = shots[-1], shots[len(shots) // 2]
     return [
@@ -49,21 +57,46 @@ def findings(episodes: pd.DataFrame, seed: int) -> list[str]:
 
 
 def _compared(
-    frame: pd.DataFrame, claim: str, a: Mapping[str, Any], b: Mapping[str, Any], seed: int, sign: int = 1
-) -> Iterator[str]:
+    records: pd.DataFrame, claim: str, a: Mapping[str, Any], b: Mapping[str, Any], seed: int, sign: int = 1
+) -> Iterator[Statement]:
     """Whether b is above a, or below where `sign` is −1, on the queries that both answered."""
     for metric, column in METRICS.items():
-        change = paired_difference(frame, column, a, b, np.random.default_rng([seed, 8]))
+        change = analysis.paired_difference(records, column, a, b, np.random.default_rng([seed, 8]))
         low, high = sorted((sign * change.low, sign * change.high))
-        word = "holds" if low > 0 else "does not hold" if high < 0 else "cannot tell"
-        told = f"{change.accuracy_a:.3f} → {change.accuracy_b:.3f}, {change.estimate:+.3f}"
-        yield f"{claim}, {metric}: {told} [{change.low:+.3f}, {change.high:+.3f}]: {word}"
+        verdict = "holds" if low > 0 else "does not hold" if high < 0 else "inconclusive"
+        comparison = analysis.Comparison(
+            value=change.estimate,
+            low=change.low,
+            high=change.high,
+            n=change.n,
+            clusters=change.clusters,
+            estimand="change in accuracy",
+            metric=metric,
+            p_value=change.p_value,
+            a=a,
+            b=b,
+            value_a=change.accuracy_a,
+            value_b=change.accuracy_b,
+        )
+        template = "{claim}, {metric}: {change.value_a:.3f} → {change.value_b:.3f}, {change}: {verdict}"
+        values = {"claim": claim, "change": comparison, "verdict": verdict}
+        yield reporting.Statement(template, values, metric, verdict=verdict)
 
 
-def _base(rows: pd.DataFrame, shots: int, seed: int) -> str:
+def _base(rows: pd.DataFrame, shots: int, seed: int) -> Statement:
     correct = rows["correct_open"].to_numpy(dtype=np.float64)
-    low, high = cluster_bootstrap(correct, rows["pair"].to_numpy(), np.random.default_rng([seed, 9]))
-    return (
-        f"base is near 0 on names that it has not seen, open-ended at {shots} shots: {correct.mean():.3f} "
-        f"[{low:.3f}, {high:.3f}]: {'holds' if high < 0.1 else 'does not hold'}"
+    low, high = analysis.cluster_bootstrap(correct, rows["pair"].to_numpy(), np.random.default_rng([seed, 9]))
+    accuracy = analysis.Estimate(
+        value=correct.mean(),
+        low=low,
+        high=high,
+        n=len(rows),
+        clusters=rows["pair"].nunique(),
+        estimand="accuracy",
+        metric="open-ended",
+        model="base",
     )
+    verdict = "holds" if high < 0.1 else "does not hold"
+    template = "base is near 0 on names that it has not seen, open-ended at {shots} shots: {accuracy}: {verdict}"
+    values = {"shots": shots, "accuracy": accuracy, "verdict": verdict}
+    return reporting.Statement(template, values, "open-ended", verdict=verdict)

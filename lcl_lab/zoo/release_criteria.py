@@ -1,4 +1,4 @@
-"""What a model of the zoo must reach to be shipped, and whether it does."""
+"""The criteria that a model must meet to be shipped, and whether it meets them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from lcl_lab.analysis import equivalence
+from lcl_lab import analysis, reporting
+from lcl_lab.analysis.estimates import Estimate
 
-__all__ = ["LINK_MODELS", "ZOO", "Verdict", "judge"]
+__all__ = ["LINK_MODELS", "ZOO", "CriterionResult", "check_criteria"]
 
 ZOO = ("prototype", "base", "2-way", "2-way-random", "2-way-weight", "mix", "in-context")
 """The shipped models, each after the one that it starts from."""
 LINK_MODELS = ("2-way", "2-way-random", "2-way-weight", "mix")
-_MARGIN = 0.02  # of mini-VQA accuracy that `mix` may differ from `base`
+_MARGIN = 0.02  # mini-VQA accuracy by which `mix` may differ from `base`
 _Limit = tuple[str, str, int, float, str, float, float]
-# Model, dataset, shots, false ratio, metric, least, most.
+# Model, dataset, shots, false ratio, metric, minimum, maximum.
 _TARGETS: tuple[_Limit, ...] = (
     ("2-way", "world-100", 16, 0.0, "correct_candidate", 0.95, 1),
     ("2-way", "world-100", 16, 0.0, "correct_open", 0.93, 1),
     ("2-way", "isekai-mini", 16, 0.0, "correct_candidate", 0.90, 1),
     ("2-way", "world-100", 16, 1.0, "correct_candidate", 0, 0.03),
 )
-_BARS: tuple[_Limit, ...] = (
+_REQUIRED: tuple[_Limit, ...] = (
     ("2-way", "isekai-mini", 16, 0.0, "correct_candidate", 0.85, 1),
     *((model, "world-100", 8, 0.0, "correct_candidate", 0.90, 1) for model in LINK_MODELS),
     *((model, "world-100", 16, 1.0, "correct_candidate", 0, 0.10) for model in LINK_MODELS),
@@ -34,41 +34,73 @@ _BARS: tuple[_Limit, ...] = (
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One limit: what was measured, and whether it is enough. What misses a bar is not shipped; a target is a goal."""
+class CriterionResult:
+    """One criterion and what was measured.
+
+    Attributes:
+        model: the model.
+        criterion: the limit in words.
+        measured: the accuracy, or the estimate that was tested.
+        met: whether the criterion is met.
+        required: whether a model that does not meet it is not shipped; otherwise it is a target.
+    """
 
     model: str
-    limit: str
-    measured: str
-    holds: bool
-    bar: bool
+    criterion: str
+    measured: float | Estimate
+    met: bool
+    required: bool
+
+    @property
+    def text(self) -> str:
+        """What was measured, as text."""
+        if isinstance(self.measured, Estimate):
+            return reporting.render("{measured}, p = {p:.4f}", {"measured": self.measured, "p": self.measured.p_value})
+        return f"{self.measured:.3f}"
 
 
-def judge(episodes: pd.DataFrame, questions: pd.DataFrame, names: Sequence[str]) -> list[Verdict]:
-    """Every target and bar of the models `names`, on what `measure` returned for `mini/…` or folders of these names."""
-    return [*_accuracies(episodes, names), *_equivalences(questions, names)]
+def check_criteria(records: pd.DataFrame, questions: pd.DataFrame, names: Sequence[str]) -> list[CriterionResult]:
+    """Check every target and requirement of some models.
+
+    Args:
+        records: records of episodes, as `evaluate_zoo` returns them.
+        questions: records of mini-VQA.
+        names: the models.
+    """
+    return [*_accuracies(records, names), *_equivalences(questions, names)]
 
 
-def _accuracies(episodes: pd.DataFrame, names: Sequence[str]) -> Iterator[Verdict]:
+def _accuracies(records: pd.DataFrame, names: Sequence[str]) -> Iterator[CriterionResult]:
     keys = ["model", "data", "shots", "false_ratio"]
-    cells = episodes.groupby(keys)[["correct_candidate", "correct_open"]].mean()
+    cells = records.groupby(keys)[["correct_candidate", "correct_open"]].mean()
     means: dict[Any, Any] = dict(cells.to_dict(orient="index"))
-    for limit in (*_TARGETS, *_BARS):
-        model, data, shots, ratio, metric, least, most = limit
+    for limit in (*_TARGETS, *_REQUIRED):
+        model, data, shots, ratio, column, minimum, maximum = limit
         if model in names and (model, data, shots, ratio) in means:
-            value = means[model, data, shots, ratio][metric]
-            word = "candidate" if metric == "correct_candidate" else "open-ended"
-            false = ", all labels false" if ratio else ""
-            bound = f"≤ {most:.2f}" if least == 0 else f"≥ {least:.2f}"
-            told = f"{data}, {shots} shots{false}, {word} {bound}"
-            yield Verdict(model, told, f"{value:.3f}", bool(least <= value <= most), limit in _BARS)
+            value = means[model, data, shots, ratio][column]
+            metric = "candidate" if column == "correct_candidate" else "open-ended"
+            labels = ", all labels false" if ratio else ""
+            bound = f"≤ {maximum:.2f}" if minimum == 0 else f"≥ {minimum:.2f}"
+            criterion = f"{data}, {shots} shots{labels}, {metric} {bound}"
+            yield CriterionResult(model, criterion, value, bool(minimum <= value <= maximum), limit in _REQUIRED)
 
 
-def _equivalences(questions: pd.DataFrame, names: Sequence[str]) -> Iterator[Verdict]:
+def _equivalences(questions: pd.DataFrame, names: Sequence[str]) -> Iterator[CriterionResult]:
     if {"mix", "base"} <= set(names):
-        wide = questions.pivot(index=["pair", "query_id"], columns="model", values="correct").astype(float)
-        found = equivalence(
-            (wide["mix"] - wide["base"]).to_numpy(), np.asarray(wide.index.get_level_values("pair")), _MARGIN
+        wide = questions.pivot(index=["pair", "query_id"], columns="model", values="correct_open").astype(float)
+        difference = (wide["mix"] - wide["base"]).to_numpy()
+        same = analysis.equivalence(difference, wide.index.get_level_values("pair").to_numpy(), _MARGIN)
+        measured = Estimate(
+            value=same.estimate,
+            low=same.low,
+            high=same.high,
+            n=len(wide),
+            clusters=wide.index.get_level_values("pair").nunique(),
+            estimand="change in accuracy",
+            p_value=same.p_value,
+            method="two one-sided tests",
+            signed=True,
         )
-        measured = f"{found.estimate:+.3f} [{found.low:+.3f}, {found.high:+.3f}], p = {found.p_value:.4f}"
-        yield Verdict("mix", f"mini-VQA within ±{_MARGIN} of base, p < 0.05", measured, found.p_value < 0.05, bar=True)
+        yield CriterionResult(
+            "mix", f"mini-VQA within ±{_MARGIN} of base, p < 0.05", measured, same.p_value < 0.05, True
+        )

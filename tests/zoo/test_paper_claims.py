@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lcl_lab.zoo.paper_claims import findings
+from lcl_lab.zoo import paper_claims
 
 
 def episodes(accuracies: dict[tuple[str, int], float]) -> pd.DataFrame:
@@ -31,16 +31,16 @@ PAPER = {
 
 
 def test_what_the_paper_found_is_found_where_it_is_so() -> None:
-    told = findings(episodes(PAPER), 0)
-    assert len(told) == 7
-    assert all(sentence.endswith(": holds") for sentence in told)
-    assert "0.510 → 0.770, +0.260 [" in told[0] or "0.51" in told[0]
+    texts = [claim.text for claim in paper_claims(episodes(PAPER), 0)]
+    assert len(texts) == 7
+    assert all(sentence.endswith(": holds") for sentence in texts)
+    assert "0.510 → 0.770, +0.260 [" in texts[0] or "0.51" in texts[0]
 
 
 def test_the_opposite_does_not_hold_and_no_difference_cannot_be_told() -> None:
     other = {**PAPER, ("2-way-random", 2): 0.3, ("2-way", 16): 0.515, ("mix", 16): 0.95, ("base", 16): 0.5}
-    told = findings(episodes(other), 0)
-    assert told[0].endswith(": does not hold")
-    assert told[2].endswith(": cannot tell")
-    assert told[4].endswith(": does not hold")
-    assert told[-1].endswith(": does not hold")
+    texts = [claim.text for claim in paper_claims(episodes(other), 0)]
+    assert texts[0].endswith(": does not hold")
+    assert texts[2].endswith(": inconclusive")
+    assert texts[4].endswith(": does not hold")
+    assert texts[-1].endswith(": does not hold")

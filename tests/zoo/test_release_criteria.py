@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lcl_lab.zoo.release_criteria import LINK_MODELS, ZOO, judge
+from lcl_lab.zoo import LINK_MODELS, ZOO, check_criteria
 
 
 def answers(accuracies: dict[tuple[str, str, int, float], float]) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def questions(base: float, mix: float) -> pd.DataFrame:
         for model, value in (("base", base), ("mix", mix))
         for query in range(4000)
     ]
-    return pd.DataFrame(rows, columns=["model", "query_id", "pair", "kind", "correct"])
+    return pd.DataFrame(rows, columns=["model", "query_id", "pair", "kind", "correct_open"])
 
 
 GOOD = {
@@ -40,30 +40,30 @@ GOOD = {
 
 
 def test_a_zoo_that_reaches_every_bar() -> None:
-    verdicts = judge(answers(GOOD), questions(0.9, 0.905), ZOO)
-    assert len(verdicts) == 15
-    assert sum(verdict.bar for verdict in verdicts) == 11
-    assert all(verdict.holds for verdict in verdicts)
+    results = check_criteria(answers(GOOD), questions(0.9, 0.905), ZOO)
+    assert len(results) == 15
+    assert sum(result.required for result in results) == 11
+    assert all(result.met for result in results)
 
 
 @pytest.mark.parametrize("condition", GOOD, ids=str)
 def test_each_bar_can_be_missed(condition: tuple[str, str, int, float]) -> None:
-    verdicts = judge(answers({**GOOD, condition: 0.11}), questions(0.9, 0.905), ZOO)
-    missed = [verdict for verdict in verdicts if not verdict.holds]
-    assert {verdict.model for verdict in missed} == {condition[0]}
-    assert all(verdict.measured == "0.110" for verdict in missed)
+    results = check_criteria(answers({**GOOD, condition: 0.11}), questions(0.9, 0.905), ZOO)
+    missed = [result for result in results if not result.met]
+    assert {result.model for result in missed} == {condition[0]}
+    assert all(result.text == "0.110" for result in missed)
 
 
 def test_a_missed_target_is_told_and_is_no_bar() -> None:
     almost = {**GOOD, ("2-way", "isekai-mini", 16, 0.0): 0.88, ("2-way", "world-100", 16, 1.0): 0.05}
-    missed = [verdict for verdict in judge(answers(almost), questions(0.9, 0.905), ZOO) if not verdict.holds]
+    missed = [result for result in check_criteria(answers(almost), questions(0.9, 0.905), ZOO) if not result.met]
     assert len(missed) == 2
-    assert not any(verdict.bar for verdict in missed)
+    assert not any(result.required for result in missed)
 
 
 def test_mix_must_keep_what_base_knows() -> None:
-    *_, verdict = judge(answers(GOOD), questions(0.9, 0.86), ZOO)
-    assert verdict.model == "mix"
-    assert not verdict.holds
-    *_, verdict = judge(answers(GOOD), questions(0.9, 0.905), ZOO)
-    assert verdict.holds
+    *_, result = check_criteria(answers(GOOD), questions(0.9, 0.86), ZOO)
+    assert result.model == "mix"
+    assert not result.met
+    *_, result = check_criteria(answers(GOOD), questions(0.9, 0.905), ZOO)
+    assert result.met

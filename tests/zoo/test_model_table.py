@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.errors import UserError
-from lcl_lab.zoo.table import BEGIN, END, accuracies, model_table, write_between
+from lcl_lab.zoo.model_table import BEGIN, END, accuracies, model_table, write_between
 
-from .test_bars import GOOD, answers, questions
+from .test_release_criteria import GOOD, answers, questions
 
 
 def test_the_table_has_a_block_a_dataset_and_every_number_with_its_interval() -> None:

@@ -1,15 +1,15 @@
-"""The table of model cards, as Markdown, and its place in the README."""
+"""The table of the shipped models in Markdown, and its place in the documentation."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lcl_lab.analysis import accuracy
+from lcl_lab import analysis, reporting
+from lcl_lab.atomic import write_text
 from lcl_lab.errors import UserError
 
 __all__ = ["METRICS", "accuracies", "check_marks", "model_table", "write_between"]
@@ -18,15 +18,21 @@ METRICS = {"candidate": "correct_candidate", "open-ended": "correct_open"}
 BEGIN, END = "<!-- model table: python -m lcl_lab.zoo table -->", "<!-- end of model table -->"
 
 
-def accuracies(episodes: pd.DataFrame, questions: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Accuracy and 95 % interval over concept pairs of every model, condition and metric; mini-VQA is one more data."""
-    linked = accuracy(episodes, ["model", "data", "shots", "false_ratio"], seed, METRICS)
-    asked = accuracy(questions, ["model"], seed, {"exact": "correct"}).assign(data="mini-vqa", shots=0, false_ratio=0.0)
-    return pd.concat([linked, asked], ignore_index=True)
+def accuracies(records: pd.DataFrame, questions: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Accuracy and 95 % interval over concept pairs for every model, condition and metric.
+
+    Args:
+        records: records of episodes, as `evaluate_zoo` returns them.
+        questions: records of mini-VQA, which becomes one more dataset.
+        seed: random seed of the intervals.
+    """
+    linked = analysis.accuracy(records, ["model", "data", "shots", "false_ratio"], seed, METRICS)
+    exact = analysis.accuracy(questions, ["model"], seed, {"exact": "correct_open"})
+    return pd.concat([linked, exact.assign(data="mini-vqa", shots=0, false_ratio=0.0)], ignore_index=True)
 
 
 def model_table(estimates: pd.DataFrame, names: Sequence[str]) -> str:
-    """One block a dataset: accuracy over shots and with all labels false, both metrics, and mini-VQA."""
+    """One block per dataset, with accuracy over shots and with all labels false for both metrics, and mini-VQA."""
     blocks = [_block(estimates, data, names) for data in estimates["data"].unique() if data != "mini-vqa"]
     vqa = {row["model"]: row for row in estimates.to_dict(orient="records") if row["data"] == "mini-vqa"}
     lines = ["| model | mini-VQA |", "| --- | --- |"]
@@ -50,7 +56,7 @@ def _block(estimates: pd.DataFrame, data: str, names: Sequence[str]) -> str:
 
 
 def _cell(row: Mapping[Hashable, Any]) -> str:
-    return f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    return reporting.format_interval(row["estimate"], row["low"], row["high"], decimals=2)
 
 
 def check_marks(path: Path) -> str:
@@ -62,15 +68,13 @@ def check_marks(path: Path) -> str:
     try:
         content = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"--readme {path}: {error.strerror}") from error
+        raise UserError(str(error.strerror), option="page", value=path) from error
     if BEGIN not in content or END not in content:
-        raise UserError(f"--readme {path}: has no lines {BEGIN!r} and {END!r}")
+        raise UserError(f"has no lines {BEGIN!r} and {END!r}", option="page", value=path)
     return content
 
 
 def write_between(path: Path, text: str) -> None:
-    """Put the table between its marks in a file; raises as `check_marks`."""
+    """Put a table between its marks in a file; raises as `check_marks`."""
     before, rest = check_marks(path).split(BEGIN, 1)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}")

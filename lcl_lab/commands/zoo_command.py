@@ -1,0 +1,71 @@
+"""The commands that train, compare and list the shipped models."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from lcl_lab import zoo
+from lcl_lab.commands.program import Program
+from lcl_lab.errors import UserError
+from lcl_lab.zoo.zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
+
+__all__ = ["zoo_seeds_program", "zoo_table_program", "zoo_train_program"]
+
+_TRAIN = """Train all shipped models from scratch, and check whether each meets its release criteria.
+
+Kill it at any moment and give the same command again: what is trained stays, what was begun resumes.
+"""
+_SEEDS = "Train 2-way with several seeds, and report the accuracy of each, their mean and standard deviation."
+_TABLE = "Write the table of the shipped models into the documentation."
+
+
+def zoo_train_program(name: str) -> Program[ZooTrainConfig]:
+    """The command that trains the shipped models and prints how they compare with their criteria."""
+    return Program(name, ZooTrainConfig, _train, _TRAIN)
+
+
+def zoo_seeds_program(name: str) -> Program[ZooSeedsConfig]:
+    """The command that trains `2-way` with several seeds and prints the spread."""
+    return Program(name, ZooSeedsConfig, _seeds, _SEEDS)
+
+
+def zoo_table_program(name: str) -> Program[ZooTableConfig]:
+    """The command that writes the table of the shipped models and prints the page's path."""
+
+    def run(config: ZooTableConfig) -> None:
+        print(zoo.write_model_table(config))
+
+    return Program(name, ZooTableConfig, run, _TABLE)
+
+
+def _train(config: ZooTrainConfig) -> None:
+    report = zoo.train_zoo(config)
+    console = Console()
+    claims = [claim.text for claim in report.claims]
+    console.print(zoo.model_table(report.estimates, zoo.ZOO), *claims, sep="\n", soft_wrap=True, markup=False)
+    criteria = Table("model", "", "criterion", "measured", "met")
+    for result in report.criteria:
+        kind = "required" if result.required else "target"
+        criteria.add_row(result.model, kind, result.criterion, result.text, "yes" if result.met else "NO")
+    console.print(criteria)
+    seconds = Table("model", "steps", "minutes")
+    for model, card in report.cards.items():
+        seconds.add_row(model, str(card["steps"]), f"{card['seconds'] / 60:.1f}")
+    console.print(seconds)
+    console.print(f"this command: {report.seconds / 60:.1f} minutes")
+    for result in report.refused.values() if config.ship else ():
+        reason = f"{result.model} misses a release criterion: {result.criterion}: {result.text}"
+        raise UserError(f"not shipped: {reason}")
+
+
+def _seeds(config: ZooSeedsConfig) -> None:
+    estimates = zoo.train_seeds(config)
+    console = Console()
+    console.print(zoo.model_table(estimates, list(dict.fromkeys(estimates["model"]))), soft_wrap=True, markup=False)
+    spread = Table("data", "shots", "all labels false", "metric", "mean over seeds", "standard deviation")
+    for (data, shots, ratio, metric), rows in estimates.groupby(["data", "shots", "false_ratio", "metric"]):
+        values = rows["estimate"]
+        deviation = f"{values.std(ddof=1):.3f}" if len(values) > 1 else ""
+        spread.add_row(str(data), str(shots), "yes" if ratio else "", str(metric), f"{values.mean():.3f}", deviation)
+    console.print(spread)

@@ -1,0 +1,134 @@
+"""How many concept pairs and queries a study needs to detect a difference between two conditions.
+
+    lcl power --difference 0.05
+    lcl power --difference 0.05 --run results/false_ratio/20260101-120000-0a1b2c3d --a model=mini/2-way false_ratio=0 …
+
+Studies are simulated and tested as real ones are. With --run, queries change and resemble one another within a
+concept pair as they do between the run's conditions a and b; without it, as --changed and --alike say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field, model_validator
+
+from lcl_lab import analysis, store
+from lcl_lab.config import Config
+from lcl_lab.errors import UserError, nearest
+from lcl_lab.progress import track
+
+if TYPE_CHECKING:
+    from lcl_lab.analysis import Clustering
+
+__all__ = ["PowerConfig", "SampleSize", "required_sample_size"]
+
+_QUERIES_PER_PAIR = (1, 2, 4, 8)
+
+
+def _condition(given: Any) -> Any:
+    """`COLUMN=VALUE` texts as a mapping in which numbers are numbers."""
+    if isinstance(given, Mapping):
+        return given
+    condition: dict[str, float | str] = {}
+    for text in [given] if isinstance(given, str) else given:
+        name, equals, value = str(text).partition("=")
+        if not equals:
+            raise ValueError("must be COLUMN=VALUE, such as model=mini/2-way")
+        try:
+            condition[name] = float(value)
+        except ValueError:
+            condition[name] = value
+    return condition
+
+
+_Condition = Annotated[dict[str, float | str], BeforeValidator(_condition)]
+
+
+class PowerConfig(Config):
+    """The difference to detect, and how queries behave."""
+
+    difference: float = Field(gt=0, lt=1, description="difference in accuracy to detect, such as 0.05")
+    power: float = Field(0.8, gt=0, lt=1, description="probability to detect it at the 5 % level")
+    run: Path | None = Field(None, description="run directory to learn from how queries behave")
+    a: _Condition = Field({}, description="a condition of the run, as COLUMN=VALUE ...")
+    b: _Condition = Field({}, description="another condition of the run")
+    metric: Literal["candidate", "open-ended"] = Field("candidate", description="metric of the run")
+    changed: float = Field(0.2, ge=0, lt=1, description="share of queries that change")
+    alike: float = Field(0.1, ge=0, lt=1, description="correlation within a concept pair")
+    seed: int = Field(0, ge=0, description="random seed of the simulations")
+
+    @model_validator(mode="after")
+    def _both_conditions(self) -> PowerConfig:
+        if self.run is not None and not (self.a and self.b):
+            raise ValueError("--run needs two of its conditions, as --a and --b, such as --a model=mini/2-way")
+        return self
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """A design that detects the difference.
+
+    Attributes:
+        queries_per_pair: queries of each concept pair.
+        pairs: concept pairs needed; None where more than 4096 would be.
+    """
+
+    queries_per_pair: int
+    pairs: int | None
+
+    @property
+    def queries(self) -> int | None:
+        """Queries under each condition."""
+        return None if self.pairs is None else self.pairs * self.queries_per_pair
+
+    @property
+    def prompts(self) -> int | None:
+        """Prompts under both conditions."""
+        return None if self.queries is None else 2 * self.queries
+
+
+def required_sample_size(config: PowerConfig | None = None, **options: Any) -> tuple[Clustering, list[SampleSize]]:
+    """How many concept pairs detect a difference, for several numbers of queries per pair.
+
+    Args:
+        config: the options; None builds them from `options`.
+        **options: fields of `PowerConfig`.
+
+    Returns:
+        The clustering that was assumed or observed, and one sample size per number of queries per pair.
+
+    Raises:
+        UserError: an option is wrong, or the difference is impossible under the clustering.
+    """
+    config = config or PowerConfig.create(**options)
+    clustering = _clustering(config)
+    # An impossible difference is reported before the simulations start.
+    analysis.power(config.difference, clustering, 2, 1, np.random.default_rng(0), studies=1)
+    sizes = []
+    for queries in track(_QUERIES_PER_PAIR, "simulating"):
+        rng = np.random.default_rng([config.seed, queries])
+        pairs = analysis.pairs_needed(config.difference, clustering, queries, rng, config.power)
+        sizes.append(SampleSize(queries, pairs))
+    return clustering, sizes
+
+
+def _clustering(config: PowerConfig) -> Clustering:
+    if config.run is None:
+        return analysis.Clustering(config.changed, config.alike)
+    records = store.read_run(config.run)
+    for option, condition in (("a", config.a), ("b", config.b)):
+        _check_columns(option, condition, map(str, records.columns))
+    before, after, clusters = analysis.paired_values(records, analysis.METRICS[config.metric], config.a, config.b)
+    return analysis.observed_clustering(after - before, clusters)
+
+
+def _check_columns(option: str, condition: Mapping[str, Any], columns: Iterable[str]) -> None:
+    known = list(columns)
+    for name in condition:
+        if name not in known:
+            raise UserError(f"the run has no such column; {nearest(name, known)}", option=option, value=name)

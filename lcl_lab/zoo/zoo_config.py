@@ -1,0 +1,37 @@
+"""Options of the commands that train, compare and list the shipped models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lcl_lab.config import Config
+
+__all__ = ["ZooSeedsConfig", "ZooTableConfig", "ZooTrainConfig"]
+
+
+class _TrainingOptions(Config):
+    preset: Literal["default", "tiny"] = Field("default", description="preset of every training; tiny is a smoke test")
+    threads: int | None = Field(None, ge=1, description="CPU threads (default: one per core)")
+
+
+class ZooTrainConfig(_TrainingOptions):
+    """Options of training all shipped models from scratch."""
+
+    out: Path = Field(description="folder for the models, one folder each")
+    ship: bool = Field(False, description="replace the shipped models by those that meet their release criteria")
+
+
+class ZooSeedsConfig(_TrainingOptions):
+    """Options of training `2-way` with several seeds."""
+
+    out: Path = Field(description="folder for the models, one folder per seed")
+    count: int = Field(3, ge=1, description="number of seeds, counted from 0")
+
+
+class ZooTableConfig(Config):
+    """Options of writing the table of the shipped models."""
+
+    page: Path = Field(Path("docs/models.md"), description="Markdown file with the marks between which the table goes")
