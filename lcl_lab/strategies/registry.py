@@ -22,29 +22,34 @@ def available_strategies() -> Mapping[str, Strategy]:
     return {**_built_in(), **_registered}
 
 
-def find_strategy(name: str, also: Sequence[str] = ()) -> Strategy:
+def find_strategy(name: str | Strategy, also: Sequence[str] = ()) -> Strategy:
     """The strategy of a name, or the one that `load()` of a Python file returns.
 
     Args:
-        name: a name of `available_strategies`, or the path of a Python file.
+        name: a name of `available_strategies`, the path of a Python file with a function ``load()`` that returns a
+            strategy, or a strategy, which is returned as it is.
         also: further names that the option accepts, suggested in the error message.
 
     Raises:
         UserError: there is no such strategy, or `load()` returns something else.
     """
+    if not isinstance(name, str):
+        return _checked(name, None)
     makers = {known: partial(available_strategies().__getitem__, known) for known in available_strategies()}
     strategy = find_maker("strategy", "strategy", name, makers, also)()
     return _checked(strategy, name) if is_file(name) else strategy
 
 
-def register_strategy(strategy: Strategy) -> str:
-    """Make a strategy available under its name in this process, for `train_model` and everything that trains.
+def register_strategy(strategy: Strategy) -> Strategy:
+    """Make a strategy available under its name, to `train_model` and everything else that trains.
+
+    The registration lasts as long as the process; workers of a sweep do not see it, so give those a Python file.
 
     Args:
         strategy: the strategy; one that was registered under the same name before is replaced.
 
     Returns:
-        The name.
+        The strategy.
 
     Raises:
         UserError: it is not a valid strategy, or its name belongs to the package.
@@ -56,7 +61,7 @@ def register_strategy(strategy: Strategy) -> str:
         raise UserError("a strategy of the package has this name; choose another", option="strategy", value=name)
     if name not in _built_in():
         _registered[name] = strategy
-    return name
+    return strategy
 
 
 @cache

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lcl_lab.cli import read_yaml
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.training import TrainConfig, check_training
 
 __all__ = ["Sweep", "Trial", "read_sweep"]
 
@@ -75,10 +76,12 @@ class Trial:
         """What loggers show as the settings of the trial."""
         return {"name": self.name, "strategy": Path(self.strategy).stem, "seed": self.seed}
 
-    def training(self, out: Path) -> list[str]:
-        """The arguments of `lcl_lab.train`."""
-        own = ["--strategy", self.strategy, "--seed", str(self.seed), "--out", str(out)]
-        return [*own, "--threads", str(self.sweep.cpu), *_words(self.sweep.train)]
+    def training(self, out: Path) -> TrainConfig:
+        """The options of the training."""
+        options = {key: value for key, value in self.sweep.train.items() if key != "preset"}
+        preset = str(self.sweep.train.get("preset", "default"))
+        fixed = {"strategy": self.strategy, "seed": self.seed, "out": out, "threads": self.sweep.cpu}
+        return TrainConfig.create(preset, None, **fixed, **options)
 
     def evaluations(self, model: Path, results: Path) -> Iterator[tuple[str, list[str]]]:
         """The name and arguments of each study."""
@@ -115,7 +118,6 @@ def read_sweep(path: Path) -> Sweep:
 
 def _check(path: Path, sweep: Sweep) -> None:
     from lcl_lab.studies.all import studies
-    from lcl_lab.train import check
 
     for key in _OWN:
         if key in sweep.train:
@@ -133,7 +135,7 @@ def _check(path: Path, sweep: Sweep) -> None:
                 raise UserError(f"{path}: studies: {name}: {key} is the sweep's to decide")
     for trial in sweep.trials():
         try:
-            check(trial.training(Path("out")))
+            check_training(trial.training(Path("out")))
             for name, given in trial.evaluations(Path("out"), Path("results")):
                 known[name].configured(given)
         except UserError as error:

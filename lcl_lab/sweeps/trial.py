@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from lcl_lab import training
 from lcl_lab.errors import UserError
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.sweep_config import Trial
@@ -87,13 +88,12 @@ def fetch_trial(trial: Trial, storage: Storage, place: Place) -> None:
 
 def _run(trial: Trial, place: Place, tell: Tell) -> None:
     from lcl_lab.studies.all import studies
-    from lcl_lab.train import main as train
 
     started = time.perf_counter()
     model = place.model(trial)
     if not _is_trained(model):
         tell({"doing": TRAINING})
-        train(trial.training(model), tell=lambda line: tell({"doing": TRAINING, **line}))
+        training.train_model(trial.training(model), report=lambda line: tell({"doing": TRAINING, **line}))
     known = {study.name: study for study in studies()}
     runs = []
     for name, given in trial.evaluations(model, place.results):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Appearance, Box, random_appearance, render_with_box
-from lcl_lab.concepts.world import TRAINING_IMAGES_FROM, held_out_appearances, known_things
+from lcl_lab.concepts.world import FIRST_TRAINING_IMAGE, held_out_appearances, known_appearances
 from lcl_lab.progress import track
 
 __all__ = ["GROUP", "Corpus", "plan_corpus", "render_all"]
@@ -33,19 +33,19 @@ class Corpus:
     """A list of images to render; rows 4i to 4i + 3 are look-alikes, except for the known objects at the end.
 
     Attributes:
-        looks: what each image shows.
+        appearances: what each image shows.
         numbers: the number of each image among those of its appearance.
         names: the name of the object, or "" for an object without one.
     """
 
-    looks: tuple[Appearance, ...]
+    appearances: tuple[Appearance, ...]
     numbers: tuple[int, ...]
     names: tuple[str, ...]
 
     @property
     def images(self) -> list[tuple[Appearance, int]]:
         """Appearance and number of each image."""
-        return list(zip(self.looks, self.numbers, strict=True))
+        return list(zip(self.appearances, self.numbers, strict=True))
 
 
 def plan_corpus(seed: int, groups: int, known_images: int) -> Corpus:
@@ -58,8 +58,8 @@ def plan_corpus(seed: int, groups: int, known_images: int) -> Corpus:
     """
     rng = np.random.default_rng([seed, 1])
     avoid = held_out_appearances()
-    looks: list[Appearance] = []
-    while len(looks) < GROUP * groups:
+    appearances: list[Appearance] = []
+    while len(appearances) < GROUP * groups:
         group = [random_appearance(rng)]
         while len(group) < GROUP:
             factors = rng.choice(list(FACTORS), size=rng.integers(1, 3), replace=False)
@@ -67,14 +67,14 @@ def plan_corpus(seed: int, groups: int, known_images: int) -> Corpus:
             if relative not in group:
                 group.append(relative)
         if avoid.isdisjoint(group):
-            looks += group
-    names = [""] * len(looks)
-    numbers = list(range(len(looks)))
-    for name, look in known_things().items():
-        looks += [look] * known_images
+            appearances += group
+    names = [""] * len(appearances)
+    numbers = list(range(len(appearances)))
+    for name, appearance in known_appearances().items():
+        appearances += [appearance] * known_images
         names += [name] * known_images
-        numbers += range(TRAINING_IMAGES_FROM, TRAINING_IMAGES_FROM + known_images)
-    return Corpus(tuple(looks), tuple(numbers), tuple(names))
+        numbers += range(FIRST_TRAINING_IMAGE, FIRST_TRAINING_IMAGE + known_images)
+    return Corpus(tuple(appearances), tuple(numbers), tuple(names))
 
 
 def render_all(images: Sequence[tuple[Appearance, int]], workers: int) -> tuple[NDArray[np.uint8], list[Box]]:
@@ -112,5 +112,5 @@ def _end_with_parent() -> None:
 
 
 def _render(images: Sequence[tuple[Appearance, int]]) -> tuple[NDArray[np.uint8], list[Box]]:
-    rendered = [render_with_box(look, number) for look, number in images]
+    rendered = [render_with_box(appearance, number) for appearance, number in images]
     return np.stack([image for image, _ in rendered]), [box for _, box in rendered]

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from lcl_lab.concepts import Box, Dataset, ImageRef, World, load_dataset, render, render_with_box
-from lcl_lab.concepts.neighbours_file import neighbour_rows
+from lcl_lab.concepts.neighbours_file import neighbour_indices
 from lcl_lab.models.clip_registry import load_clip_by_name
 from lcl_lab.strategies import CORPUS, BaseTasks, LinkEpisodes, Strategy, TrainingData
 from lcl_lab.training.corpus import Corpus, plan_corpus, render_all
@@ -82,7 +82,7 @@ def load_training_data(
 
     def open_image(ref: ImageRef) -> Image.Image:
         if ref.data == CORPUS:
-            return Image.fromarray(render(corpus.looks[ref.number], corpus.numbers[ref.number]))
+            return Image.fromarray(render(corpus.appearances[ref.number], corpus.numbers[ref.number]))
         return (dataset if ref.data == dataset.name else load_dataset(ref.data)).image(ref)
 
     features = FeatureBank(vision, open_image)
@@ -90,7 +90,7 @@ def load_training_data(
     means: Mapping[ImageRef, Tensor] = {}
     if strategy.needs_tasks:
         boxes = _encode_corpus(corpus, features, vision, workers) if precompute else _LazyBoxes(corpus)
-        tasks = BaseTasks(corpus.looks, boxes, corpus.names)
+        tasks = BaseTasks(corpus.appearances, boxes, corpus.names)
     if strategy.needs_links:
         links = LinkEpisodes(dataset, _neighbours(config), config.images)
         if precompute and isinstance(dataset, World):
@@ -100,7 +100,7 @@ def load_training_data(
 
 def _neighbours(config: DataConfig) -> NDArray[np.int64]:
     if config.neighbours:
-        return neighbour_rows(config.neighbours, config.dataset)
+        return neighbour_indices(config.neighbours, config.dataset)
     count = min(100, len(config.dataset.concepts) - 1)
     return mine_neighbours(config.dataset, load_clip_by_name(config.clip), _MINED, count)
 
@@ -124,10 +124,10 @@ class _LazyBoxes(Sequence[Box]):
         self._corpus = corpus
 
     def __len__(self) -> int:
-        return len(self._corpus.looks)
+        return len(self._corpus.appearances)
 
     def __getitem__(self, row: Any) -> Any:
-        return render_with_box(self._corpus.looks[row], self._corpus.numbers[row])[1]
+        return render_with_box(self._corpus.appearances[row], self._corpus.numbers[row])[1]
 
 
 def _encode_world(
@@ -135,7 +135,7 @@ def _encode_world(
 ) -> Mapping[ImageRef, Tensor]:
     """Add the features of a world's images to a bank; the mean features of its concepts."""
     refs = [ImageRef(world.name, concept, number) for concept in world.concepts for number in range(images)]
-    rendered = [(world.looks[ref.concept], ref.number) for ref in refs]
+    rendered = [(world.appearances[ref.concept], ref.number) for ref in refs]
 
     def encode() -> dict[str, Tensor]:
         return {"features": vision.encode_all(render_all(rendered, workers)[0])}

@@ -1,6 +1,6 @@
-"""Features of the images of training, by reference: looked at when first asked for, or given before.
+"""Features of training images by reference, encoded when first needed or in advance.
 
-N images, I features of an image, D_vision their width.
+N images, I features per image, D_vision their width.
 """
 
 from __future__ import annotations
@@ -17,37 +17,45 @@ from torch import Tensor
 from lcl_lab.concepts import ImageRef
 from lcl_lab.training.frozen_vision import FrozenVision
 
-__all__ = ["Bank", "FeatureBank"]
+__all__ = ["FeatureBank", "ImageFeatures"]
 
-_BYTES = 8 << 30  # of features kept in memory
+_CAPACITY = 8 << 30  # bytes of features in memory
 
 
-class Bank(Protocol):
-    """The features (N, I, D_vision) of the images of one prompt; what is random about them is drawn from `rng`."""
+class ImageFeatures(Protocol):
+    """Returns the features of the images of one prompt."""
 
-    def __call__(self, refs: Sequence[ImageRef], rng: np.random.Generator) -> Tensor: ...
+    def __call__(self, refs: Sequence[ImageRef], rng: np.random.Generator) -> Tensor:
+        """Features (N, I, D_vision) of N images; randomness, if any, comes from `rng`."""
 
 
 class FeatureBank:
-    """A `Bank` of one frozen tower; `image` opens an image that it has not seen yet."""
+    """`ImageFeatures` of one frozen vision encoder, kept in memory.
 
-    def __init__(self, tower: FrozenVision, image: Callable[[ImageRef], Image]) -> None:
-        self._tower, self._image = tower, image
-        self._kept: OrderedDict[ImageRef, Tensor] = OrderedDict()
+    Args:
+        vision: the encoder.
+        image: opens an image that has not been encoded yet.
+    """
+
+    def __init__(self, vision: FrozenVision, image: Callable[[ImageRef], Image]) -> None:
+        self._vision, self._image = vision, image
+        self._features: OrderedDict[ImageRef, Tensor] = OrderedDict()
         self._bytes = 0
 
     def __call__(self, refs: Sequence[ImageRef], rng: np.random.Generator) -> Tensor:
-        new = [ref for ref in dict.fromkeys(refs) if ref not in self._kept]
-        found = {ref: self._kept[ref] for ref in refs if ref in self._kept}
+        """Features (N, I, D_vision) of N images."""
+        new = [ref for ref in dict.fromkeys(refs) if ref not in self._features]
+        features = {ref: self._features[ref] for ref in refs if ref in self._features}
         if new:
-            found |= dict(zip(new, self._tower.look([self._image(ref) for ref in new]).cpu(), strict=True))
-            self.keep({ref: found[ref] for ref in new})
-        return torch.stack([found[ref] for ref in refs])
+            encoded = self._vision.encode([self._image(ref) for ref in new]).cpu()
+            features |= dict(zip(new, encoded, strict=True))
+            self.add({ref: features[ref] for ref in new})
+        return torch.stack([features[ref] for ref in refs])
 
-    def keep(self, features: Mapping[ImageRef, Tensor]) -> None:
-        """Remember features (I, D_vision) by image; the first to come go when there are too many."""
-        self._kept |= features
+    def add(self, features: Mapping[ImageRef, Tensor]) -> None:
+        """Add features (I, D_vision) by image; the oldest are dropped when memory is full."""
+        self._features |= features
         self._bytes += sum(tensor.nbytes for tensor in features.values())
-        while self._bytes > _BYTES:
-            _, oldest = self._kept.popitem(last=False)
+        while self._bytes > _CAPACITY:
+            _, oldest = self._features.popitem(last=False)
             self._bytes -= oldest.nbytes

@@ -1,6 +1,6 @@
-"""The frozen vision encoder, taken out of a LLaVA: training never changes it, so it sees each image once.
+"""The frozen vision encoder of a LLaVA. Training does not change it, so each image is encoded only once.
 
-B images, I features of an image that the projector reads, D_vision their width.
+B images, I image features that the projector reads per image, D_vision their width.
 """
 
 from __future__ import annotations
@@ -28,49 +28,66 @@ _BATCH = 256
 
 
 class FrozenVision:
-    """The vision encoder of a model, which is without it from now on; `give_back` returns it.
+    """The vision encoder of a model, detached from it; `restore` puts it back.
+
+    Args:
+        name: the model's name, for error messages.
+        model: a LLaVA; it is left without its vision encoder.
+        processor: the model's processor.
 
     Raises:
-        UserError: not a LLaVA, whose image features come from one tower through one projector.
+        UserError: the model is not a LLaVA, whose image features pass through one encoder and one projector.
     """
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         if not isinstance(model, LlavaForConditionalGeneration):
-            raise UserError(f"--start {name}: a {type(model).__name__} cannot be trained; a LLaVA can")
+            reason = f"a {type(model).__name__} cannot be trained; only a LLaVA can"
+            raise UserError(reason, option="start", value=name)
         self._module: nn.Module = model.model.vision_tower.requires_grad_(False).eval()
         # The model's own selection of layers and tokens, up to the projector.
         pool: nn.Module = _Pool() if isinstance(model, MiniForConditionalGeneration) else nn.Identity()
-        self._eye = copy.copy(model.model)
-        self._eye._modules = {"vision_tower": self._module, "multi_modal_projector": pool}
+        self._encoder = copy.copy(model.model)
+        self._encoder._modules = {"vision_tower": self._module, "multi_modal_projector": pool}
         self._processor = processor.image_processor
         model.model.vision_tower = None
 
     @property
     def fingerprint(self) -> str:
+        """16 hex digits over the encoder's weights."""
         return digest(*(tensor.cpu() for tensor in self._module.state_dict().values()))
 
-    def give_back(self, model: Any) -> None:
+    def restore(self, model: Any) -> None:
+        """Put the encoder back into a model."""
         model.model.vision_tower = self._module
 
     def to(self, device: torch.device) -> None:
+        """Move the encoder to a device."""
         self._module.to(device)
 
-    def look(self, images: Sequence[Image.Image]) -> Tensor:
-        """What the projector reads of images: (B, I, D_vision)."""
-        return self._see(self._processor(list(images), return_tensors="pt")["pixel_values"])
+    def encode(self, images: Sequence[Image.Image]) -> Tensor:
+        """Encode images.
 
-    def look_all(self, images: NDArray[np.uint8]) -> Tensor:
-        """What an embedded model's projector reads of many images (B, H, W, 3), in half precision, with a bar.
-
-        The same as `look`, without the detour by way of PIL.
+        Returns:
+            (B, I, D_vision), the inputs of the projector.
         """
-        starts = track(range(0, len(images), _BATCH), "looking")
-        return torch.cat([self._see(pixels(images[k : k + _BATCH])).cpu().half() for k in starts])
+        return self._forward(self._processor(list(images), return_tensors="pt")["pixel_values"])
+
+    def encode_all(self, images: NDArray[np.uint8]) -> Tensor:
+        """Encode many images of the embedded world, with a progress bar; same result as `encode`, without PIL.
+
+        Args:
+            images: (B, H, W, 3).
+
+        Returns:
+            (B, I, D_vision) in half precision.
+        """
+        starts = track(range(0, len(images), _BATCH), "encoding images")
+        return torch.cat([self._forward(pixels(images[k : k + _BATCH])).cpu().half() for k in starts])
 
     @torch.inference_mode()
-    def _see(self, pixel_values: Tensor) -> Tensor:
+    def _forward(self, pixel_values: Tensor) -> Tensor:
         weight = next(self._module.parameters())
-        output = self._eye.get_image_features(pixel_values.to(weight.device, weight.dtype), return_dict=True)
+        output = self._encoder.get_image_features(pixel_values.to(weight.device, weight.dtype), return_dict=True)
         return torch.stack(list(output.pooler_output)).clone()
 
 
@@ -80,7 +97,15 @@ class _Pool(nn.Module):
 
 
 def project(model: Any, features: Tensor) -> Tensor:
-    """The trainable part of a model's eye: frozen features (B, I, D_vision) to decoder inputs (B, I, D)."""
+    """Apply a model's projector, the trainable part of its image path.
+
+    Args:
+        model: a LLaVA, with or without its vision encoder.
+        features: (B, I, D_vision), from `FrozenVision`.
+
+    Returns:
+        (B, I, D), inputs of the decoder.
+    """
     if isinstance(model, MiniForConditionalGeneration):
         return model.project(features)
     return model.model.multi_modal_projector(features)

@@ -1,4 +1,4 @@
-"""What a training run tells while it goes on: a progress bar with time left, and `metrics.jsonl`."""
+"""The log of a training run: a progress bar with the time left on standard error, and `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lcl_lab.atomic import write_text
+
 __all__ = ["METRICS_FILE", "TrainingLog"]
 
 METRICS_FILE = "metrics.jsonl"
+"""Name of the log in the folder of a training run."""
 _EVERY = 25  # steps between two lines of the file
 _COLUMNS = (
     TextColumn("{task.description}"),
@@ -28,15 +31,21 @@ _COLUMNS = (
 
 
 class TrainingLog:
-    """Logs one training run in `folder`; `done` are its steps so far and `seconds` the time that it took.
+    """Logs one training run.
 
-    `seconds` counts all processes that worked on the run up to its last checkpoint each, preparation included.
-    `tell` gets every line of the file, and how many steps there are in all.
+    Args:
+        folder: folder of the run.
+        title: title of the progress bar and of the figure.
+        report: receives every line of the file, together with the total number of steps.
+
+    Attributes:
+        done: steps so far.
+        last_accuracy: the latest held-out accuracy, or None.
     """
 
-    def __init__(self, folder: Path, title: str, tell: Callable[[dict[str, Any]], None] | None = None) -> None:
+    def __init__(self, folder: Path, title: str, report: Callable[[dict[str, Any]], None] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.title, self.done, self._tell = folder, title, 0, tell
+        self.folder, self.title, self.done, self._report = folder, title, 0, report
         self.last_accuracy: float | None = None
         self._silent = True
         self._began = time.perf_counter()
@@ -46,32 +55,47 @@ class TrainingLog:
 
     @property
     def seconds(self) -> float:
+        """Time of all processes that worked on the run, each up to its last checkpoint, including preparation."""
         return time.perf_counter() - self._began
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps, so that a run that goes on logs as if it had never stopped."""
+        """State in a checkpoint, so that a resumed run logs as if it had never stopped."""
         return {"losses": self._losses, "seconds": self.seconds, "last_accuracy": self.last_accuracy}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self._losses, self.last_accuracy = state["losses"], state["last_accuracy"]
         self._began -= state["seconds"]
 
     @contextmanager
     def open(self, steps: int, first: int, silent: bool) -> Iterator[None]:
-        """The bar, from step `first` on; lines of the file that later steps wrote before a kill are taken back."""
+        """Show the progress bar.
+
+        Args:
+            steps: total number of steps.
+            first: steps that a resumed run has already done. Lines of later steps, from before it was killed, are
+                removed from the file.
+            silent: show and write nothing, as in all processes but the main one.
+        """
         self._silent, self.done, self._steps = silent, first, steps
         file = self.folder / METRICS_FILE
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if first and file.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= first]
         if not silent:
-            file.write_text("".join(kept), encoding="utf-8")
+            write_text(file, "".join(kept))
         self._tokens, self._since = 0, time.perf_counter()
         with Progress(*_COLUMNS, console=Console(stderr=True), disable=silent) as self._bar:
             self._task = self._bar.add_task(self.title, total=steps, completed=first, note="")
             yield
 
     def step(self, step: int, loss: float, tokens: int) -> None:
-        """One step is done: its mean loss a token in nats, and the tokens that it read."""
+        """Log a step.
+
+        Args:
+            step: the number of steps done.
+            loss: mean loss in nats per token.
+            tokens: tokens in its batch.
+        """
         self.done = step
         self._losses.append(loss)
         self._tokens += tokens
@@ -82,17 +106,17 @@ class TrainingLog:
             self._write(step, loss=mean, tokens_per_second=round(speed))
             self._losses = []
             self._tokens, self._since = 0, time.perf_counter()
-        self._bar.update(self._task, completed=step, note=self._told())
+        self._bar.update(self._task, completed=step, note=self._note_text())
 
     def accuracy(self, step: int, value: float) -> None:
-        """The accuracy on held-out episodes after a step; the time that it took is not training's."""
+        """Log the accuracy on held-out episodes after a step. Its time does not count for tokens per second."""
         self.last_accuracy = value
         self._note["held-out accuracy"] = f"{value:.3f}"
         self._write(step, accuracy=value)
         self._tokens, self._since = 0, time.perf_counter()
-        self._bar.update(self._task, note=self._told())
+        self._bar.update(self._task, note=self._note_text())
 
-    def _told(self) -> str:
+    def _note_text(self) -> str:
         return "  ".join(f"{name} {value}" for name, value in self._note.items() if value)
 
     def _write(self, step: int, **fields: float) -> None:
@@ -101,5 +125,5 @@ class TrainingLog:
         line = {"step": step, **fields, "seconds": round(self.seconds, 2)}
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        if self._tell:
-            self._tell({**line, "steps": self._steps})
+        if self._report:
+            self._report({**line, "steps": self._steps})

@@ -1,20 +1,19 @@
-"""The training loop, on `accelerate`: one process or many, a CPU or GPUs, killed or not.
+"""The training loop, on `accelerate`: one process or many, on a CPU or GPUs; a killed run can be resumed.
 
-What step s trains on depends on the seed and s alone, and is split by position among processes and
-accumulated parts. A checkpoint holds weights, optimizer, schedule and generators; its step is the
-position in the data, so a run that is killed and given again ends in the same weights.
+The batch of a step depends only on the seed and the step, and is split by position among processes and accumulation
+steps. A checkpoint contains weights, optimizer, schedule and random generators; its step is the position in the data,
+so a run that was killed and resumed ends in the same weights.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,162 +25,208 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import get_cosine_schedule_with_warmup
 
+from lcl_lab.atomic import read_json, write_json
 from lcl_lab.errors import UserError
+from lcl_lab.training.identity import CHECKPOINTS
 from lcl_lab.training.log import TrainingLog
 
-__all__ = ["Part", "Settings", "fit", "has_bf16", "processes"]
+__all__ = ["LoopConfig", "MicroBatch", "cpu_threads", "fit", "has_bf16", "processes"]
 
-_KEPT = 2  # checkpoints: the newest, and the one before in case the newest is damaged
+_KEPT = 2  # checkpoints: the newest, and the previous one in case the newest is damaged
 _DIGESTS = "digests.json"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one process reads at once: inputs of the module, and by how much its loss counts."""
+class MicroBatch:
+    """What one process computes in one forward pass.
+
+    Attributes:
+        inputs: arguments of the module.
+        weight: weight of its loss in the step, such as the number of tokens with loss.
+        tokens: number of tokens, to report speed.
+    """
 
     inputs: Mapping[str, Tensor]
-    weight: float  # tokens that carry loss
-    tokens: int  # tokens read
+    weight: float
+    tokens: int
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How long and how fast: AdamW, a linear warm-up, then a cosine down to zero."""
+class LoopConfig:
+    """Options of the loop: AdamW with linear warm-up, then cosine decay to zero.
+
+    Attributes:
+        steps: optimizer steps.
+        learning_rate: peak learning rate.
+        warm_up: steps of warm-up.
+        betas: of AdamW.
+        weight_decay: of AdamW.
+        accumulate: gradient accumulation steps.
+        checkpoint_every: steps between two checkpoints.
+        evaluate_every: steps between two evaluations.
+        target: held-out accuracy at which training stops early; None never stops early.
+    """
 
     steps: int
     learning_rate: float
-    warm_up: int = 100  # steps
+    warm_up: int = 100
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
-    accumulate: int = 1  # parts that a process reads one after the other in a step
+    accumulate: int = 1
     checkpoint_every: int = 100
     evaluate_every: int = 200
-    target: float | None = None  # held-out accuracy at which training stops early
+    target: float | None = None
 
     def reached(self, accuracy: float | None) -> bool:
+        """Whether an accuracy is at least the target."""
         return self.target is not None and accuracy is not None and accuracy >= self.target
 
 
-Read = Callable[[int, int, int], Sequence[Part]]
-"""(step, part, parts) → what that part of the step's batch holds; where parts is 1, in as many pieces as it likes."""
+Build = Callable[[int, int, int], Sequence[MicroBatch]]
+"""(step, part, parts) → that part of the step's batch: one micro-batch, or any number where parts is 1."""
 
-
-HeldOut = Callable[[nn.Module, torch.device], float]
-"""The accuracy of the module, in evaluation mode, on what it is not trained on."""
+Evaluate = Callable[[nn.Module, torch.device], float]
+"""The held-out accuracy of the module, which is in evaluation mode."""
 
 
 def fit(
-    module: nn.Module, read: Read, settings: Settings, log: TrainingLog, held_out: HeldOut | None = None
+    module: nn.Module, build: Build, config: LoopConfig, log: TrainingLog, evaluate: Evaluate | None = None
 ) -> dict[str, Tensor] | None:
-    """Train `module`, whose output summed is the summed loss of a part.
+    """Train a module, resuming from the newest checkpoint in the log's folder.
 
-    Goes on from the newest checkpoint in the log's folder. Returns the trained state in the main process and
-    None in others; `module` itself may be spread over processes from here on.
+    Args:
+        module: returns losses whose sum is the summed loss of a micro-batch. It may be sharded over processes
+            afterwards.
+        build: builds the data of a step; runs in a thread, one step ahead.
+        config: steps, learning rate and intervals.
+        log: receives losses and accuracies.
+        evaluate: computes the held-out accuracy.
+
+    Returns:
+        The trained state dict in the main process, None in others.
+
+    Raises:
+        UserError: a checkpoint cannot be written.
     """
-    accelerator = _open_accelerator()
+    accelerator = _create_accelerator()
     trained = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
-        trained, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
+        trained, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
     )
     wrapped, optimizer = accelerator.prepare(module, optimizer)
-    schedule = get_cosine_schedule_with_warmup(optimizer, settings.warm_up, settings.steps)
+    schedule = get_cosine_schedule_with_warmup(optimizer, config.warm_up, config.steps)
     accelerator.register_for_checkpointing(schedule, log)
     accelerator.register_save_state_pre_hook(_only_trained)
     checkpoints = _Checkpoints(accelerator, log.folder)
     first = checkpoints.resume()
-    parts = settings.accumulate * accelerator.num_processes
-    own = range(accelerator.process_index, parts, accelerator.num_processes)
+    parts = config.accumulate * accelerator.num_processes
+    local_parts = range(accelerator.process_index, parts, accelerator.num_processes)
+
+    def build_step(step: int) -> list[MicroBatch]:
+        return [micro_batch for part in local_parts for micro_batch in build(step, part, parts)]
+
     wrapped.train()
-    with log.open(settings.steps, first, silent=not accelerator.is_main_process):
-        done = settings.reached(log.last_accuracy)
-        left = range(settings.steps if done else first, settings.steps)
-        for step, batch in _read_ahead(lambda step: [piece for part in own for piece in read(step, part, parts)], left):
-            loss, tokens = _learn(accelerator, wrapped, batch)
+    with log.open(config.steps, first, silent=not accelerator.is_main_process):
+        done = config.reached(log.last_accuracy)
+        remaining = range(config.steps if done else first, config.steps)
+        for step, batch in _prefetch(build_step, remaining):
+            loss, tokens = _backward(accelerator, wrapped, batch)
             accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
             log.step(step + 1, loss, tokens)
-            done = step + 1 == settings.steps
-            if held_out and (done or (step + 1) % settings.evaluate_every == 0):
+            done = step + 1 == config.steps
+            if evaluate and (done or (step + 1) % config.evaluate_every == 0):
                 wrapped.eval()
-                log.accuracy(step + 1, held_out(wrapped, accelerator.device))
+                log.accuracy(step + 1, evaluate(wrapped, accelerator.device))
                 wrapped.train()
-                done = done or settings.reached(log.last_accuracy)
-            if done or (step + 1) % settings.checkpoint_every == 0:
+                done = done or config.reached(log.last_accuracy)
+            if done or (step + 1) % config.checkpoint_every == 0:
                 checkpoints.save(step + 1)
             if done:
                 break
     state: dict[str, Tensor] = accelerator.get_state_dict(wrapped)
-    main = accelerator.is_main_process
-    # Left to the interpreter's end, its threads now and then abort a process that has done its work.
+    is_main = accelerator.is_main_process
+    # If the group were left to the exit of the interpreter, its threads would sometimes abort a finished process.
     accelerator.wait_for_everyone()
     processes().destroy_process_group()
-    return state if main else None
+    return state if is_main else None
 
 
 def processes() -> PartialState:
-    """The processes that train together, and this one's device."""
+    """The processes of a distributed training, and the device of this one."""
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
-def _open_accelerator() -> Accelerator:
-    # What `accelerate launch` was told goes first.
-    told = "ACCELERATE_MIXED_PRECISION" in os.environ
-    precision = None if told else "bf16" if has_bf16() else "no"
+@contextmanager
+def cpu_threads(number: int) -> Iterator[None]:
+    """Let torch use this many CPU threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _create_accelerator() -> Accelerator:
+    # Options of `accelerate launch` take precedence.
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ
+    precision = None if launched else "bf16" if has_bf16() else "no"
     state = processes()
     accelerator = Accelerator(mixed_precision=precision, step_scheduler_with_optimizer=False)
     sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
     if sharded and state.distributed_type == DistributedType.MULTI_CPU:
-        # `accelerate` shards over GPUs alone, though torch can over CPUs; there it would train whole copies.
+        # torch can shard over CPUs, but `accelerate` does so only over GPUs and would train full copies.
         accelerator.state.distributed_type = state.distributed_type = DistributedType.FSDP
         accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
     return accelerator
 
 
-def _read_ahead(read_step: Callable[[int], list[Part]], steps: range) -> Iterator[tuple[int, list[Part]]]:
-    """Each step and its batch, which is read while the one before is learned."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = [reader.submit(read_step, step) for step in steps[:1]]
+def _prefetch(build_step: Callable[[int], list[MicroBatch]], steps: range) -> Iterator[tuple[int, list[MicroBatch]]]:
+    """Each step and its batch, which is built while the previous step is computed."""
+    with ThreadPoolExecutor(1) as executor:
+        pending = [executor.submit(build_step, step) for step in steps[:1]]
         for step in steps:
-            batch = coming.pop().result()
+            batch = pending.pop().result()
             if step + 1 in steps:
-                coming.append(reader.submit(read_step, step + 1))
+                pending.append(executor.submit(build_step, step + 1))
             yield step, batch
 
 
-def _learn(accelerator: Accelerator, wrapped: nn.Module, batch: Sequence[Part]) -> tuple[float, int]:
-    """Gradients of the mean loss over all processes' parts; that loss, and the tokens read."""
-    sizes = torch.tensor([sum(p.weight for p in batch), sum(p.tokens for p in batch)], device=accelerator.device)
+def _backward(accelerator: Accelerator, wrapped: nn.Module, batch: Sequence[MicroBatch]) -> tuple[float, int]:
+    """Compute gradients of the mean loss over all processes; returns that loss and the number of tokens."""
+    sizes = torch.tensor([sum(m.weight for m in batch), sum(m.tokens for m in batch)], device=accelerator.device)
     weight, tokens = accelerator.reduce(sizes).tolist()
     total = torch.zeros((), device=accelerator.device)
-    for number, part in enumerate(batch):
+    for number, micro_batch in enumerate(batch):
         last = number == len(batch) - 1
         with nullcontext() if last else accelerator.no_sync(wrapped), _fast_attention(accelerator.device):
-            inputs = {key: value.to(accelerator.device) for key, value in part.inputs.items()}
+            inputs = {key: value.to(accelerator.device) for key, value in micro_batch.inputs.items()}
             loss = wrapped(**inputs).sum() / weight
-            # Gradients are averaged over processes, and the loss is a sum over them.
+            # Gradients are averaged over processes, but the loss is a sum over them.
             accelerator.backward(loss * accelerator.num_processes)
         total += loss.detach()
     return float(accelerator.reduce(total)), int(tokens)
 
 
 def has_bf16() -> bool:
-    """Whether bfloat16 is native here: on a GPU since Ampere, on a CPU with AVX-512 BF16 or AMX."""
+    """Whether this machine computes in bfloat16 natively: a GPU since Ampere, or a CPU with AVX-512 BF16 or AMX."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _fast_attention(device: torch.device) -> AbstractContextManager[Any]:
-    """The default attention kernel is several times slower backwards on a CPU."""
+    """Avoids the default attention kernel on a CPU, whose backward pass is several times slower."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def _only_trained(models: list[nn.Module], weights: list[dict[str, Tensor]], folder: str) -> None:
-    """A checkpoint leaves out what training does not change: adapters of a large model stay small."""
+    """Leave frozen weights out of a checkpoint, so that one with adapters of a large model is small."""
     for model, state in zip(models, weights, strict=False):
         frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         for name in frozen & state.keys():
@@ -189,35 +234,31 @@ def _only_trained(models: list[nn.Module], weights: list[dict[str, Tensor]], fol
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """A hash of every file of a checkpoint but the list of these hashes itself."""
+    """A hash of every file of a checkpoint except the file of these hashes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _DIGESTS)
-    found = {}
+    digests = {}
     for path in files:
         with path.open("rb") as file:
-            found[str(path.relative_to(folder))] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
-    return found
+            digests[str(path.relative_to(folder))] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    return digests
 
 
-def _is_whole(folder: Path) -> bool:
-    try:
-        written = json.loads((folder / _DIGESTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return bool(written == _digests(folder))
+def _is_complete(folder: Path) -> bool:
+    return read_json(folder / _DIGESTS) == _digests(folder)
 
 
 class _Checkpoints:
-    """`checkpoints/step-000100` and so on: each appears whole or not at all, and a damaged one is passed over."""
+    """`checkpoints/step-000100` and so on. Each appears complete or not at all; a damaged one is skipped."""
 
     def __init__(self, accelerator: Accelerator, folder: Path) -> None:
-        self._accelerator, self._folder = accelerator, folder / "checkpoints"
+        self._accelerator, self._folder = accelerator, folder / CHECKPOINTS
 
     def resume(self) -> int:
-        """Load the newest whole checkpoint; the number of steps that it has behind it."""
+        """Load the newest complete checkpoint; returns its number of steps."""
         if self._accelerator.is_main_process:
             for path in self._all():
-                if not _is_whole(path):
-                    _log.warning("%s is damaged: going on from the one before", path)
+                if not _is_complete(path):
+                    _log.warning("%s is damaged: resuming from the previous checkpoint", path)
                     shutil.rmtree(path)
         self._accelerator.wait_for_everyone()
         newest = self._all()[-1:]
@@ -231,13 +272,13 @@ class _Checkpoints:
         part = path.with_name(f".{path.name}.part")
         try:
             self._accelerator.save_state(str(part))
-        except (OSError, RuntimeError, SafetensorError) as error:  # each library tells a full disk in its own way
+        except (OSError, RuntimeError, SafetensorError) as error:  # a full disk
             shutil.rmtree(part, ignore_errors=True)
             free = shutil.disk_usage(self._folder).free / 1e6
             raise UserError(f"cannot write {path}: {str(error).splitlines()[0]} ({free:.1f} MB are free)") from error
         self._accelerator.wait_for_everyone()
         if self._accelerator.is_main_process:
-            (part / _DIGESTS).write_text(json.dumps(_digests(part)), encoding="utf-8")
+            write_json(part / _DIGESTS, _digests(part))
             os.replace(part, path)
             for old in self._all()[:-_KEPT]:
                 shutil.rmtree(old)

@@ -1,4 +1,4 @@
-"""Low-rank adapters on the decoder of a LLaVA, by `peft`; the projector is trained in full."""
+"""LoRA adapters on the decoder of a LLaVA, with `peft`; all weights of the projector are trained."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ _DECODER = r".*language_model.*\.(q|k|v|o)_proj"
 
 
 def add_adapters(model: Any, rank: int) -> PeftModel:
-    """The model with adapters of that rank in the attention of its decoder; all else but the projector is frozen.
+    """Add adapters to the attention of a LLaVA's decoder and freeze everything else except the projector.
 
-    `get_base_model()` is the LLaVA, changed in place; `merge_and_unload()` adds the adapters into its weights.
+    Args:
+        model: a LLaVA; it is changed in place.
+        rank: rank of the adapters.
+
+    Returns:
+        The model with adapters. `get_base_model()` is the LLaVA; `merge_and_unload()` adds the adapters to its
+        weights.
     """
     adapted = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=_DECODER))
     model.model.multi_modal_projector.requires_grad_(True)

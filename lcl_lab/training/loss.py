@@ -15,7 +15,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from lcl_lab.models.engine.prompt_encoder import Encoder
+from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.prompts import Prompt
 from lcl_lab.training.feature_bank import ImageFeatures
 from lcl_lab.training.frozen_vision import project
@@ -82,7 +82,7 @@ class BatchBuilder:
     """
 
     def __init__(self, processor: Any, features: ImageFeatures, every_answer: bool = False) -> None:
-        self._encode = Encoder(processor)
+        self._encode = PromptEncoder(processor)
         self._features = features
         self._every_answer = every_answer
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from lcl_lab.atomic import write_text
 from lcl_lab.concepts import FACTORS
-from lcl_lab.models.mini.clip import WIDTH, build_clip, pixels, read_words, save_clip
+from lcl_lab.models.mini.clip import WIDTH, build_clip, pixels, save_clip, tokenize_descriptions
 from lcl_lab.training.corpus import GROUP, plan_corpus, render_all
 from lcl_lab.training.log import TrainingLog
-from lcl_lab.training.loop import LoopConfig, MicroBatch, fit
+from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit
 from lcl_lab.training.plan import TrainingPlan
 
 __all__ = ["train_clip"]
@@ -38,30 +38,33 @@ def train_clip(plan: TrainingPlan, log: TrainingLog) -> None:
     """
     config = plan.config
     groups, batch_size = config.groups or _GROUPS, config.batch or _BATCH
-    torch.manual_seed(config.seed)
-    corpus = plan_corpus(config.seed, groups, 0)
-    images, _ = render_all(corpus.images, plan.threads)
-    texts = read_words([look.describe() for look in corpus.looks])
-    factors = torch.tensor([[v.index(getattr(look, f)) for f, v in FACTORS.items()] for look in corpus.looks])
+    with cpu_threads(plan.threads):
+        torch.manual_seed(config.seed)
+        corpus = plan_corpus(config.seed, groups, 0)
+        images, _ = render_all(corpus.images, plan.threads)
+        texts = tokenize_descriptions([appearance.describe() for appearance in corpus.appearances])
+        factors = torch.tensor(
+            [[v.index(getattr(appearance, f)) for f, v in FACTORS.items()] for appearance in corpus.appearances]
+        )
 
-    def build(step: int, part: int, parts: int) -> list[MicroBatch]:
-        first = GROUP * np.random.default_rng([config.seed, 2, step]).integers(groups, size=batch_size)
-        rows = (first[:, None] + np.arange(GROUP)).ravel()
-        inputs = {"images": pixels(images[rows]), "texts": texts[rows], "factors": factors[rows]}
-        return [MicroBatch(inputs, weight=1, tokens=texts[rows].numel())]
+        def build(step: int, part: int, parts: int) -> list[MicroBatch]:
+            first = GROUP * np.random.default_rng([config.seed, 2, step]).integers(groups, size=batch_size)
+            rows = (first[:, None] + np.arange(GROUP)).ravel()
+            inputs = {"images": pixels(images[rows]), "texts": texts[rows], "factors": factors[rows]}
+            return [MicroBatch(inputs, weight=1, tokens=texts[rows].numel())]
 
-    module = _ContrastiveLoss()
-    loop = LoopConfig(
-        config.steps or _STEPS,
-        config.learning_rate or 2e-3,
-        weight_decay=0.05,
-        checkpoint_every=config.checkpoint_every,
-    )
-    state = fit(module, build, loop, log)
-    if state is not None:
-        module.load_state_dict(state)
-        save_clip(module.clip, config.out)
-        write_text(config.out / "config.json", json.dumps({"model_type": "prototype"}) + "\n")
+        module = _ContrastiveLoss()
+        loop = LoopConfig(
+            config.steps or _STEPS,
+            config.learning_rate or 2e-3,
+            weight_decay=0.05,
+            checkpoint_every=config.checkpoint_every,
+        )
+        state = fit(module, build, loop, log)
+        if state is not None:
+            module.load_state_dict(state)
+            save_clip(module.clip, config.out)
+            write_text(config.out / "config.json", json.dumps({"model_type": "prototype"}) + "\n")
 
 
 class _ContrastiveLoss(nn.Module):

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini
-from lcl_lab.models.mini.clip import load_clip, vision_tower
+from lcl_lab.models.mini.clip import load_clip, transformers_vision_tower
 from lcl_lab.models.mini.processor import build_processor
 from lcl_lab.prompts import Prompt
 from lcl_lab.strategies import Stage, Strategy
@@ -25,7 +25,7 @@ from lcl_lab.training.data import DataConfig, load_training_data
 from lcl_lab.training.frozen_vision import FrozenVision
 from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design
 from lcl_lab.training.log import TrainingLog
-from lcl_lab.training.loop import LoopConfig, MicroBatch, fit, processes
+from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit, processes
 from lcl_lab.training.lora import add_adapters
 from lcl_lab.training.loss import AnswerLoss, BatchBuilder
 from lcl_lab.training.plan import TrainingPlan
@@ -49,7 +49,7 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
     config, strategy, start = plan.config, plan.strategy, plan.start
     assert strategy is not None
     assert start is not None
-    with _threads(plan.threads):
+    with cpu_threads(plan.threads), _no_progress_bar():
         torch.manual_seed(config.seed)
         model, processor = _load(start)
         embedded = isinstance(model, MiniForConditionalGeneration)
@@ -82,33 +82,8 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _load(start: Checkpoint) -> tuple[Any, Any]:
-    """A model and its processor; for a CLIP, a new embedded model around it."""
-    if (start.path / "clip.safetensors").exists():
-        processor = build_processor(IMAGE_TOKENS)
-        tokenizer = processor.tokenizer
-        tower = vision_tower(load_clip(start.path))
-        return build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id), processor
-    try:
-        with _no_progress_bar():
-            model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32)
-        return model, AutoProcessor.from_pretrained(start.path)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = f"cannot load {start.path}: {str(error).splitlines()[0]}"
-        raise UserError(reason, option="start", value=start.name) from error
-
-
-@contextmanager
 def _no_progress_bar() -> Iterator[None]:
+    """Loading and saving show no progress bars of `transformers`."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -116,6 +91,21 @@ def _no_progress_bar() -> Iterator[None]:
     finally:
         if shown:
             transformers_logging.enable_progress_bar()
+
+
+def _load(start: Checkpoint) -> tuple[Any, Any]:
+    """A model and its processor; for a CLIP, a new embedded model around it."""
+    if (start.path / "clip.safetensors").exists():
+        processor = build_processor(IMAGE_TOKENS)
+        tokenizer = processor.tokenizer
+        tower = transformers_vision_tower(load_clip(start.path))
+        return build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id), processor
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32)
+        return model, AutoProcessor.from_pretrained(start.path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = f"cannot load {start.path}: {str(error).splitlines()[0]}"
+        raise UserError(reason, option="start", value=start.name) from error
 
 
 def _data_config(plan: TrainingPlan) -> DataConfig:

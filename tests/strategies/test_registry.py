@@ -103,7 +103,8 @@ def six_shots(data: TrainingData, rng: np.random.Generator) -> Prompt:
 
 def test_a_registered_strategy_is_found_by_its_name_and_replaced_by_the_next() -> None:
     for steps in (5, 7):
-        assert register_strategy(Strategy("mine", "base", (Stage(steps, 4, six_shots),))) == "mine"
+        strategy = Strategy("mine", "base", (Stage(steps, 4, six_shots),))
+        assert register_strategy(strategy) is find_strategy(strategy) is strategy
         assert find_strategy("mine").stages[0].steps == steps
     assert "mine" in available_strategies()
 

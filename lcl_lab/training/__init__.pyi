@@ -1,0 +1,25 @@
+from .log import METRICS_FILE
+from .loop import has_bf16
+from .mine_config import MineConfig
+from .neighbour_mining import mine_neighbours, write_neighbours
+from .plan import VISION, TrainingPlan, check_training
+from .pretrain_clip import train_clip
+from .run import train_strategy
+from .train_config import TrainConfig
+from .trained_model import TrainedModel, train_model
+
+__all__ = [
+    "METRICS_FILE",
+    "VISION",
+    "MineConfig",
+    "TrainConfig",
+    "TrainedModel",
+    "TrainingPlan",
+    "check_training",
+    "has_bf16",
+    "mine_neighbours",
+    "train_clip",
+    "train_model",
+    "train_strategy",
+    "write_neighbours",
+]

@@ -1,0 +1,134 @@
+"""What trained weights depend on, by content: decides whether an unfinished training may be resumed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from lcl_lab.atomic import read_json, reporting_os_errors, write_json
+from lcl_lab.errors import UserError
+from lcl_lab.models import find_checkpoint
+from lcl_lab.models.checkpoint import CARD, TRAINING
+from lcl_lab.plugins import file_fingerprint, is_file
+from lcl_lab.strategies import strategy_fingerprint
+from lcl_lab.training.plan import TrainingPlan
+
+__all__ = ["CHECKPOINTS", "open_folder", "training_identity"]
+
+CHECKPOINTS = "checkpoints"
+_SETTINGS = (
+    "seed",
+    "steps",
+    "batch",
+    "learning_rate",
+    "lora",
+    "every_answer",
+    "target",
+    "evaluate_every",
+    "held_out_queries",
+    "images",
+    "groups",
+    "known_images",
+)
+_CONTENT = "content"
+
+
+def training_identity(plan: TrainingPlan) -> dict[str, Any]:
+    """Everything that the trained weights depend on.
+
+    Files, models, datasets and strategies count by their content (`"content"` and the fingerprints); the names that
+    they have at the moment are for readers of the card.
+
+    Args:
+        plan: the training run.
+
+    Returns:
+        A JSON object. It becomes part of the card of the trained model.
+    """
+    config, start = plan.config, plan.start
+    return {
+        "strategy": config.strategy,
+        **{name: getattr(config, name) for name in _SETTINGS},
+        "start": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
+        "data": plan.dataset.fingerprint if plan.dataset else None,
+        "neighbours": str(config.neighbours or config.clip),
+        _CONTENT: {"strategy": _strategy_content(plan), "neighbours": _neighbours_content(plan)},
+    }
+
+
+def open_folder(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
+    """Create the folder of a training run, or prepare to resume the run that it contains.
+
+    Args:
+        out: the folder.
+        identity: the run's identity.
+        overwrite: whether to replace what is in the folder.
+
+    Raises:
+        UserError: the folder cannot be created, or contains a model or another training.
+    """
+    begun = read_json(out / TRAINING)
+    differences = list(_differences(begun, identity)) if begun is not None else []
+    resumes = begun is not None and not differences
+    if overwrite and not resumes:
+        for path in (out / CHECKPOINTS, out / CARD):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    elif differences:
+        reason = f"another training was begun there: {differences[0]}; choose another folder, or overwrite to restart"
+        raise UserError(reason, option="out", value=out)
+    elif (out / "config.json").exists() and not resumes:
+        raise UserError("contains a model; choose another folder, or overwrite", option="out", value=out)
+    with reporting_os_errors("write", out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_json(out / TRAINING, identity)
+
+
+def _strategy_content(plan: TrainingPlan) -> str:
+    if is_file(plan.config.strategy):
+        return file_fingerprint(plan.config.strategy)
+    return strategy_fingerprint(plan.strategy) if plan.strategy else plan.config.strategy
+
+
+def _neighbours_content(plan: TrainingPlan) -> str | None:
+    """The file of hard negatives, or the model that mines them; None for a strategy that needs none."""
+    if plan.strategy is None or not plan.strategy.needs_links:
+        return None
+    if plan.config.neighbours:
+        return _file_hash(plan.config.neighbours)
+    clip = plan.config.clip
+    _, colon, weights = clip.partition(":")
+    if colon:
+        return f"{clip.partition(':')[0]}:{_file_hash(Path(weights))}" if Path(weights).is_file() else clip
+    return find_checkpoint(clip, option="clip").fingerprint
+
+
+def _file_hash(path: Path) -> str:
+    with reporting_os_errors("read", path):
+        return sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _differences(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between an unfinished training and this one, most telling first."""
+    old, new = begun.get(_CONTENT), identity[_CONTENT]
+    if not isinstance(old, dict):
+        yield "by an earlier version of LCL Lab"
+        return
+    if old.get("strategy") != new["strategy"]:
+        yield _changed("strategy", begun.get("strategy"), identity["strategy"])
+    old_start, new_start = begun.get("start") or {}, identity["start"] or {}
+    if old_start.get("fingerprint") != new_start.get("fingerprint"):
+        yield _changed("start", old_start.get("name"), new_start.get("name"))
+    if begun.get("data") != identity["data"]:
+        yield "the dataset has changed since"
+    if old.get("neighbours") != new["neighbours"]:
+        yield _changed("neighbours", begun.get("neighbours"), identity["neighbours"])
+    for name in _SETTINGS:
+        if begun.get(name) != identity[name]:
+            yield f"{name} was {begun.get(name)}, now {identity[name]}"
+
+
+def _changed(what: str, old: object, new: object) -> str:
+    return f"{what} {new} has changed since" if old == new else f"{what} was {old}, now {new}"

@@ -1,0 +1,84 @@
+"""A training run whose options have been checked and whose names have been resolved; imports no torch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from lcl_lab.concepts import Dataset, load_dataset
+from lcl_lab.concepts.neighbours_file import neighbour_indices
+from lcl_lab.errors import UserError
+from lcl_lab.models import Checkpoint, find_checkpoint
+from lcl_lab.strategies import Strategy, find_strategy
+from lcl_lab.training.train_config import TrainConfig
+
+__all__ = ["VISION", "TrainingPlan", "check_training"]
+
+VISION = "vision"
+"""The strategy that trains the embedded vision encoder; it has no prompts and starts from random weights."""
+_FEWEST_IMAGES = 9  # 16 shots and a query of two concepts
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a training run needs, except loaded weights.
+
+    Attributes:
+        config: the options.
+        strategy: the strategy; None for the vision encoder.
+        dataset: the concepts of training episodes; None for the vision encoder.
+        start: the model to start from; None for the vision encoder.
+    """
+
+    config: TrainConfig
+    strategy: Strategy | None
+    dataset: Dataset | None
+    start: Checkpoint | None
+
+    @property
+    def threads(self) -> int:
+        """CPU threads to use."""
+        return self.config.threads or os.cpu_count() or 1
+
+
+def check_training(config: TrainConfig) -> TrainingPlan:
+    """Check the options of a training run. Nothing is written, no weights are loaded.
+
+    Args:
+        config: the options.
+
+    Returns:
+        The run with its strategy, dataset and start model.
+
+    Raises:
+        UserError: training with these options is not possible.
+    """
+    _check_batch(config)
+    if config.strategy == VISION:
+        return TrainingPlan(config, None, None, None)
+    strategy = find_strategy(config.strategy, also=(VISION,))
+    dataset = load_dataset(config.data)
+    _check_images(config.data, dataset)
+    if config.neighbours:
+        neighbour_indices(config.neighbours, dataset)
+    elif strategy.needs_links and ":" not in config.clip:
+        find_checkpoint(config.clip, option="clip")
+    start = find_checkpoint(config.start or f"mini/{strategy.start}", option="start")
+    if start.model is not None or start.base_url is not None:
+        raise UserError("only the folder of a checkpoint can be trained", option="start", value=start.name)
+    return TrainingPlan(config, strategy, dataset, start)
+
+
+def _check_batch(config: TrainConfig) -> None:
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    least = config.accumulate * processes
+    if config.batch is not None and config.batch < least:
+        reason = f"must be at least {least}, one prompt for each of {processes} × {config.accumulate} parts"
+        raise UserError(f"{reason} (processes × accumulate)", option="batch", value=config.batch)
+
+
+def _check_images(name: str, dataset: Dataset) -> None:
+    fewest = min(dataset.concepts.values(), key=lambda concept: concept.images)
+    if fewest.images < _FEWEST_IMAGES:
+        reason = f"concept {fewest.name!r} has {fewest.images} images; 16 shots need {_FEWEST_IMAGES}"
+        raise UserError(reason, option="data", value=name)

@@ -1,0 +1,104 @@
+"""Options of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from lcl_lab import concepts, strategies
+from lcl_lab.config import Config, Presets
+from lcl_lab.errors import UserError
+
+__all__ = ["TrainConfig"]
+
+
+def _strategy_name(value: Any) -> Any:
+    return value if isinstance(value, str) else strategies.register_strategy(value).name
+
+
+def _dataset_name(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    name = getattr(value, "name", None)
+    if name in concepts.DATASETS and concepts.load_dataset(str(name)) is value:
+        return name
+    return concepts.register_dataset(value).name
+
+
+def _start_name(value: Any) -> Any:
+    """Names stay; what has a path (a checkpoint, a trained model) is known by it."""
+    if value is None or isinstance(value, str):
+        return value
+    path = getattr(value, "path", value)
+    if not isinstance(path, Path):
+        reason = f"must be the name or folder of a checkpoint; a {type(value).__name__} cannot be trained"
+        raise UserError(reason, option="start")
+    return str(path)
+
+
+class TrainConfig(Config):
+    """Options of a training run.
+
+    `strategy` and `data` also accept a `Strategy` and a `Dataset`, which are registered under their names; `start`
+    accepts a path, a `Checkpoint` or a `TrainedModel`.
+    """
+
+    PRESETS: ClassVar[Presets] = {
+        "default": {},
+        "tiny": {
+            "data": "world-dev",
+            "steps": 4,
+            "batch": 4,
+            "evaluate_every": 2,
+            "held_out_queries": 8,
+            "images": 9,
+            "groups": 40,
+            "known_images": 8,
+        },
+    }
+
+    strategy: Annotated[str, BeforeValidator(_strategy_name)] = Field(
+        description="vision, base, 2-way, 2-way-random, 2-way-weight, mix, in-context, fixed-2 … fixed-16, "
+        "policy_2way_random_shot or a Python file"
+    )
+    out: Path = Field(description="folder of the trained checkpoint")
+    start: Annotated[str | None, BeforeValidator(_start_name)] = Field(
+        None, description="model to start from (default: the shipped model that the strategy builds on)"
+    )
+    data: Annotated[str, BeforeValidator(_dataset_name)] = Field("world-900", description="dataset to train on")
+    neighbours: Path | None = Field(
+        None, description="file of hard negatives, such as train900_pairs.jsonl (default: mined with clip)"
+    )
+    clip: str = Field("mini/prototype", description="model that mines hard negatives; see lcl_lab.neighbours")
+    seed: int = Field(0, ge=0, description="random seed")
+    steps: int | None = Field(
+        None, ge=1, description="optimizer steps (default: those of the strategy; 2000 for a LLaVA)"
+    )
+    batch: int | None = Field(
+        None,
+        ge=1,
+        description="prompts per step over all processes, or groups of images for vision (default: that of the "
+        "strategy; 4 for a LLaVA)",
+    )
+    accumulate: int = Field(1, ge=1, description="gradient accumulation steps")
+    learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate (default: that of the strategy; 2e-5 for a LLaVA, 2e-4 with lora)"
+    )
+    lora: int | None = Field(None, ge=1, description="train LoRA adapters of this rank instead of all weights")
+    every_answer: bool = Field(False, description="compute the loss on every answer of a dialogue, not only the last")
+    target: float | None = Field(None, gt=0, le=1, description="stop when the held-out accuracy reaches this value")
+    evaluate_every: int = Field(200, ge=1, description="steps between two evaluations on held-out episodes")
+    held_out_queries: int = Field(100, ge=1, description="held-out episodes of an evaluation")
+    checkpoint_every: int = Field(100, ge=1, description="steps between two checkpoints")
+    images: int = Field(32, ge=9, description="images per concept that training episodes are drawn from")
+    groups: int | None = Field(
+        None,
+        ge=1,
+        description="groups of look-alikes in the rendered corpus of the original tasks (default: 5000; 20000 for "
+        "vision)",
+    )
+    known_images: int = Field(256, ge=1, description="images of each known object in that corpus")
+    threads: int | None = Field(None, ge=1, description="CPU threads (default: one per core)")
+    overwrite: bool = Field(False, description="replace another model or unfinished training in the output folder")
