@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lcl_lab.evaluation import Design
     from lcl_lab.reporting import Findings
-    from lcl_lab.studies.run import StudyResult
+    from lcl_lab.studies.runner import StudyResult
 
 __all__ = ["Study"]
 
