@@ -1,4 +1,4 @@
-"""Where a result comes from: source, versions, machine, configuration, seeds, time and command."""
+"""The provenance of a result: code, versions, machine, configuration, seeds, time and command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +23,47 @@ PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What it takes to make a result again."""
+    """Everything needed to reproduce a result.
 
-    commit: str | None  # None when the package does not lie in a git checkout that tracks it
-    dirty: bool | None  # uncommitted changes in that checkout
-    versions: dict[str, str | None]  # "python" and PACKAGES; None when not installed
+    Attributes:
+        commit: the git commit; None if the package is not in a git checkout that tracks it.
+        dirty: whether that checkout has uncommitted changes.
+        versions: versions of Python and of `PACKAGES`; None for those that are not installed.
+        platform: the operating system.
+        cpu_count: the number of CPUs.
+        device: where models ran.
+        config: the configuration.
+        seeds: the study seeds.
+        seconds: wall time.
+        started: UTC.
+        finished: UTC.
+        command: the command in shell syntax.
+    """
+
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str | None]
     platform: str
     cpu_count: int | None
     device: str
     config: dict[str, Any]
     seeds: tuple[int, ...]
     seconds: float
-    started: datetime  # UTC
-    finished: datetime  # UTC
-    command: str  # as one types it into a shell
+    started: datetime
+    finished: datetime
+    command: str
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON has them: times in ISO 8601."""
+        """The fields as JSON values, with times in ISO 8601."""
         return {**asdict(self), "started": self.started.isoformat(), "finished": self.finished.isoformat()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Provenance:
-        """What `to_json` gave. Raises KeyError, TypeError or ValueError when it is anything else."""
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: the value does not come from `to_json`.
+        """
         times = {name: datetime.fromisoformat(value[name]) for name in ("started", "finished")}
         return cls(**{**value, **times, "seeds": tuple(value["seeds"])})
 
@@ -51,10 +71,14 @@ class Provenance:
 def collect(
     config: Mapping[str, object], seeds: Sequence[int], device: str, seconds: float, command: Sequence[str]
 ) -> Provenance:
-    """The provenance of a result that has just been finished, after `seconds` of wall time.
+    """Collect the provenance of a result that has just been finished. Works without git, too.
 
-    command: the arguments of the process, program first. Imports none of the packages it gives the versions of, and
-    does not fail without git.
+    Args:
+        config: the configuration, as JSON values.
+        seeds: the study seeds.
+        device: where models ran.
+        seconds: wall time.
+        command: the arguments of the process, program first.
     """
     commit, dirty = git_state(Path(__file__))
     finished = datetime.now(UTC)
@@ -75,8 +99,8 @@ def collect(
 
 
 def git_state(file: Path) -> tuple[str | None, bool | None]:
-    """Commit, and whether there are uncommitted changes, of the checkout that tracks the file; else (None, None)."""
-    # A wheel installed below somebody else's checkout (a .venv there) is not of that checkout.
+    """The commit of the checkout that tracks a file, and whether it has uncommitted changes; else (None, None)."""
+    # A package installed inside another project's checkout, such as in its .venv, does not belong to that checkout.
     if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
         return None, None
     commit, status = _git(file.parent, "rev-parse", "--verify", "HEAD"), _git(file.parent, "status", "--porcelain")
@@ -90,7 +114,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
             check=False,
@@ -100,12 +124,10 @@ def _git(folder: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None
 
 
 def _version(package: str) -> str | None:
-    from importlib import metadata
-
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

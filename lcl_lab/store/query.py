@@ -1,4 +1,4 @@
-"""Any number of runs as two DuckDB views; a damaged run is listed apart and never stops the others."""
+"""Reads any number of runs, as frames or DuckDB views. Damaged runs are listed separately and never stop the others."""
 
 from __future__ import annotations
 
@@ -8,29 +8,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from lcl_lab.atomic import read_json
-from lcl_lab.errors import UserError
+from lcl_lab.errors import UserError, nearest
 from lcl_lab.store.provenance import Provenance
-from lcl_lab.store.run import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, STAMP, record_files
-from lcl_lab.store.shards import SUFFIX, is_whole, read_shards, relation, rows_in, shard_files
+from lcl_lab.store.run_directory import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, STAMP, record_files
+from lcl_lab.store.shards import SUFFIX, is_whole, ordered_query, read_shards, relation, rows_in, shard_files
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas as pd
 
-__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "connect_to", "read_run", "runs"]
+__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "connect_to", "read_records", "read_run", "runs"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run that can be read, finished or not."""
+    """A readable run.
 
-    run: str  # "study/directory"
+    Attributes:
+        run: ``study/directory``.
+        study: the name of the study.
+        path: the run directory.
+        created: when the run was started, UTC.
+        config: the configuration.
+        provenance: None until the run is finished.
+    """
+
+    run: str
     study: str
     path: Path
-    created: datetime  # UTC
+    created: datetime
     config: dict[str, Any]
-    provenance: Provenance | None  # None until the run is finished
+    provenance: Provenance | None
 
     @property
     def finished(self) -> bool:
@@ -39,47 +49,51 @@ class RunInfo:
 
     @property
     def records(self) -> int:
-        """How many there are; reads footers only."""
+        """The number of records. Reads only footers."""
         return sum(map(rows_in, record_files(self.path)))
 
     @property
     def commit(self) -> str | None:
-        """The commit that finished the run, when known."""
+        """The git commit of the code that finished the run, if known."""
         return self.provenance.commit if self.provenance else None
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenRun:
-    """A run directory that is left out of every query, and why."""
+    """A damaged run directory, which queries leave out.
+
+    Attributes:
+        path: the run directory.
+        reason: what is wrong with it.
+    """
 
     path: Path
     reason: str
 
 
 def runs(results: Path) -> list[RunInfo]:
-    """The readable runs of all studies, newest first; none when the folder is missing."""
-    return [found for found in _inspect_all(results) if isinstance(found, RunInfo)]
+    """The readable runs of all studies, newest first; none if there is no such folder."""
+    return [run for run in _inspect_all(results) if isinstance(run, RunInfo)]
 
 
 def broken_runs(results: Path) -> list[BrokenRun]:
     """The run directories that `runs` and `connect` leave out, newest first."""
-    return [found for found in _inspect_all(results) if isinstance(found, BrokenRun)]
+    return [run for run in _inspect_all(results) if isinstance(run, BrokenRun)]
 
 
 def connect(results: Path, study: str | None = None) -> duckdb.DuckDBPyConnection:
-    """`connect_to` all readable runs, or those of one study, as of now."""
+    """Connect to all readable runs, or to those of one study; see `connect_to`."""
     return connect_to([info for info in runs(results) if study in (None, info.study)])
 
 
 def connect_to(infos: Sequence[RunInfo]) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB connection with the records of some runs.
+    """Open an in-memory DuckDB connection with the records of runs.
 
-    View `records`: the columns of every record, the condition columns of all the runs (null where a run has none of
-    that name), `filename`, and `run` ("study/directory"). View `runs`: run, study, finished, path, commit, created
-    (UTC). Both are empty, with their columns, when there is nothing.
+    Returns:
+        A connection with two views. `records` has the fixed columns, the condition columns of all runs (null where a
+        run has no such column), `filename`, and `run` ("study/directory"). `runs` has run, study, finished, path,
+        commit and created (UTC). Without runs, both are empty.
     """
-    import duckdb
-
     connection = duckdb.connect()
     files = [file for info in infos for file in record_files(info.path)]
     run = f"regexp_extract(filename, '([^/]+/{DIRECTORY.pattern})/({RECORDS}/)?[^/]+$', 1)"
@@ -98,16 +112,43 @@ def connect_to(infos: Sequence[RunInfo]) -> duckdb.DuckDBPyConnection:
 
 
 def read_run(path: Path) -> pd.DataFrame:
-    """The records of one run directory, finished or not.
+    """Read the records of one run directory, finished or not.
 
     Raises:
-        UserError: it is none, or damaged.
+        UserError: it is not a run directory, or it is damaged.
     """
-    named = DIRECTORY.fullmatch(path.absolute().name) and path.is_dir()
-    found = _inspect(path.absolute()) if named else BrokenRun(path, "give results/STUDY/TIME-HASH")
-    if isinstance(found, BrokenRun):
-        raise UserError(f"{path} is not a run: {found.reason}")
-    return read_shards(record_files(found.path))
+    is_run = DIRECTORY.fullmatch(path.absolute().name) and path.is_dir()
+    run = _inspect(path.absolute()) if is_run else BrokenRun(path, "give results/STUDY/TIME-HASH")
+    if isinstance(run, BrokenRun):
+        raise UserError(f"{path} is not a run: {run.reason}")
+    return read_shards(record_files(run.path))
+
+
+def read_records(results: Path | str = "results", study: str | None = None) -> pd.DataFrame:
+    """Read the stored records of all readable runs, finished or not.
+
+    Args:
+        results: the folder of all runs.
+        study: only read the runs of this study.
+
+    Returns:
+        N rows by (run, model, condition columns, seed, query_id), oldest run first within a study. The columns are
+        `run` ("study/directory"), the fixed columns of records, then the condition columns of all runs by name, null
+        where a run has no such column.
+
+    Raises:
+        UserError: there is no such folder, or it has no runs of the study.
+    """
+    folder = Path(results)
+    if not folder.is_dir():
+        raise UserError("no such folder", option="results", value=results)
+    infos = runs(folder)
+    studies = {info.study for info in infos}
+    if study is not None and study not in studies:
+        hint = nearest(study, studies) if studies else "there are no runs of any study"
+        raise UserError(f"{folder} has no runs of this study; {hint}", option="study", value=study)
+    with connect_to([info for info in infos if study in (None, info.study)]) as connection:
+        return connection.execute(ordered_query(connection, "records", leading=["run"])).df()
 
 
 def _inspect_all(results: Path) -> list[RunInfo | BrokenRun]:
@@ -143,14 +184,14 @@ def _inspect(path: Path) -> RunInfo | BrokenRun:
 
 
 def _missing(path: Path, manifest: dict[str, Any]) -> str | None:
-    """What of a finished run is not there as its manifest says. Raises KeyError, TypeError."""
+    """What is missing of a finished run, according to its manifest. Raises KeyError and TypeError."""
     packed = path / PACKED
     if packed.exists():
         whole = is_whole(packed) and rows_in(packed) == manifest["totals"]["records"]
         return None if whole else f"cannot read {PACKED}"
     expected = {shard["cell"] + SUFFIX for shard in manifest["shards"]}
     missing = expected - {shard.name for shard in shard_files(path / RECORDS)}
-    return f"{_first(sorted(missing))} in {MANIFEST} and not there" if missing else _damaged(path)
+    return f"{_first(sorted(missing))} is missing, although {MANIFEST} lists it" if missing else _damaged(path)
 
 
 def _damaged(path: Path) -> str | None:

@@ -1,22 +1,21 @@
-"""Whether two frames hold the same records: exactly (a digest), or up to rounding (the first difference)."""
+"""Compares the records in two frames: exactly, by a digest, or up to rounding, by their first difference."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from lcl_lab.store.records import FIXED, RESERVED
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["records_digest", "same_records"]
 
 _MEASURED = ("loglik_true", "loglik_other")
 _IGNORED = ("seconds", *RESERVED)
-_ANSWERED = (
+_FROM_ANSWER = (
     "answer",
     "tokens_true",
     "tokens_other",
@@ -25,23 +24,29 @@ _ANSWERED = (
     "correct_candidate",
     "correct_candidate_raw",
 )
-_GIVEN = ("episode_id", "support", "support_id", "query_image", "question", "true_name", "other_name", "pair")
+_FROM_EPISODE = ("episode_id", "support", "support_id", "query_image", "question", "true_name", "other_name", "pair")
 
 
 def records_digest(frame: pd.DataFrame) -> str:
-    """sha256 of the records but for log-likelihoods and seconds; row and column order, and nulls, do not matter."""
+    """The sha256 of records without log-likelihoods and seconds. Row order, column order and nulls do not matter."""
     rows = sorted(_exact(row) for row in _rows(frame))
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def same_records(a: pd.DataFrame, b: pd.DataFrame, tolerance: float = 1e-4) -> str | None:
-    """The first difference in one line, or None when a and b hold the same records, in whatever order.
+    """Compare the records of two frames, in any order. Seconds, run and file are ignored.
 
-    Log-likelihoods may differ by `tolerance` (absolute, nats); seconds, and where the records lie, do not count.
+    Args:
+        a: the first frame.
+        b: the second frame.
+        tolerance: the greatest difference between log-likelihoods, in nats.
+
+    Returns:
+        The first difference in one line, or None if there is none.
     """
     first, second = _sorted(a), _sorted(b)
     for left, right in zip_longest(first, second):
-        # The one that sorts first has no partner in the other frame.
+        # Of two different records, the one that sorts first is missing in the other frame.
         if right is None or (left is not None and _identity(left) < _identity(right)):
             return f"only in the first: {_identity(left)}"
         if left is None or _identity(left) != _identity(right):
@@ -62,25 +67,25 @@ def _exact(row: dict[str, Any]) -> str:
 
 
 def _identity(row: dict[str, Any]) -> str:
-    """What is asked, of whom, under which condition; all columns but those that say how it went."""
-    return _text({name: value for name, value in row.items() if name not in (*_MEASURED, *_ANSWERED, *_GIVEN)})
+    """The query, model and condition: all columns except those that depend on the answer or the episode."""
+    return _text(
+        {name: value for name, value in row.items() if name not in (*_MEASURED, *_FROM_ANSWER, *_FROM_EPISODE)}
+    )
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     names = [str(name) for name in frame.columns]
-    kept = [name for name in names if name not in _IGNORED]
-    columns = [[_plain(value) for value in frame[name].array] for name in kept]
-    # A condition column that is null is the same as one that is not there.
+    compared = [name for name in names if name not in _IGNORED]
+    columns = [[_plain(value) for value in frame[name].array] for name in compared]
+    # A null in a condition column means the same as no such column.
     return [
-        {name: value for name, value in zip(kept, values, strict=True) if value is not None}
+        {name: value for name, value in zip(compared, values, strict=True) if value is not None}
         for values in zip(*columns, strict=True)
     ]
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it, whatever pandas or numpy made of it: 4.0 as 4, NaN and NA as None."""
-    import pandas as pd
-
+    """A value of pandas or numpy as JSON has it: 4.0 as 4, NaN and NA as None."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):

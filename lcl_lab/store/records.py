@@ -1,24 +1,26 @@
-"""A record: one query under one condition, with enough to pair two runs and to show the dialogue again."""
+"""A record: a model's graded answer to one query under one condition."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["FIXED", "RESERVED", "Record", "Shown", "record_schema", "to_table"]
+__all__ = ["FIXED", "RESERVED", "Record", "SupportExample"]
 
 RESERVED = ("run", "filename")
 """Columns that the `records` view adds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One support image with the label that the prompt gave it; false when that is not its true label."""
+class SupportExample:
+    """One example of a support, as stored in a record.
+
+    Attributes:
+        image: the image reference as text.
+        label: the name that the prompt showed.
+        true_label: the name of the image's concept.
+        false: whether the two differ.
+    """
 
     image: str
     label: str
@@ -28,89 +30,71 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One query under one condition.
+    """A model's graded answer to one query under one condition. It suffices to pair two runs and to show the dialogue.
 
-    The entries of `condition` become columns of their own; a name that is a column already is a ValueError.
+    Attributes:
+        study: the name of the study.
+        model: the name of the model.
+        data: the name of the dataset.
+        seed: the study seed.
+        query_id: the number of the query in the study.
+        support_id: the number of the support; queries that share a support have the same.
+        pair: the two concepts, which are the cluster for statistics.
+        condition: values by name; each becomes a column.
+        episode_id: the same for equal episodes.
+        support: K examples in the order shown.
+        query_image: the reference of the query image as text.
+        question: the text of the last turn.
+        true_name: the correct answer.
+        other_name: the wrong candidate.
+        answer: the generated text.
+        loglik_true: the log-likelihood of the true name in nats, summed over its tokens; None if the model has none.
+        loglik_other: the same for the other name.
+        tokens_true: the number of tokens of the true name.
+        tokens_other: the number of tokens of the other name.
+        score: the grade of the answer from 0 to 1; always 0 or 1 except for graded questions such as VQAv2's.
+        correct_open: whether the score is at least one half.
+        correct_candidate: whether the true name has the higher log-likelihood per token.
+        correct_candidate_raw: whether the true name has the higher total log-likelihood.
+        seconds: the time that the model took for this record.
+
+    Raises:
+        ValueError: a name in `condition` is empty or clashes with another column.
     """
 
     study: str
     model: str
     data: str
-    seed: int  # of the study
+    seed: int
     query_id: int
-    support_id: int  # queries of the same support share it
-    pair: str  # the two concepts: the cluster of the analysis
+    support_id: int
+    pair: str
     condition: Mapping[str, int | float | str | None]
     episode_id: str
-    support: tuple[Shown, ...]  # (K,), in the order shown
+    support: tuple[SupportExample, ...]
     query_image: str
-    question: str  # the text of the last turn
+    question: str
     true_name: str
     other_name: str
     answer: str
-    loglik_true: float | None  # sum over the tokens of the name, in nats; None where a model does not tell
+    loglik_true: float | None
     loglik_other: float | None
     tokens_true: int | None
     tokens_other: int | None
-    score: float  # of the answer text, from 0 to 1; 0 or 1 but where a study grades, as VQAv2 does
-    correct_open: bool  # the answer text names the true concept: its score is at least one half
-    correct_candidate: bool | None  # argmax of log-likelihood per token
-    correct_candidate_raw: bool | None  # argmax of the sums
-    seconds: float  # of the model, on this record
+    score: float
+    correct_open: bool
+    correct_candidate: bool | None
+    correct_candidate_raw: bool | None
+    seconds: float
 
     def __post_init__(self) -> None:
-        seen: set[str] = set()
+        taken = {*FIXED, *RESERVED}
         for name in self.condition:
-            # SQL does not tell "Seed" from "seed".
-            if not name or name.casefold() in {*FIXED, *RESERVED, *seen}:
+            # Column names in SQL are not case-sensitive.
+            if not name or name.casefold() in taken:
                 raise ValueError(f"condition column {name!r} clashes with another column of the record")
-            seen.add(name.casefold())
+            taken.add(name.casefold())
 
 
 FIXED: tuple[str, ...] = tuple(field.name for field in fields(Record) if field.name != "condition")
-"""The columns that every record has, in their order in a shard."""
-
-
-def record_schema(condition: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
-    """The Arrow schema of records: the fixed columns, then the condition's, by name."""
-    import pyarrow as pa
-
-    scalar = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    shown = pa.struct([(field.name, scalar[str(field.type)]) for field in fields(Shown)])
-    columns = [
-        (field.name, pa.list_(shown) if field.name == "support" else scalar[str(field.type).removesuffix(" | None")])
-        for field in fields(Record)
-        if field.name in FIXED
-    ]
-    return pa.schema(columns + sorted((condition or {}).items()))
-
-
-def to_table(records: Sequence[Record]) -> pa.Table:
-    """Records as an Arrow table (N rows); a condition column that a record lacks is null there.
-
-    Raises ValueError when a condition column mixes text with numbers or holds anything else.
-    """
-    import pyarrow as pa
-
-    names = sorted({name for record in records for name in record.condition})
-    conditions = {name: _condition_type(name, [record.condition.get(name) for record in records]) for name in names}
-    rows = [_row(record, names) for record in records]
-    return pa.Table.from_pylist(rows, schema=record_schema(conditions))
-
-
-def _row(record: Record, names: Sequence[str]) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(record, name) for name in FIXED}
-    row["support"] = [{field.name: getattr(shown, field.name) for field in fields(Shown)} for shown in record.support]
-    row.update((name, record.condition.get(name)) for name in names)
-    return row
-
-
-def _condition_type(name: str, values: Sequence[object]) -> pa.DataType:
-    import pyarrow as pa
-
-    present = [value for value in values if value is not None]
-    for kind, arrow in (((), pa.null()), (Integral, pa.int64()), (Real, pa.float64()), (str, pa.string())):
-        if all(isinstance(value, kind) for value in present):
-            return arrow
-    kinds = ", ".join(sorted({type(value).__name__ for value in present}))
-    raise ValueError(f"condition column {name!r} must hold only numbers or only text, not {kinds}")
+"""The columns that every record has, in the order in which they are stored."""

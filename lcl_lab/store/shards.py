@@ -1,31 +1,46 @@
-"""Shards: the Parquet files of a run, one a cell, or all in one; and DuckDB's view over any number of them."""
+"""Shards: the Parquet files of a run, one per cell or all records in one; and DuckDB relations over any of them."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcl_lab.atomic import TEMPORARY, reporting_os_errors, write_atomic
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lcl_lab.atomic import atomic_path, write_atomic
 from lcl_lab.errors import UserError
-from lcl_lab.store.records import FIXED, Record, record_schema, to_table
+from lcl_lab.store.arrow import record_schema, to_table
+from lcl_lab.store.records import FIXED, RESERVED, Record
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas as pd
 
-__all__ = ["SUFFIX", "is_whole", "pack", "read_shards", "relation", "rows_in", "shard_files", "write_shard"]
+__all__ = [
+    "SUFFIX",
+    "is_whole",
+    "ordered_query",
+    "pack",
+    "read_shards",
+    "relation",
+    "rows_in",
+    "shard_files",
+    "write_shard",
+]
 
 SUFFIX = ".parquet"
 
 
 def write_shard(path: Path, records: Sequence[Record]) -> None:
-    """Write records as one Parquet file, atomically. Raises ValueError (see to_table) or UserError (disk)."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """Write records to a Parquet file, atomically.
 
+    Raises:
+        ValueError: a condition column cannot be stored; see `to_table`.
+        UserError: the file cannot be written.
+    """
     table = to_table(records)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
@@ -33,32 +48,26 @@ def write_shard(path: Path, records: Sequence[Record]) -> None:
 
 
 def pack(paths: Sequence[Path], packed: Path) -> None:
-    """Write the records of shards as one file, atomically, as `read_shards` orders them. Raises UserError (disk)."""
-    import duckdb
+    """Write the records of shards to one file, atomically, in the order of `read_shards`.
 
-    part = packed.with_name(packed.name + TEMPORARY)
+    Raises:
+        UserError: the file cannot be written.
+    """
     try:
-        with reporting_os_errors("write", packed), duckdb.connect() as connection:
-            connection.execute(
-                f"COPY ({_ordered(connection, paths)}) TO {_text(part)} (FORMAT parquet, COMPRESSION zstd)"
-            )
-            os.replace(part, packed)
+        with atomic_path(packed) as temporary, duckdb.connect() as connection:
+            query = ordered_query(connection, relation(connection, paths))
+            connection.execute(f"COPY ({query}) TO {_text(temporary)} (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.IOException as error:
         raise UserError(f"cannot write {packed}: {' '.join(str(error).split())}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def shard_files(folder: Path) -> list[Path]:
-    """The finished shards in a records folder, by name; none when there is no such folder."""
+    """The complete shards in a folder, by name; none if there is no such folder."""
     return sorted(folder.glob(f"*{SUFFIX}"))
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the file is a Parquet file with the columns of records; reads the footer only."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """Whether a file is a Parquet file with the columns of records. Reads only the footer."""
     try:
         names = pq.read_schema(path).names
     except (pa.ArrowException, OSError):
@@ -67,19 +76,20 @@ def is_whole(path: Path) -> bool:
 
 
 def rows_in(path: Path) -> int:
-    """The number of records in a whole shard; reads the footer only."""
-    import pyarrow.parquet as pq
-
+    """The number of records in a shard. Reads only the footer."""
     return int(pq.read_metadata(path).num_rows)
 
 
 def relation(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> str:
-    """What to put after FROM to read the shards as one table: the columns of all of them, and `filename`.
+    """An SQL relation, for use after FROM, of the records in shards.
 
-    Without paths it is an empty table with the fixed columns, which stays registered with the connection.
+    Args:
+        connection: where the relation will be used.
+        paths: the shards; without any, the relation is empty and has the fixed columns.
+
+    Returns:
+        SQL for a table with the columns of all shards and `filename`.
     """
-    import pyarrow as pa
-
     if not paths:
         connection.register("no_records", record_schema({"filename": pa.string()}).empty_table())
         return "no_records"
@@ -89,26 +99,33 @@ def relation(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> st
 
 
 def read_shards(paths: Sequence[Path]) -> pd.DataFrame:
-    """The records of the shards, in an order that does not depend on how they are spread over the shards.
+    """Read the records of shards.
 
-    N rows by (model, condition columns, seed, query_id); columns: the fixed ones, then the condition's, by name.
+    Returns:
+        N rows by (model, condition columns, seed, query_id), so that the order does not depend on the shards. The
+        columns are the fixed ones, then the condition columns by name.
     """
-    import duckdb
-
     with duckdb.connect() as connection:
-        return connection.execute(_ordered(connection, paths)).df()
+        return connection.execute(ordered_query(connection, relation(connection, paths))).df()
 
 
-def _ordered(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> str:
-    source = relation(connection, paths)
-    columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * EXCLUDE (filename) FROM {source}").fetchall()]
-    conditions = sorted(set(columns) - set(FIXED))
+def ordered_query(connection: duckdb.DuckDBPyConnection, source: str, leading: Sequence[str] = ()) -> str:
+    """SQL that selects records in their standard order; see `read_shards`.
+
+    Args:
+        connection: where the query will run.
+        source: a relation of records.
+        leading: columns of `source` to select and to sort by first, in addition to those of records.
+    """
+    columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
+    conditions = sorted(set(columns) - {*FIXED, *RESERVED})
     order = ["model", *conditions, "seed", "query_id", "data", "pair", "episode_id", "query_image", "answer"]
-    return f"SELECT {_names([*FIXED, *conditions])} FROM {source} ORDER BY {_names(order)}"
+    selected, by = _names([*leading, *FIXED, *conditions]), _names([*leading, *order])
+    return f"SELECT {selected} FROM {source} ORDER BY {by}"
 
 
 def _literal(path: Path) -> str:
-    """The path as an SQL string that matches this one file: globs and quotes escaped (a view takes no parameters)."""
+    """An SQL string that matches only this file: globs and quotes are escaped, since views take no parameters."""
     return _text(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 

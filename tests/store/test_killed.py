@@ -16,7 +16,7 @@ import pytest
 from lcl_lab.errors import UserError
 from lcl_lab.store import Run
 
-from . import making
+from . import factories
 
 ROWS = 50
 
@@ -24,7 +24,9 @@ ROWS = 50
 @contextmanager
 def writer(what: str, results: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A process with the run open, and the run's directory."""
-    process = subprocess.Popen([sys.executable, making.__file__, what, str(results)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, factories.__file__, what, str(results)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout
         yield process, Path(process.stdout.readline().strip())
@@ -44,7 +46,7 @@ def test_killed_writer_loses_and_doubles_nothing(tmp_path: Path) -> None:
             seen = {file.name.removesuffix(".parquet") for file in (path / "records").glob("*.parquet")}
             process.send_signal(signal.SIGKILL)
             process.wait()
-        with Run.open(tmp_path, making.STUDY, making.CONFIG) as run:  # the lock is free
+        with Run.open(tmp_path, factories.STUDY, factories.CONFIG) as run:  # the lock is free
             assert run.path == path
             done = run.committed()
             assert seen <= done and done == {str(cell) for cell in range(len(done))}
@@ -60,9 +62,9 @@ def test_shard_that_was_never_renamed_is_gone_when_reopened(tmp_path: Path) -> N
     with writer("die", tmp_path) as (process, path):
         assert process.wait(timeout=20) == -signal.SIGKILL
     assert [file.suffix for file in (path / "records").iterdir()] == [".tmp"]
-    with Run.open(tmp_path, making.STUDY, making.CONFIG) as run:
+    with Run.open(tmp_path, factories.STUDY, factories.CONFIG) as run:
         assert run.committed() == set() and list((path / "records").iterdir()) == []
-        run.commit("late", making.records(3))
+        run.commit("late", factories.records(3))
         assert run.committed() == {"late"}
 
 
@@ -70,13 +72,13 @@ def test_second_live_process_is_refused_at_once(tmp_path: Path) -> None:
     with writer("write", tmp_path) as (process, path):
         start = time.monotonic()
         with pytest.raises(UserError, match=f"{path.name} is open in another process"):
-            Run.open(tmp_path, making.STUDY, making.CONFIG)
+            Run.open(tmp_path, factories.STUDY, factories.CONFIG)
         assert time.monotonic() - start < 1
         assert process.poll() is None
 
 
 def test_full_disk_leaves_no_partial_shard(tmp_path: Path) -> None:
-    command = [sys.executable, making.__file__, "fill", str(tmp_path)]
+    command = [sys.executable, factories.__file__, "fill", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=20)
     assert done.stdout.startswith("UserError cannot write ") and "large.parquet: File too large" in done.stdout
     (folder,) = tmp_path.glob("*/*/records")

@@ -9,9 +9,22 @@ from typing import Any
 import pytest
 from pandas.testing import assert_frame_equal
 
-from lcl_lab.store import Run, broken_runs, connect, read_run, records_digest, runs
+from lcl_lab.concepts import dataset_identity, load_dataset
+from lcl_lab.episodes import draw_episode, falsify
+from lcl_lab.errors import UserError
+from lcl_lab.store import (
+    FIXED,
+    Run,
+    broken_runs,
+    connect,
+    read_records,
+    read_run,
+    records_digest,
+    runs,
+    same_records,
+)
 
-from .making import CONFIG, STUDY, provenance, record, records
+from .factories import CONFIG, STUDY, provenance, record, records
 
 
 def write(results: Path, study: str, cells: int = 1, finish: bool = True, **condition: Any) -> Run:
@@ -99,7 +112,7 @@ def test_broken_runs_are_listed_and_left_out(tmp_path: Path) -> None:
         torn.path: "cannot read cell=0.parquet",
         empty.path: "cannot read cell=1.parquet",
         configless.path: "config.json is missing or cannot be read",
-        shardless.path: "cell=1.parquet in manifest.json and not there",
+        shardless.path: "cell=1.parquet is missing, although manifest.json lists it",
         manifestless.path: "manifest.json cannot be read",
         pack.path: "cannot read records.parquet",
     }
@@ -135,3 +148,56 @@ def test_importing_the_store_imports_no_heavy_package() -> None:
     heavy = "{'torch', 'pandas', 'pyarrow', 'duckdb', 'pydantic'}"
     command = f"import sys, lcl_lab.store; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", command], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["lcl_lab.atomic", "lcl_lab.store.records"])
+def test_importing_records_imports_no_heavy_package(module: str) -> None:
+    heavy = "{'torch', 'pandas', 'pyarrow', 'duckdb', 'pydantic', 'PIL'}"
+    command = f"import sys, {module}; from lcl_lab.store import Record; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", command], text=True).strip() == "[]"
+
+
+def test_all_records_are_read_with_their_run(tmp_path: Path) -> None:
+    order = write(tmp_path, "order", order="ab", shots=0.5)
+    first, second = write(tmp_path, "shots", cells=2, shots=4), write(tmp_path, "shots", finish=False, ratio=0.5)
+    torn = write(tmp_path, "shots")
+    (torn.path / "config.json").unlink()
+    frame = read_records(tmp_path)
+    assert list(frame.columns) == ["run", *FIXED, "order", "ratio", "shots"]
+    stored = {f"{run.path.parent.name}/{run.path.name}": rows for run, rows in ((order, 2), (first, 4), (second, 2))}
+    assert list(frame["run"]) == [run for run in sorted(stored) for _ in range(stored[run])]
+    assert frame["study"].value_counts().to_dict() == {"shots": 6, "order": 2}
+    part = read_records(str(tmp_path), study="shots")
+    assert "order" not in part.columns and len(part) == 6
+    assert same_records(part[part["run"] == f"shots/{first.path.name}"], read_run(first.path)) is None
+
+
+def test_records_that_are_not_there_are_reported(tmp_path: Path) -> None:
+    assert len(read_records(tmp_path)) == 0
+    with pytest.raises(UserError, match="has no runs of this study; there are no runs of any study"):
+        read_records(tmp_path, study="shots")
+    write(tmp_path, "shots")
+    with pytest.raises(UserError, match=r"^study shot: .* has no runs of this study; did you mean 'shots'"):
+        read_records(tmp_path, study="shot")
+    with pytest.raises(UserError, match=r"^results .*/none: no such folder"):
+        read_records(tmp_path / "none")
+
+
+SHIPPED = Path(__file__).parents[2] / "dashboards" / "shipped"
+
+
+def test_shipped_runs_can_be_read() -> None:
+    """Runs that were written by earlier versions."""
+    infos = runs(SHIPPED)
+    assert {info.study for info in infos} >= {"false_ratio", "label_position", "shots", "zero_shot"}
+    assert not broken_runs(SHIPPED)
+    frame = read_records(SHIPPED, study="false_ratio")
+    assert set(FIXED) | {"run", "shots", "false_ratio"} <= set(frame.columns)
+    assert len(frame) == sum(info.records for info in infos if info.study == "false_ratio") > 1000
+    used = [info.config["data"] for info in infos if "data" in info.config]
+    assert len(used) > 5 and all(dataset_identity(load_dataset(data["name"])) == data for data in used)
+    dataset = load_dataset("world-100")
+    row = frame[frame["false_ratio"] == 0.5].iloc[0]
+    episode = falsify(draw_episode(dataset, row["seed"], row["query_id"], row["shots"]), row["false_ratio"])
+    assert row["episode_id"] == episode.id
+    assert [example["label"] for example in row["support"]] == [example.label for example in episode.support]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lcl_lab.store import Record, Run, Shown, connect, records_digest, same_records, to_table
+from lcl_lab.store import Record, Run, SupportExample, connect, records_digest, same_records, to_table
 
-from .making import CONFIG, STUDY, record, records
+from .factories import CONFIG, STUDY, record, records
 
 
 def frame(rows: list[Record]) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def test_order_measurements_and_empty_columns_are_not_part_of_the_digest() -> No
     [
         ({"answer": "blick"}, 'answer is "It\'s a «dax». 1" in the first and "blick" in the second: '),
         ({"correct_open": False}, "correct_open is true in the first and false in the second: "),
-        ({"support": (Shown("a.png", "dax", "dax", False),)}, "support is "),
+        ({"support": (SupportExample("a.png", "dax", "dax", False),)}, "support is "),
         ({"pair": "other"}, 'pair is "blick/dax" in the first and "other" in the second'),
         ({"condition": {"shots": 2}}, "only in the second: "),
         ({"query_id": 0}, "only in the second: "),

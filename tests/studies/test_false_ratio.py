@@ -134,7 +134,7 @@ MISTAKES = {
     "missing config": (["--config", "no.yaml"], "--config no.yaml", "No such file"),
     "two of a name": (["--model", "a=mini/base", "a=mini/2-way"], "two models are called a", "NAME=PATH"),
     "corrupt checkpoint": (["--model", broken_model], "model.safetensors is damaged", ""),
-    "unwritable results": (["--results", a_file], "cannot make", "file"),
+    "unwritable results": (["--results", a_file], "cannot create", "file"),
 }
 
 

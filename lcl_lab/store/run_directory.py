@@ -1,11 +1,11 @@
-"""A run: one directory that grows by whole shards, survives any kill, and ends with a manifest.
+"""A run: a directory that grows by complete shards, survives a kill at any moment, and ends with a manifest.
 
 <results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/
-    config.json           study and configuration; the hash is of these two
+    config.json           study and configuration; the hash covers these two
     records/<cell>.parquet
-    records.parquet       the same in one file, once the run is finished: what readers prefer
+    records.parquet       all records in one file, once the run is finished; preferred by readers
     events.jsonl
-    manifest.json         written last: a run that has it is finished
+    manifest.json         written last; a run that has it is finished
     run.lock              held while a process has the run open
 """
 
@@ -43,9 +43,14 @@ _NAME = re.compile(r"[A-Za-z0-9._=-]+")
 
 
 class Run:
-    """An open run. Get one with `Run.open`; close it, or use it in a `with`, to let others open it.
+    """An open run, as returned by `Run.open`. Only one process can have a run open.
 
-    When the process dies the system lets go of the lock.
+    Close it, or use it in a `with` statement, so that others can open it. If the process dies, the operating system
+    releases the lock.
+
+    Attributes:
+        path: the directory of the run.
+        study: the name of the study.
     """
 
     def __init__(self, path: Path, study: str, lock: FileLock) -> None:
@@ -55,18 +60,26 @@ class Run:
 
     @classmethod
     def open(cls, results: Path, study: str, config: Mapping[str, object], fresh: bool = False) -> Run:
-        """Continue the newest run of this study and configuration, or start a new one (`fresh`, or none there).
+        """Open the newest run of a study and configuration, or a new one.
 
-        Raises UserError when the folder cannot be made or written, or when another process has the run open;
-        ValueError for a study name that is not [A-Za-z0-9._=-]+; TypeError for a config that is not JSON.
+        Args:
+            results: the folder of all runs.
+            study: the name of the study.
+            config: the configuration, as JSON values.
+            fresh: always start a new run.
+
+        Raises:
+            UserError: the folder cannot be written, or another process has the run open.
+            ValueError: the study name does not match ``[A-Za-z0-9._=-]+``.
+            TypeError: the configuration is not JSON.
         """
         _check_name("study", study)
         folder = results.absolute() / study
         content = {"study": study, "config": dict(config)}
         digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:8]
-        with reporting_os_errors("make", folder):
+        with reporting_os_errors("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
-        # Two processes that start at once must agree on the directory, and one of them be refused.
+        # Two processes that start at once must choose the same directory, and one of them is then refused.
         choosing = _locked(folder / ".open.lock", wait=30)
         try:
             earlier = sorted(path for path in folder.glob(f"*-{digest}") if DIRECTORY.fullmatch(path.name))
@@ -83,24 +96,30 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the manifest is there: nothing was left to do."""
+        """Whether the run has a manifest, so that nothing is left to do."""
         return (self.path / MANIFEST).exists()
 
     def committed(self) -> set[str]:
-        """The cells whose shard is there whole."""
+        """The cells whose records are completely stored."""
         return {path.name.removesuffix(SUFFIX) for path in self._shards()}
 
     def commit(self, cell: str, records: Sequence[Record]) -> None:
-        """Store the records of a cell, all or none, durably. A finished run is unfinished again by this.
+        """Store the records of a cell durably, either all or none. This makes a finished run unfinished again.
 
-        Raises ValueError for a cell name that is not [A-Za-z0-9._=-]+, a cell that is there, a record of another
-        study, columns that cannot be stored, or a closed run; UserError when the disk refuses.
+        Args:
+            cell: the name of the cell, which matches ``[A-Za-z0-9._=-]+``.
+            records: its records.
+
+        Raises:
+            ValueError: the name is wrong or taken, a record belongs to another study, a column cannot be stored, or
+                the run is closed.
+            UserError: the file cannot be written.
         """
         _check_name("cell", cell)
         self._check_open()
-        strangers = {record.study for record in records} - {self.study}
-        if strangers:
-            raise ValueError(f"records of {', '.join(sorted(strangers))} in a run of {self.study}")
+        others = {record.study for record in records} - {self.study}
+        if others:
+            raise ValueError(f"records of {', '.join(sorted(others))} in a run of {self.study}")
         path = self.path / RECORDS / (cell + SUFFIX)
         if is_whole(path):
             raise ValueError(f"cell {cell!r} is already in {self.path}")
@@ -109,23 +128,30 @@ class Run:
         write_shard(path, records)
 
     def note(self, event: str, **fields: object) -> None:
-        """Append an event with the UTC time to the log. Raises ValueError when closed, UserError when it cannot."""
+        """Append an event to the log, with the UTC time.
+
+        Raises:
+            ValueError: the run is closed, or a field is named ``time``.
+            UserError: the log cannot be written.
+        """
         self._check_open()
         if "time" in fields:
             raise ValueError("the time of an event is set by the log")
         line = json.dumps({"time": datetime.now(UTC).isoformat(), "event": event, **fields}, default=str) + "\n"
         path = self.path / EVENTS
         with reporting_os_errors("write", path), path.open("a+b") as file:
-            file.write(("\n" + line if _is_torn(file) else line).encode())
+            file.write(("\n" + line if _is_incomplete(file) else line).encode())
 
     def events(self) -> list[dict[str, Any]]:
-        """The events, oldest first; lines that a kill tore are left out. Raises UserError."""
+        """The events, oldest first; see `read_events`."""
         return read_events(self.path)
 
     def finish(self, provenance: Provenance) -> None:
-        """Write all records in one file, then the manifest: provenance, shards with rows and sha256, totals.
+        """Write all records to one file, then the manifest with provenance, shards (rows, sha256) and totals.
 
-        Raises ValueError, UserError.
+        Raises:
+            ValueError: the run is closed.
+            UserError: a file cannot be written.
         """
         self._check_open()
         if self._shards():
@@ -142,11 +168,11 @@ class Run:
         )
 
     def records(self) -> pd.DataFrame:
-        """All records, N rows by (model, condition columns, seed, query_id), however they came to be committed."""
+        """All records: N rows by (model, condition columns, seed, query_id), whatever the order of commits."""
         return read_shards([path for path in record_files(self.path) if is_whole(path)])
 
     def close(self) -> None:
-        """Let others open the run. The store does not write to it any more through this object."""
+        """Release the run, so that others can open it; this object can no longer write to it."""
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -166,7 +192,11 @@ class Run:
 
 
 def read_events(run: Path) -> list[dict[str, Any]]:
-    """The events in a directory, oldest first; lines that a kill tore are left out. Raises UserError."""
+    """Read the events of a run directory, oldest first. Lines that a kill left incomplete are skipped.
+
+    Raises:
+        UserError: the log cannot be read.
+    """
     path = run / EVENTS
     if not path.exists():
         return []
@@ -176,7 +206,7 @@ def read_events(run: Path) -> list[dict[str, Any]]:
 
 
 def record_files(run: Path) -> list[Path]:
-    """Where the records of a run directory are: in one file, once it is finished."""
+    """The files with the records of a run directory: one file if the run is finished, else its shards."""
     packed = run / PACKED
     return [packed] if (run / MANIFEST).exists() and packed.exists() else shard_files(run / RECORDS)
 
@@ -202,15 +232,15 @@ def _new_directory(folder: Path, digest: str) -> Path:
     while True:
         path = folder / f"{moment.strftime(STAMP)}-{digest}"
         if not path.exists():
-            with reporting_os_errors("make", path):
+            with reporting_os_errors("create", path):
                 path.mkdir()
             return path
         moment += timedelta(seconds=1)
 
 
 def _prepare(path: Path, content: Mapping[str, object]) -> None:
-    """Bring a directory into the state that every open run has, wherever its last process was killed."""
-    with reporting_os_errors("make", path / RECORDS):
+    """Bring a directory into the state of an open run, wherever its last process was killed."""
+    with reporting_os_errors("create", path / RECORDS):
         (path / RECORDS).mkdir(exist_ok=True)
     remove_temporary(path)
     remove_temporary(path / RECORDS)
@@ -224,8 +254,8 @@ def _entry(shard: Path) -> dict[str, Any]:
     return {"cell": shard.name.removesuffix(SUFFIX), "rows": rows_in(shard), "sha256": sha256}
 
 
-def _is_torn(log: BinaryIO) -> bool:
-    """Whether the last line has no end, so that the next one would be lost with it."""
+def _is_incomplete(log: BinaryIO) -> bool:
+    """Whether the last line is incomplete, so that a line appended to it would be lost."""
     if not log.seek(0, os.SEEK_END):
         return False
     log.seek(-1, os.SEEK_END)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lcl_lab.errors import UserError
-from lcl_lab.store import Provenance, Record, Run, Shown, collect
+from lcl_lab.store import Provenance, Record, Run, SupportExample, collect
 
 STUDY, CONFIG = "shots", {"shots": [1, 4], "preset": "tiny"}
 
@@ -27,7 +27,7 @@ def record(query_id: int = 0, seed: int = 0, study: str = STUDY, **condition: An
         pair="blick/dax",
         condition=condition or {"shots": 4},
         episode_id=f"{seed}-{query_id}",
-        support=(Shown("a.png", "dax", "dax", False), Shown("b.png", "dax", "blick", True)),
+        support=(SupportExample("a.png", "dax", "dax", False), SupportExample("b.png", "dax", "blick", True)),
         query_image="q.png",
         question="What is in the image?",
         true_name="dax",
@@ -55,7 +55,7 @@ def provenance() -> Provenance:
 
 
 def write_until_killed(results: Path, rows: int) -> None:
-    """Commit cells 0, 1, 2, … for ever; a line on stdout once the run is open."""
+    """Commit cells 0, 1, 2, … forever; print the path of the run once it is open."""
     with Run.open(results, STUDY, CONFIG) as run:
         print(run.path, flush=True)
         done = run.committed()

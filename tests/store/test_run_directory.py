@@ -11,7 +11,7 @@ import pytest
 from lcl_lab.errors import UserError
 from lcl_lab.store import Run, same_records
 
-from .making import CONFIG, STUDY, provenance, record, records
+from .factories import CONFIG, STUDY, provenance, record, records
 
 
 def open_run(results: Path, fresh: bool = False, **changes: object) -> Run:
@@ -59,7 +59,7 @@ def test_broken_config_matters_to_no_other_run_and_is_mended_in_its_own(tmp_path
 
 def test_results_that_cannot_be_made_are_the_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=rf"cannot make {tmp_path}/file/results/shots: Not a directory"):
+    with pytest.raises(UserError, match=rf"cannot create {tmp_path}/file/results/shots: Not a directory"):
         open_run(tmp_path / "file" / "results")
 
 
@@ -117,7 +117,7 @@ def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
         assert row[name] == getattr(sent, name)
     assert row["correct_open"] and not row["correct_candidate"]
     assert (row["shots"], row["ratio"], row["order"]) == (4, 0.5, "ab")
-    assert [(shown["label"], shown["false"]) for shown in row["support"]] == [("dax", False), ("dax", True)]
+    assert [(example["label"], example["false"]) for example in row["support"]] == [("dax", False), ("dax", True)]
 
 
 def test_order_of_records_does_not_depend_on_the_order_of_commits(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+from .arrow import record_schema, to_table
+from .provenance import Provenance, collect
+from .query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_records, read_run, runs
+from .record_diff import records_digest, same_records
+from .records import FIXED, Record, SupportExample
+from .run_directory import Run, read_events
+
+__all__ = [
+    "FIXED",
+    "BrokenRun",
+    "Provenance",
+    "Record",
+    "Run",
+    "RunInfo",
+    "SupportExample",
+    "broken_runs",
+    "collect",
+    "connect",
+    "connect_to",
+    "read_events",
+    "read_records",
+    "read_run",
+    "record_schema",
+    "records_digest",
+    "runs",
+    "same_records",
+    "to_table",
+]
