@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from lcl_lab.store import Run, runs
-from tests.store.making import provenance, record
+from tests.store.factories import provenance, record
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "dashboards" / "shipped"
