@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from lcl_lab import episodes, prompts
+from lcl_lab import concepts, episodes, prompts
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -153,7 +153,7 @@ def episode_design(
             **identity,
             "queries": queries,
             "queries_per_support": queries_per_support,
-            "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+            "data": concepts.dataset_identity(dataset),
         },
         queries_per_support=queries_per_support,
         example=conditions[len(conditions) // 2][1](0),

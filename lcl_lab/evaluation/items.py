@@ -40,7 +40,7 @@ def mini_vqa_item(world: World, seed: int, number: int, query_id: int) -> EvalIt
             true_name=question.prompt.candidates[0],
         ),
         question.prompt,
-        grade=lambda answer: float(question.right(answer)),
+        grade=lambda answer: float(question.is_correct(answer)),
     )
 
 
