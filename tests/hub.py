@@ -1,4 +1,4 @@
-"""A local server of the Hugging Face hub's own protocol, for the real client."""
+"""A local server with the protocol of the Hugging Face hub, for the real client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One repository, of the name `repo`, with the files of `folder`; `sent` are those that were fetched."""
+    """One repository named `repo` with the files of `folder`; `sent` lists the files that were downloaded."""
 
     repo: str
     folder: Path
@@ -66,7 +66,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(repo: str, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    """Let the hub's client find that repository, and nothing else."""
+    """Direct the hub's client to a server that has only this repository."""
     Hub.repo, Hub.folder, Hub.sent = repo, folder, []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""A local server of OpenAI's protocol that always says the same, or fails first."""
+"""A local server with OpenAI's chat completions that always gives the same answer, or fails first."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-__all__ = ["answering"]
+__all__ = ["answering", "change_text"]
+
+_handlers: dict[str, type[_Server]] = {}
 
 
 class _Server(BaseHTTPRequestHandler):
     text: str
-    failures: int  # before the first answer
+    failures: int  # responses with an error before the first answer
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -32,9 +34,16 @@ class _Server(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(text: str, failures: int = 0) -> Iterator[str]:
-    """The address of a server that says `text` to everything."""
+    """The address of a server that answers every request with `text`, after some failures."""
     handler = type("Server", (_Server,), {"text": text, "failures": failures})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    address = f"http://127.0.0.1:{server.server_port}"
+    _handlers[address] = handler
+    yield address
     server.shutdown()
+
+
+def change_text(address: str, text: str) -> None:
+    """Let a server give another answer from now on."""
+    _handlers[address].text = text

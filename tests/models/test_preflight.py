@@ -11,9 +11,9 @@ from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint
-from lcl_lab.models.engine.reference_engine import read_whole
-from lcl_lab.models.preflight import choose_dtype, needs
-from lcl_lab.models.transformers_model import load_hf
+from lcl_lab.models.engine.reference_engine import process_prompts
+from lcl_lab.models.preflight import check_requirements, choose_dtype
+from lcl_lab.models.transformers_model import load_transformers_model
 from lcl_lab.prompts import chat
 from tests.models.factories import build
 
@@ -26,44 +26,47 @@ def llava(tmp_path: Path) -> Path:
     return build("llava", tmp_path / "llava")
 
 
-def test_what_is_needed_is_what_a_loaded_model_takes(llava: Path) -> None:
-    found = needs(find_checkpoint(str(llava)), "bfloat16", PROMPT, WORLD.image)
-    model = load_hf(find_checkpoint(str(llava)), 1, "bfloat16")
+def test_requirements_are_those_of_a_loaded_model(llava: Path) -> None:
+    required = check_requirements(find_checkpoint(str(llava)), "bfloat16", PROMPT, WORLD.image)
+    model = load_transformers_model(find_checkpoint(str(llava)), 1, "bfloat16")
     weights = sum(parameter.nbytes for parameter in model._model.parameters())
-    read = read_whole(AutoProcessor.from_pretrained(llava), model._encode, [PROMPT], WORLD.image)
-    cache = model._model(**read).past_key_values
-    a_token = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers) / read["input_ids"].shape[1]
-    assert found.weights == weights
-    assert found.tokens == read["input_ids"].shape[1] + 16
-    assert found.prompt == a_token * found.tokens
+    inputs = process_prompts(AutoProcessor.from_pretrained(llava), model._encoder, [PROMPT], WORLD.image)
+    cache = model._model(**inputs).past_key_values
+    per_token = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers) / inputs["input_ids"].shape[1]
+    assert required.weights == weights
+    assert required.tokens == inputs["input_ids"].shape[1] + 16
+    assert required.kv_cache == per_token * required.tokens
 
 
-def test_a_context_that_is_too_short_is_told_with_the_shots_that_fit(llava: Path) -> None:
+def test_a_context_that_is_too_short_is_an_error_with_the_shots_that_fit(llava: Path) -> None:
     config = json.loads((llava / "config.json").read_text())
     config["text_config"]["max_position_embeddings"] = 200
     (llava / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=r"8 shots are \d+ tokens and its context is 200; --shots 2 would fit"):
-        needs(find_checkpoint(str(llava)), "auto", PROMPT, WORLD.image)
-    assert needs(find_checkpoint(str(llava)), "auto", chat(draw_episode(WORLD, 0, 0, 2)), WORLD.image).tokens <= 200
+    with pytest.raises(UserError, match=r"8 shots take \d+ tokens, but its context is 200; 2 shots would fit"):
+        check_requirements(find_checkpoint(str(llava)), "auto", PROMPT, WORLD.image)
+    assert (
+        check_requirements(find_checkpoint(str(llava)), "auto", chat(draw_episode(WORLD, 0, 0, 2)), WORLD.image).tokens
+        <= 200
+    )
 
 
-def test_too_little_memory_is_told_before_the_weights_are_read(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lcl_lab.models.preflight._free", lambda: 10_000)
-    with pytest.raises(UserError, match=r"KiB of weights in float32.*9\.8 KiB are free: not enough memory"):
-        needs(find_checkpoint(str(llava)), "auto", PROMPT, WORLD.image)
+def test_too_little_memory_is_an_error_before_weights_are_loaded(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcl_lab.models.preflight._free_memory", lambda: 10_000)
+    with pytest.raises(UserError, match=r"not enough memory for .* KiB in float32, .*free memory 9\.8 KiB"):
+        check_requirements(find_checkpoint(str(llava)), "auto", PROMPT, WORLD.image)
 
 
-def test_images_that_a_processor_cannot_read_together_are_told(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_a_processor_rejects_are_an_error(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise ValueError("Only one image is supported.")
 
     monkeypatch.setattr("transformers.LlavaProcessor.__call__", refuse)
-    with pytest.raises(UserError, match=r"cannot read 9 images in one prompt: Only one image is supported"):
-        needs(find_checkpoint(str(llava)), "auto", PROMPT, WORLD.image)
+    with pytest.raises(UserError, match=r"does not accept 9 images in one prompt: Only one image is supported"):
+        check_requirements(find_checkpoint(str(llava)), "auto", PROMPT, WORLD.image)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in float16")
-def test_a_dtype_that_does_not_work_here_is_told() -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason="GPUs support float16")
+def test_an_unsupported_dtype_is_an_error() -> None:
     with pytest.raises(UserError, match="did you mean 'bfloat16'"):
         choose_dtype("float16", None)
     assert choose_dtype("auto", None) == torch.float32

@@ -1,4 +1,4 @@
-"""Against `transformers serve`, a real server of OpenAI's protocol, with a model that the test builds."""
+"""Against `transformers serve`, a real server, with a model that the test builds."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint, find_checkpoint, load_model
 from lcl_lab.models.server import ServerModel
-from lcl_lab.models.transformers_model import HFModel
+from lcl_lab.models.transformers_model import TransformersModel
 from lcl_lab.prompts import Prompt, chat
 from tests.models.factories import build
-from tests.served import answering
+from tests.served import answering, change_text
 
 WORLD = load_dataset("world-100")
 
@@ -83,21 +83,21 @@ def served(folder: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return model
 
 
-def test_a_server_says_what_the_model_says_here(served: ServerModel, folder: Path) -> None:
-    here = HFModel(
-        "here", AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder), ""
+def test_a_server_gives_the_same_answers_as_the_local_model(served: ServerModel, folder: Path) -> None:
+    local = TransformersModel(
+        "local", AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder), ""
     )
-    expected = [answer.text for answer in here.answer(prompts(), WORLD.image)]
+    expected = [answer.text for answer in local.answer(prompts(), WORLD.image)]
     answers = list(served.answer(prompts(), WORLD.image))
     assert [answer.text for answer in answers] == expected
     assert all(answer.logliks == () for answer in answers)
 
 
-def test_an_answer_is_asked_for_once_but_again_when_a_pixel_differs(served: ServerModel) -> None:
+def test_answers_are_cached_by_the_content_of_the_images(served: ServerModel) -> None:
     first = [answer.text for answer in served.answer(prompts(), WORLD.image)]
-    assert served.asked == len(prompts())
+    assert served.requests == len(prompts())
     assert [answer.text for answer in served.answer(prompts(), WORLD.image)] == first
-    assert served.asked == len(prompts())
+    assert served.requests == len(prompts())
 
     def other(ref: ImageRef) -> Image:
         image = WORLD.image(ref).copy()
@@ -105,26 +105,48 @@ def test_an_answer_is_asked_for_once_but_again_when_a_pixel_differs(served: Serv
         return image
 
     list(served.answer(prompts(), other))
-    assert served.asked == 2 * len(prompts())
+    assert served.requests == 2 * len(prompts())
 
 
-def test_a_server_that_is_not_there_is_told_at_once() -> None:
-    with pytest.raises(UserError, match=r"--base-url http://127.0.0.1:9/v1: no server there"):
+def test_a_server_that_cannot_be_reached_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"^base_url http://127.0.0.1:9/v1: cannot reach the server"):
         find_checkpoint("openai:any", base_url="http://127.0.0.1:9/v1")
 
 
-def test_a_server_must_be_named() -> None:
-    with pytest.raises(UserError, match="give its server as --base-url"):
+def test_a_served_model_needs_the_address_of_its_server() -> None:
+    with pytest.raises(UserError, match=r"^model openai:any: needs base_url"):
         find_checkpoint("openai:any")
 
 
-def test_what_a_server_refuses_is_one_line(url: str, folder: Path) -> None:
-    with pytest.raises(UserError, match=r"--base-url|--model openai"):
+def test_a_refused_request_is_an_error(url: str, folder: Path) -> None:
+    with pytest.raises(UserError, match=r"^base_url|^model openai:any"):
         find_checkpoint("openai:any", base_url=url.replace("/v1", "/v0"))
 
 
-def test_a_server_that_fails_for_a_while_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_requests_are_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
     with answering(" a cactus. ", failures=2) as address:
         model = ServerModel(Checkpoint("openai:it", Path(), "", f"{address}/v1"), 1)
         assert [answer.text for answer in model.answer(prompts()[:1], WORLD.image)] == ["a cactus."]
+
+
+def test_fresh_answers_replace_cached_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
+    with answering("before") as address:
+        checkpoint = find_checkpoint("openai:it", base_url=f"{address}/v1")
+
+        def texts(fresh: bool) -> list[str]:
+            model = load_model(checkpoint, 2, fresh=fresh)
+            return [answer.text for answer in model.answer(prompts(), WORLD.image)]
+
+        assert set(texts(fresh=False)) == {"before"}
+        change_text(address, "after")
+        assert set(texts(fresh=False)) == {"before"}
+        assert set(texts(fresh=True)) == {"after"}
+        assert set(texts(fresh=False)) == {"after"}
+
+
+def test_the_identity_of_a_served_model_has_its_generation_settings() -> None:
+    checkpoint = Checkpoint("openai:it", Path("it"), "1", "http://127.0.0.1:9/v1")
+    settings = {"temperature": 0, "max_new_tokens": 16}
+    assert checkpoint.identity() == {"name": "openai:it", "fingerprint": "1", "generation": settings}

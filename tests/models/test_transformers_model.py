@@ -18,13 +18,13 @@ WORLD = load_dataset("world-100")
 
 @pytest.fixture(params=["untrained", "stock"])
 def checkpoint(request: pytest.FixtureRequest) -> Path:
-    """Ours, and a LLaVA that knows nothing of us: all models answer through one code path."""
+    """A mini model, and a standard LLaVA."""
     folder: Path = request.getfixturevalue(request.param)
     return folder
 
 
 def prompts(count: int = 6) -> list[Prompt]:
-    """Prompts of different lengths, so that batches need padding."""
+    """Prompts of different lengths, which need padding in a batch."""
     return [chat(falsify(draw_episode(WORLD, 0, query, 2 * (query % 3)), 0.5)) for query in range(count)]
 
 
@@ -32,8 +32,8 @@ def answers(folder: Path, batch_size: int) -> list[Answer]:
     return list(load_model(find_checkpoint(str(folder)), batch_size).answer(prompts(), WORLD.image))
 
 
-def plain_inputs(processor: object, prompt: Prompt) -> dict[str, torch.Tensor]:
-    """What `transformers` itself makes of a prompt: one text, one list of images."""
+def reference_inputs(processor: object, prompt: Prompt) -> dict[str, torch.Tensor]:
+    """The inputs that `transformers` itself makes of a prompt: one text, one list of images."""
     messages = [
         {
             "role": turn.role,
@@ -49,11 +49,11 @@ def plain_inputs(processor: object, prompt: Prompt) -> dict[str, torch.Tensor]:
     return processor(text=text, images=images, return_tensors="pt", add_special_tokens=False)
 
 
-def test_log_likelihoods_are_those_of_one_plain_forward_pass(checkpoint: Path) -> None:
+def test_log_likelihoods_equal_those_of_one_forward_pass(checkpoint: Path) -> None:
     model = AutoModelForImageTextToText.from_pretrained(checkpoint).eval()
     processor = AutoProcessor.from_pretrained(checkpoint)
     for prompt, answer in zip(prompts(), answers(checkpoint, 4), strict=True):
-        inputs = plain_inputs(processor, prompt)
+        inputs = reference_inputs(processor, prompt)
         for candidate, found in zip(prompt.candidates, answer.logliks, strict=True):
             name = processor.tokenizer(candidate + "<|end|>", add_special_tokens=False, return_tensors="pt")[
                 "input_ids"
@@ -66,11 +66,11 @@ def test_log_likelihoods_are_those_of_one_plain_forward_pass(checkpoint: Path) -
             assert found.total == pytest.approx(float(expected), abs=1e-4)
 
 
-def test_greedy_text_is_that_of_generate(checkpoint: Path) -> None:
+def test_greedy_text_equals_that_of_generate(checkpoint: Path) -> None:
     model = AutoModelForImageTextToText.from_pretrained(checkpoint).eval()
     processor = AutoProcessor.from_pretrained(checkpoint)
     for prompt, answer in zip(prompts(), answers(checkpoint, 4), strict=True):
-        inputs = plain_inputs(processor, prompt)
+        inputs = reference_inputs(processor, prompt)
         inputs.pop("token_type_ids", None)
         with torch.inference_mode():
             out = model.generate(**inputs, do_sample=False, max_new_tokens=16)
@@ -78,7 +78,7 @@ def test_greedy_text_is_that_of_generate(checkpoint: Path) -> None:
         assert answer.text == text.strip()
 
 
-def test_batch_size_moves_log_likelihoods_by_rounding_only(checkpoint: Path) -> None:
+def test_batch_size_changes_log_likelihoods_by_rounding_errors_only(checkpoint: Path) -> None:
     one, others = answers(checkpoint, 1), [answers(checkpoint, size) for size in (4, 64)]
     for other in others:
         for a, b in zip(one, other, strict=True):
@@ -87,18 +87,18 @@ def test_batch_size_moves_log_likelihoods_by_rounding_only(checkpoint: Path) -> 
             assert [s.total for s in a.logliks] == pytest.approx([s.total for s in b.logliks], abs=1e-4)
 
 
-def test_each_image_is_asked_for_once(checkpoint: Path) -> None:
-    asked: Counter[ImageRef] = Counter()
+def test_each_image_is_loaded_once(checkpoint: Path) -> None:
+    loads: Counter[ImageRef] = Counter()
 
     def image(ref: ImageRef) -> Image:
-        asked[ref] += 1
+        loads[ref] += 1
         return WORLD.image(ref)
 
     model = load_model(find_checkpoint(str(checkpoint)), 2)
     for _ in range(2):
         list(model.answer(prompts(), image))
-    assert set(asked) == {ref for prompt in prompts() for ref in prompt.images}
-    assert set(asked.values()) == {1}
+    assert set(loads) == {ref for prompt in prompts() for ref in prompt.images}
+    assert set(loads.values()) == {1}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")

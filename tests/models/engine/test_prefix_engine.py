@@ -1,4 +1,4 @@
-"""What is shared must change nothing: every answer is held against the model's own way through the whole prompt."""
+"""Sharing prefixes must not change results: every answer is compared with that of the reference engine."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify
 from lcl_lab.errors import UserError
-from lcl_lab.models import attention
+from lcl_lab.models.engine import attention
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.prefix_engine import can_share
-from lcl_lab.models.engine.prefix_tree import grow
-from lcl_lab.models.engine.prompt_encoder import Encoder
+from lcl_lab.models.engine.prefix_tree import build_tree
+from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine
-from lcl_lab.models.transformers_model import HFModel
+from lcl_lab.models.transformers_model import TransformersModel
 from lcl_lab.prompts import Prompt, chat
 from tests.models.factories import ARCHITECTURES, build
 
@@ -25,7 +25,7 @@ WORLD = load_dataset("world-100")
 
 
 def prompts(queries: int = 3) -> list[Prompt]:
-    """Prompts of several shots and false ratios, so that some begin alike and some end within others."""
+    """Prompts with several shots and false ratios: some share a prefix, and some are a prefix of others."""
     return [
         chat(falsify(draw_episode(WORLD, 0, query, shots), ratio))
         for query in range(queries)
@@ -43,16 +43,18 @@ def load(folder: Path) -> tuple[object, object]:
     return model.eval(), AutoProcessor.from_pretrained(folder)
 
 
-def test_shared_and_whole_prompts_give_the_same(checkpoint: Path) -> None:
+def test_shared_prefixes_and_whole_prompts_give_the_same_answers(checkpoint: Path) -> None:
     model, processor = load(checkpoint)
-    answers = list(HFModel("it", model, processor, "", 4).answer(prompts(), WORLD.image))
-    plain = {
+    answers = list(TransformersModel("it", model, processor, "", 4).answer(prompts(), WORLD.image))
+    reference = {
         n: (text, logliks)
-        for n, text, logliks in ReferenceEngine(model, processor, Encoder(processor), 1).answer(prompts(), WORLD.image)
+        for n, text, logliks in ReferenceEngine(model, processor, PromptEncoder(processor), 1).answer(
+            prompts(), WORLD.image
+        )
     }
     assert len({answer.text for answer in answers}) > 1
     for number, answer in enumerate(answers):
-        text, logliks = plain[number]
+        text, logliks = reference[number]
         assert answer.text == text
         for ours, theirs in zip(answer.logliks, logliks, strict=True):
             assert ours.tokens == theirs.tokens
@@ -64,11 +66,11 @@ def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("llava", tmp_path_factory.mktemp("llava"))
 
 
-def said(model: HFModel, asked: list[Prompt]) -> list[tuple[str, list[float]]]:
-    return [(answer.text, [loglik.total for loglik in answer.logliks]) for answer in model.answer(asked, WORLD.image)]
+def results(model: TransformersModel, prompts: list[Prompt]) -> list[tuple[str, list[float]]]:
+    return [(answer.text, [loglik.total for loglik in answer.logliks]) for answer in model.answer(prompts, WORLD.image)]
 
 
-def alike(one: list[tuple[str, list[float]]], other: list[tuple[str, list[float]]]) -> bool:
+def equal(one: list[tuple[str, list[float]]], other: list[tuple[str, list[float]]]) -> bool:
     return all(a[0] == b[0] and a[1] == pytest.approx(b[1], abs=1e-4) for a, b in zip(one, other, strict=True))
 
 
@@ -77,106 +79,108 @@ def test_all_but_cross_attention_can_share(checkpoint: Path) -> None:
     assert can_share(model) == (model.config.model_type != "idefics")
 
 
-def test_what_cannot_share_says_so_once(
+def test_a_model_that_cannot_share_warns_once(
     tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = HFModel("flamingo", *load(build("idefics", tmp_path_factory.mktemp("idefics"))), "", 4)
-    said(model, prompts()[:2])
-    said(model, prompts()[:2])
-    told = [record.message for record in caplog.records if "cannot share" in record.message]
-    assert told == ["flamingo cannot share prefixes: every prompt is read in full"]
+    model = TransformersModel("flamingo", *load(build("idefics", tmp_path_factory.mktemp("idefics"))), "", 4)
+    results(model, prompts()[:2])
+    results(model, prompts()[:2])
+    messages = [record.message for record in caplog.records if "sharing" in record.message]
+    assert messages == ["flamingo is evaluated without prefix sharing: its architecture does not support it"]
 
 
-def test_another_kind_of_attention_is_noticed(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = said(HFModel("it", *load(llava), "", 4), prompts())
-    capped = attention._attend
-    monkeypatch.setattr(attention, "_attend", lambda query, *rest: capped(torch.tanh(query), *rest))
+def test_an_attention_with_different_results_falls_back_to_the_reference(
+    llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = results(TransformersModel("it", *load(llava), "", 4), prompts())
+    attend = attention._attend
+    monkeypatch.setattr(attention, "_attend", lambda query, *rest: attend(torch.tanh(query), *rest))
     model, processor = load(llava)
-    fallen_back = HFModel("it", model, processor, "", 4)
-    assert isinstance(fallen_back.reader, ReferenceEngine)
+    fallback = TransformersModel("it", model, processor, "", 4)
+    assert isinstance(fallback.engine, ReferenceEngine)
     assert model.config.text_config._attn_implementation == "sdpa"
-    assert alike(said(fallen_back, prompts()), expected)
+    assert equal(results(fallback, prompts()), expected)
 
 
-def test_each_image_is_looked_at_once_and_each_token_of_the_tree_computed_once(llava: Path) -> None:
+def test_each_image_is_encoded_once_and_each_token_of_the_tree_computed_once(llava: Path) -> None:
     model, processor = load(llava)
-    shared = HFModel("it", model, processor, "", 4)
-    asked = [chat(draw_episode(WORLD, 0, query, shots, 4)) for query in range(8) for shots in (0, 2, 4)]
-    said(shared, asked)
-    assert shared.reader.looked == len({ref for prompt in asked for ref in prompt.images})
-    encode = Encoder(processor)
-    root = grow([encode(prompt).units(encode.placeholder, prompt.images) for prompt in asked])
-    least = sum(1 if isinstance(unit, int) else 16 for node in root.below() for unit in node.units)
-    assert least <= shared.reader.computed <= 1.1 * least
-    said(shared, asked)
-    assert shared.reader.looked == len({ref for prompt in asked for ref in prompt.images})
+    shared = TransformersModel("it", model, processor, "", 4)
+    batch = [chat(draw_episode(WORLD, 0, query, shots, 4)) for query in range(8) for shots in (0, 2, 4)]
+    results(shared, batch)
+    assert shared.engine.images_encoded == len({ref for prompt in batch for ref in prompt.images})
+    encode = PromptEncoder(processor)
+    root = build_tree([encode(prompt).units(encode.placeholder, prompt.images) for prompt in batch])
+    least = sum(1 if isinstance(unit, int) else 16 for node in root.descendants() for unit in node.units)
+    assert least <= shared.engine.tokens_computed <= 1.1 * least
+    results(shared, batch)
+    assert shared.engine.images_encoded == len({ref for prompt in batch for ref in prompt.images})
 
 
-def test_order_batch_and_company_move_nothing(llava: Path) -> None:
-    expected = said(HFModel("it", *load(llava), "", 3), prompts())
-    assert alike(said(HFModel("it", *load(llava), "", 32), prompts()[::-1])[::-1], expected)
-    alone = HFModel("it", *load(llava), "", 1)
-    assert alike([answer for prompt in prompts() for answer in said(alone, [prompt])], expected)
+def test_order_batch_size_and_other_prompts_do_not_change_results(llava: Path) -> None:
+    expected = results(TransformersModel("it", *load(llava), "", 3), prompts())
+    assert equal(results(TransformersModel("it", *load(llava), "", 32), prompts()[::-1])[::-1], expected)
+    alone = TransformersModel("it", *load(llava), "", 1)
+    assert equal([answer for prompt in prompts() for answer in results(alone, [prompt])], expected)
 
 
-def test_groups_that_memory_cuts_unevenly_answer_alike(llava: Path) -> None:
-    asked = [chat(draw_episode(WORLD, 0, query, 2, 3)) for query in range(9)]  # three queries of each support
-    expected = said(HFModel("it", *load(llava), "", 1), asked)
+def test_groups_that_memory_cuts_unevenly_answer_equal(llava: Path) -> None:
+    batch = [chat(draw_episode(WORLD, 0, query, 2, 3)) for query in range(9)]  # three queries of each support
+    expected = results(TransformersModel("it", *load(llava), "", 1), batch)
     model, processor = load(llava)
     _limit(model, 5)
-    assert alike(said(HFModel("it", model, processor, "", 9), asked), expected)
+    assert equal(results(TransformersModel("it", model, processor, "", 9), batch), expected)
 
 
 @pytest.mark.parametrize("name", ["llava", "idefics"])
-def test_where_memory_runs_out_batches_halve_and_answers_stay(
+def test_when_memory_runs_out_batches_halve_and_answers_stay_the_same(
     name: str, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     model, processor = load(build(name, tmp_path_factory.mktemp(name)))
-    expected = said(HFModel("it", model, processor, "", 8), prompts(8))
+    expected = results(TransformersModel("it", model, processor, "", 8), prompts(8))
     _limit(model, 3)
-    tight = HFModel("it", model, processor, "", 8)
-    assert alike(said(tight, prompts(8)), expected)
-    assert tight.reader.batch_size == 2
-    assert any("out of memory with 8 prompts at once; going on with 4" in r.message for r in caplog.records)
+    tight = TransformersModel("it", model, processor, "", 8)
+    assert equal(results(tight, prompts(8)), expected)
+    assert tight.engine.batch_size == 2
+    assert any("out of memory with a batch of 8 prompts; continuing with 4" in r.message for r in caplog.records)
 
 
-def test_where_memory_runs_out_for_images_they_are_looked_at_in_parts(
+def test_when_memory_runs_out_for_images_they_are_encoded_in_parts(
     llava: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    expected = said(HFModel("it", *load(llava), "", 8), prompts())
+    expected = results(TransformersModel("it", *load(llava), "", 8), prompts())
     model, processor = load(llava)
-    tight = HFModel("it", model, processor, "", 8)
+    tight = TransformersModel("it", model, processor, "", 8)
 
     def refuse(module: torch.nn.Module, args: tuple[torch.Tensor, ...], kwargs: dict[str, torch.Tensor]) -> None:
         if len(args[0] if args else kwargs["pixel_values"]) > 3:
             raise torch.OutOfMemoryError
 
     model.model.vision_tower.register_forward_pre_hook(refuse, with_kwargs=True)
-    assert alike(said(tight, prompts()), expected)
-    assert tight.reader.looked == len({ref for prompt in prompts() for ref in prompt.images})
-    assert "images at once" in caplog.text
+    assert equal(results(tight, prompts()), expected)
+    assert tight.engine.images_encoded == len({ref for prompt in prompts() for ref in prompt.images})
+    assert "images; continuing with" in caplog.text
 
 
-def test_a_damaged_entry_on_disk_is_looked_at_again(llava: Path, tmp_path: Path) -> None:
+def test_images_with_a_damaged_entry_on_disk_are_encoded_again(llava: Path, tmp_path: Path) -> None:
     store = FeatureDiskCache("it", "cpu", str(tmp_path))
-    expected = said(HFModel("it", *load(llava), "", 4, store), prompts())
+    expected = results(TransformersModel("it", *load(llava), "", 4, store), prompts())
     for key in list(store._cache):
         store._cache.set(key, b"damaged")
-    again = HFModel("it", *load(llava), "", 4, store)
-    assert alike(said(again, prompts()), expected)
-    assert again.reader.looked > 0
+    again = TransformersModel("it", *load(llava), "", 4, store)
+    assert equal(results(again, prompts()), expected)
+    assert again.engine.images_encoded > 0
 
 
-def test_too_little_memory_for_one_prompt_is_one_line(llava: Path) -> None:
+def test_too_little_memory_for_one_prompt_is_an_error(llava: Path) -> None:
     model, processor = load(llava)
-    shared = HFModel("it", model, processor, "", 8)
+    shared = TransformersModel("it", model, processor, "", 8)
     _limit(model, 0)
-    with pytest.raises(UserError, match="out of memory with prompts one at a time"):
-        said(shared, prompts())
+    with pytest.raises(UserError, match="out of memory with a batch of one of the prompts"):
+        results(shared, prompts())
 
 
 def _limit(model: torch.nn.Module, rows: int) -> None:
-    """Let a model have memory for so many rows and no more."""
+    """Let a model run out of memory with more than that many rows."""
 
     def refuse(module: torch.nn.Module, args: object, kwargs: dict[str, torch.Tensor]) -> None:
         if len(kwargs["input_ids"]) > rows:
@@ -185,21 +189,13 @@ def _limit(model: torch.nn.Module, rows: int) -> None:
     model.register_forward_pre_hook(refuse, with_kwargs=True)
 
 
-def test_features_are_kept_on_disk_by_content(llava: Path, tmp_path: Path) -> None:
+def test_features_on_disk_are_used_by_the_same_model_only(llava: Path, tmp_path: Path) -> None:
     model, processor = load(llava)
-    first = HFModel("it", model, processor, "", 4, FeatureDiskCache("it", "cpu", str(tmp_path)))
-    expected = said(first, prompts())
-    second = HFModel("it", model, processor, "", 4, FeatureDiskCache("it", "cpu", str(tmp_path)))
-    assert said(second, prompts()) == expected
-    assert (first.reader.looked > 0, second.reader.looked) == (True, 0)
-    other = HFModel("it", model, processor, "", 4, FeatureDiskCache("another", "cpu", str(tmp_path)))
-    said(other, prompts()[:1])
-    assert other.reader.looked == 1
-
-
-def test_features_on_disk_are_bounded(tmp_path: Path) -> None:
-    store = FeatureDiskCache("it", "cpu", str(tmp_path), size=10_000_000)
-    for number in range(400):
-        store.put({str(number): {"ids": (1,), "features": torch.zeros(64, 256), "deep": (), "grid": None}})
-    assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 20_000_000
-    assert list(store.get(["0", "399"])) == ["399"]
+    first = TransformersModel("it", model, processor, "", 4, FeatureDiskCache("it", "cpu", str(tmp_path)))
+    expected = results(first, prompts())
+    second = TransformersModel("it", model, processor, "", 4, FeatureDiskCache("it", "cpu", str(tmp_path)))
+    assert results(second, prompts()) == expected
+    assert (first.engine.images_encoded > 0, second.engine.images_encoded) == (True, 0)
+    other = TransformersModel("it", model, processor, "", 4, FeatureDiskCache("another", "cpu", str(tmp_path)))
+    results(other, prompts()[:1])
+    assert other.engine.images_encoded == 1

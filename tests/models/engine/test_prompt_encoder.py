@@ -7,18 +7,18 @@ from transformers import AutoProcessor
 
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode
-from lcl_lab.models.engine.prompt_encoder import Encoder
+from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.prompts import QUESTION, chat
 
 WORLD = load_dataset("world-100")
 
 
 @pytest.fixture(scope="module")
-def encode(untrained: Path) -> Encoder:
-    return Encoder(AutoProcessor.from_pretrained(untrained))
+def encode(untrained: Path) -> PromptEncoder:
+    return PromptEncoder(AutoProcessor.from_pretrained(untrained))
 
 
-def test_between_an_image_and_its_name_lies_one_token(encode: Encoder) -> None:
+def test_one_token_lies_between_an_image_and_its_name(encode: PromptEncoder) -> None:
     episode = draw_episode(WORLD, 0, 0, 2)
     prefix = encode(chat(episode)).prefix
     first_image = prefix.index(encode.placeholder)
@@ -31,7 +31,7 @@ def test_between_an_image_and_its_name_lies_one_token(encode: Encoder) -> None:
     )
 
 
-def test_candidates_are_spelled_and_ended(encode: Encoder) -> None:
+def test_candidates_are_spelled_and_end_their_turn(encode: PromptEncoder) -> None:
     episode = draw_episode(WORLD, 0, 0, 2)
     true, other = encode(chat(episode)).candidates
     assert encode.text(true) == episode.true_name
@@ -40,14 +40,14 @@ def test_candidates_are_spelled_and_ended(encode: Encoder) -> None:
     assert true[-1] == other[-1]
 
 
-def test_the_question_of_an_episode_is_one_token(encode: Encoder) -> None:
+def test_the_question_of_an_episode_is_one_token(encode: PromptEncoder) -> None:
     prefix = encode(chat(draw_episode(WORLD, 0, 0, 0))).prefix
     assert len(prefix) == 4
     assert encode.text(prefix) == QUESTION
 
 
-def test_each_placeholder_grows_to_the_tokens_of_its_image(encode: Encoder) -> None:
+def test_each_placeholder_expands_to_the_tokens_of_its_image(encode: PromptEncoder) -> None:
     encoded = encode(chat(draw_episode(WORLD, 0, 0, 2)))
-    grown = encoded.expanded(encode.placeholder, [1, 2, 3])
-    assert grown.count(encode.placeholder) == 6
-    assert len(grown) == len(encoded.prefix) + 3
+    expanded = encoded.expanded(encode.placeholder, [1, 2, 3])
+    assert expanded.count(encode.placeholder) == 6
+    assert len(expanded) == len(encoded.prefix) + 3

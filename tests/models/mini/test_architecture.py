@@ -12,7 +12,7 @@ def load(folder: Path) -> MiniForConditionalGeneration:
     return AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager").eval()
 
 
-def test_it_is_a_llava_that_auto_classes_load(untrained: Path) -> None:
+def test_auto_classes_load_it_as_a_llava(untrained: Path) -> None:
     model = load(untrained)
     assert isinstance(model, MiniForConditionalGeneration)
     assert isinstance(model, LlavaForConditionalGeneration)

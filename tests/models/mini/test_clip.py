@@ -7,10 +7,18 @@ import torch
 from transformers import AutoProcessor
 
 from lcl_lab.concepts import ImageRef, load_dataset, random_appearance
-from lcl_lab.models.mini.clip import build_clip, image_features, load_clip, pixels, tokenize_descriptions, save_clip, transformers_vision_tower
+from lcl_lab.models.mini.clip import (
+    build_clip,
+    image_features,
+    load_clip,
+    pixels,
+    save_clip,
+    tokenize_descriptions,
+    transformers_vision_tower,
+)
 
 
-def test_the_tower_in_transformers_sees_what_open_clip_sees() -> None:
+def test_the_converted_tower_gives_the_same_features() -> None:
     torch.manual_seed(0)
     clip = build_clip().eval()
     tower = transformers_vision_tower(clip)
@@ -28,11 +36,11 @@ def test_saving_keeps_half_precision(tmp_path: Path) -> None:
         torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
 
 
-def test_pixels_are_those_of_the_processor(untrained: Path) -> None:
+def test_pixels_equal_those_of_the_processor(untrained: Path) -> None:
     world = load_dataset("world-100")
-    picture = world.image(ImageRef("world-100", "000", 0))
-    ours = pixels(np.asarray(picture)[None])
-    theirs = AutoProcessor.from_pretrained(untrained).image_processor([picture], return_tensors="pt")["pixel_values"]
+    image = world.image(ImageRef("world-100", "000", 0))
+    ours = pixels(np.asarray(image)[None])
+    theirs = AutoProcessor.from_pretrained(untrained).image_processor([image], return_tensors="pt")["pixel_values"]
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
@@ -45,9 +53,9 @@ def test_features_have_unit_length_and_do_not_depend_on_the_batch() -> None:
     np.testing.assert_allclose(together, apart, atol=1e-5)
 
 
-def test_different_descriptions_read_differently() -> None:
+def test_different_descriptions_have_different_tokens() -> None:
     rng = np.random.default_rng(0)
-    looks = [random_appearance(rng) for _ in range(50)]
-    rows = tokenize_descriptions([look.describe() for look in looks])
+    appearances = [random_appearance(rng) for _ in range(50)]
+    rows = tokenize_descriptions([appearance.describe() for appearance in appearances])
     assert rows.shape == (50, 20)
-    assert len({tuple(row) for row in rows.tolist()}) == len({look.describe() for look in looks})
+    assert len({tuple(row) for row in rows.tolist()}) == len({appearance.describe() for appearance in appearances})

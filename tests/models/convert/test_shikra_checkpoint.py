@@ -1,4 +1,4 @@
-"""On a tiny checkpoint in the release's own layout, held against the release's own arithmetic."""
+"""On a tiny checkpoint in the layout of the release, compared with a reimplementation of the release."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from transformers import (
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.models import find_checkpoint, load_model
-from lcl_lab.models.engine.prompt_encoder import Encoder
-from lcl_lab.models.engine.reference_engine import read_whole
+from lcl_lab.models.engine.prompt_encoder import PromptEncoder
+from lcl_lab.models.engine.reference_engine import process_prompts
 from lcl_lab.prompts import chat
 from tests.models.convert.factories import WORDS
 
@@ -49,24 +49,24 @@ def test_logits_are_those_of_the_release(released: tuple[Path, Path], converted:
     processor = AutoProcessor.from_pretrained(converted)
     model = AutoModelForImageTextToText.from_pretrained(converted, dtype=torch.float32)
     prompt = chat(draw_episode(WORLD, 0, 0, 4))
-    read = read_whole(processor, Encoder(processor), [prompt], WORLD.image)
+    inputs = process_prompts(processor, PromptEncoder(processor), [prompt], WORLD.image)
     with torch.inference_mode():
-        ours = model(**read).logits
-        theirs = _release(*released, read["input_ids"], read["pixel_values"])
+        ours = model(**inputs).logits
+        theirs = _release(*released, inputs["input_ids"], inputs["pixel_values"])
     assert torch.allclose(ours, theirs, atol=1e-4)
     assert theirs.std() > 0.1
 
 
 def _release(folder: Path, tower: Path, ids: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-    """What Shikra's code computes: features of the last layer but one, one linear layer, in place of the patches."""
+    """The logits of Shikra's code: one linear layer maps features of the penultimate layer to image tokens."""
     state: dict[str, torch.Tensor] = {}
     for file in folder.glob("*.bin"):
         state |= torch.load(file, weights_only=True)
     config = json.loads((folder / "config.json").read_text())
     del config["model_type"]
     llama = LlamaForCausalLM(LlamaConfig(**config)).eval()
-    own = llama.state_dict()
-    llama.load_state_dict({key: state[key] for key in own})
+    keys = llama.state_dict()
+    llama.load_state_dict({key: state[key] for key in keys})
     clip = CLIPVisionModel.from_pretrained(tower).eval()
     hidden = clip(pixels, output_hidden_states=True).hidden_states[-2][:, 1:]
     features = hidden @ state["model.mm_projector.weight"].T + state["model.mm_projector.bias"]
@@ -75,8 +75,8 @@ def _release(folder: Path, tower: Path, ids: torch.Tensor, pixels: torch.Tensor)
     return llama(inputs_embeds=embedded).logits
 
 
-def test_the_prompt_is_the_release_s(converted: Path) -> None:
-    encode = Encoder(AutoProcessor.from_pretrained(converted))
+def test_the_prompt_is_that_of_the_release(converted: Path) -> None:
+    encode = PromptEncoder(AutoProcessor.from_pretrained(converted))
     episode = draw_episode(WORLD, 0, 0, 4)
     names = [example.label for example in episode.support]
     image = "<im_start><im_patch><im_end>"
@@ -98,7 +98,7 @@ def test_the_prompt_is_the_release_s(converted: Path) -> None:
     assert zero.endswith(f"USER: What is in the image? {image} ASSISTANT:")
 
 
-def test_images_are_those_that_clip_s_own_processing_makes_of_padded_squares(converted: Path) -> None:
+def test_images_are_padded_to_squares_and_processed_as_clip_does(converted: Path) -> None:
     processor = AutoProcessor.from_pretrained(converted)
     rng = np.random.default_rng(0)
     wide = Image.fromarray(rng.integers(0, 255, (40, 80, 3), np.uint8)).resize((160, 90))
@@ -106,10 +106,10 @@ def test_images_are_those_that_clip_s_own_processing_makes_of_padded_squares(con
     square = ImageOps.pad(wide, (160, 160), color=tuple(int(255 * value) for value in clip.image_mean))
     ours = processor.image_processor(wide, return_tensors="pt")["pixel_values"]
     theirs = clip(square, return_tensors="pt")["pixel_values"]
-    assert (ours - theirs).abs().max() < 0.016  # a level of brightness: torchvision and PIL round differently
+    assert (ours - theirs).abs().max() < 0.016  # one grey level: torchvision and PIL round differently
 
 
-def test_padding_has_the_mean_colour_and_the_image_s_tokens_are_in_order(converted: Path) -> None:
+def test_padding_has_the_mean_colour_and_image_tokens_are_in_order(converted: Path) -> None:
     processor = AutoProcessor.from_pretrained(converted)
     wide = Image.new("RGB", (80, 40), (255, 0, 0))
     pixels = processor.image_processor(wide, return_tensors="pt")["pixel_values"][0]
@@ -121,17 +121,19 @@ def test_padding_has_the_mean_colour_and_the_image_s_tokens_are_in_order(convert
     assert processor.tokenizer.pad_token == "<unk>"
 
 
-def test_what_was_converted_answers_episodes(converted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_converted_checkpoint_answers_episodes(
+    converted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
     model = load_model(find_checkpoint(str(converted)), 4)
     answers = list(model.answer([chat(draw_episode(WORLD, 0, query, 2)) for query in range(3)], WORLD.image))
     assert len({answer.logliks[0].total for answer in answers}) == 3
 
 
-def test_what_is_no_released_checkpoint_is_one_line(released: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_wrong_argument_is_an_error_of_one_line(released: tuple[Path, Path], tmp_path: Path) -> None:
     folder, tower = released
     for arguments, reason in (
-        ((tmp_path, tmp_path / "x"), "no config.json"),
+        ((tmp_path, tmp_path / "x"), "has no config.json"),
         ((folder, tmp_path), "exists; give a new folder"),
         ((folder, tmp_path / "x", "--vision-tower", tmp_path / "none"), "--vision-tower"),
     ):
