@@ -140,7 +140,7 @@ def test_a_model_behind_a_server_is_asked(folder: Path, tmp_path: Path, monkeypa
 
 
 def test_the_released_weights_are_converted(released: tuple[Path, Path], tmp_path: Path) -> None:
-    (command,) = (c for c in COMMANDS if "convert_shikra" in c)
+    (command,) = (c for c in COMMANDS if "convert.shikra" in c)
     shards, tower = released
     (tmp_path / "LCL_2WAY_WEIGHT").symlink_to(shards)
     run([*shlex.split(command.removeprefix("uv run python ")), "--vision-tower", str(tower)], tmp_path)
