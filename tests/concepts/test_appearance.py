@@ -9,48 +9,48 @@ from lcl_lab.concepts import FACTORS, Appearance, description_words, random_appe
 from lcl_lab.concepts.appearance import count_appearances
 
 RNG = np.random.default_rng(0)
-LOOKS = [random_appearance(RNG) for _ in range(300)]
+APPEARANCES = [random_appearance(RNG) for _ in range(300)]
 
 
-def test_there_are_more_than_100_000_looks() -> None:
+def test_there_are_more_than_100_000_appearances() -> None:
     assert count_appearances() >= 100_000
 
 
 @pytest.mark.parametrize("factor", [factor for factor in FACTORS if factor not in ("colour", "second")])
-def test_a_description_tells_every_factor(factor: str) -> None:
-    for look in LOOKS[:50]:
-        told = {replace(look, **{factor: value}).describe() for value in FACTORS[factor]}
-        assert len(told) == len(FACTORS[factor])
+def test_a_description_contains_every_factor(factor: str) -> None:
+    for appearance in APPEARANCES[:50]:
+        descriptions = {replace(appearance, **{factor: value}).describe() for value in FACTORS[factor]}
+        assert len(descriptions) == len(FACTORS[factor])
 
 
-def test_a_description_tells_both_colours() -> None:
-    for look in LOOKS[:50]:
-        others = [c for c in FACTORS["colour"] if c not in (look.colour, look.second)]
-        told = {replace(look, colour=c).describe() for c in others} | {
-            replace(look, second=c).describe() for c in others
+def test_a_description_contains_both_colours() -> None:
+    for appearance in APPEARANCES[:50]:
+        others = [c for c in FACTORS["colour"] if c not in (appearance.colour, appearance.second)]
+        descriptions = {replace(appearance, colour=c).describe() for c in others} | {
+            replace(appearance, second=c).describe() for c in others
         }
-        assert len(told) == 2 * len(others)
-        assert look.describe() not in told
+        assert len(descriptions) == 2 * len(others)
+        assert appearance.describe() not in descriptions
 
 
-def test_descriptions_use_only_the_words_that_are_listed() -> None:
-    assert {word for look in LOOKS for word in look.describe().split()} <= set(description_words())
+def test_descriptions_use_only_the_words_of_the_list() -> None:
+    assert {word for appearance in APPEARANCES for word in appearance.describe().split()} <= set(description_words())
 
 
 def test_varying_changes_the_named_factors_and_no_other() -> None:
-    for look in LOOKS:
+    for appearance in APPEARANCES:
         factors = tuple(RNG.choice(list(FACTORS), size=2, replace=False))
-        varied = look.vary(RNG, factors)
-        assert {f for f in FACTORS if getattr(varied, f) != getattr(look, f)} == set(factors)
-        assert varied.distance(look) == 2
+        varied = appearance.vary(RNG, factors)
+        assert {f for f in FACTORS if getattr(varied, f) != getattr(appearance, f)} == set(factors)
+        assert varied.distance(appearance) == 2
 
 
-def test_digests_tell_looks_apart() -> None:
-    assert len({look.digest() for look in LOOKS}) == len(set(LOOKS))
+def test_different_appearances_have_different_digests() -> None:
+    assert len({appearance.digest() for appearance in APPEARANCES}) == len(set(APPEARANCES))
 
 
 @pytest.mark.parametrize(("factor", "value"), [("silhouette", "cube"), ("count", "five"), ("second", "red")])
-def test_a_look_that_cannot_be_is_refused(factor: str, value: str) -> None:
-    look = Appearance("disc", "plain", "red", "blue", "horn", "one", "below")
+def test_an_invalid_appearance_is_refused(factor: str, value: str) -> None:
+    appearance = Appearance("disc", "plain", "red", "blue", "horn", "one", "below")
     with pytest.raises(ValueError, match=value):
-        replace(look, **{factor: value})
+        replace(appearance, **{factor: value})

@@ -17,7 +17,7 @@ from .factories import picture, refused
 
 @pytest.fixture
 def isekai(tmp_path: Path) -> Path:
-    """Two lines of ISEKAI-10: each class is asked for once."""
+    """Two lines of ISEKAI-10: each concept is the query once."""
     images = {name: [f"images/{name}/{k}.png" for k in range(5)] for name in ("cactihog", "cactus")}
     for shade, files in enumerate(images.values()):
         for number, file in enumerate(files):
@@ -115,7 +115,7 @@ def test_supports_of_imagenet_100_are_its_context_samples(imagenet: Path) -> Non
         check_shots(dataset, 10)
 
 
-def test_imagenet_900_pairs_a_class_with_its_nearest(tmp_path: Path) -> None:
+def test_imagenet_900_pairs_a_concept_with_its_nearest(tmp_path: Path) -> None:
     lines = []
     for id, other in (("n01", "n02"), ("n02", "n01"), ("n03", "n02")):
         files = [picture(tmp_path / f"{id}_{k}.png") for k in range(3)]

@@ -21,17 +21,17 @@ from lcl_lab.concepts.world import (
 WORLDS = [world_900(), world_100(), world_dev(), isekai_mini()]
 
 
-def test_no_look_and_no_name_is_in_two_sets() -> None:
-    looks = [look for world in WORLDS for look in world.appearances.values()]
+def test_no_appearance_and_no_name_is_in_two_sets() -> None:
+    appearances = [appearance for world in WORLDS for appearance in world.appearances.values()]
     names = [concept.name for world in WORLDS for concept in world.concepts.values()]
-    assert len(set(looks)) == len(looks) == 900 + 100 + 100 + 40
+    assert len(set(appearances)) == len(appearances) == 900 + 100 + 100 + 40
     assert len(set(names)) == len(names)
 
 
-def test_world_900_has_many_look_alikes_of_each_class() -> None:
-    looks = list(world_900().appearances.values())
-    for look in looks[::50]:
-        assert sum(look.distance(other) <= 3 for other in looks) > 5
+def test_world_900_has_many_look_alikes_of_each_concept() -> None:
+    appearances = list(world_900().appearances.values())
+    for appearance in appearances[::50]:
+        assert sum(appearance.distance(other) <= 3 for other in appearances) > 5
 
 
 @pytest.mark.parametrize("world", [world_100(), world_dev()], ids=lambda world: world.name)
@@ -40,7 +40,7 @@ def test_pairs_of_look_alikes_differ_in_three_factors(world: World) -> None:
     assert {world.appearances[a].distance(world.appearances[b]) for a, b in world.pairs} == {3}
 
 
-def test_isekai_mini_is_20_groups_of_a_known_thing_and_an_unreal_fusion_of_it() -> None:
+def test_isekai_mini_pairs_20_known_concepts_with_unreal_fusions() -> None:
     world = isekai_mini()
     assert len(world.pairs) == 20
     assert len(world.concepts) == 40
@@ -53,7 +53,7 @@ def test_isekai_mini_is_20_groups_of_a_known_thing_and_an_unreal_fusion_of_it() 
         assert 1 <= world.appearances[positive].distance(world.appearances[negative]) <= 3
 
 
-def test_what_models_are_tested_on_is_held_out_of_training() -> None:
+def test_concepts_for_evaluation_are_held_out_of_training() -> None:
     unreal = {isekai_mini().appearances[pair.positive] for pair in isekai_mini().pairs}
     assert held_out_appearances() == {*world_100().appearances.values(), *world_dev().appearances.values()} | unreal
     assert held_out_appearances().isdisjoint(world_900().appearances.values())
