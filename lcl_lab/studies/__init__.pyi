@@ -10,6 +10,7 @@ from .comparisons import (
     per_model,
     per_model_and_metric,
 )
+from .model_comparison import ModelComparison, compare
 from .registry import find_studies, find_study, register_study
 from .runner import StudyResult, command_of, configure, run_study
 from .sample_size import PowerConfig, SampleSize, required_sample_size
@@ -19,6 +20,7 @@ from .study_config import EpisodeConfig, StudyConfig
 __all__ = [
     "AllConfig",
     "EpisodeConfig",
+    "ModelComparison",
     "PowerConfig",
     "SampleSize",
     "Study",
@@ -29,6 +31,7 @@ __all__ = [
     "accuracy_table",
     "change",
     "command_of",
+    "compare",
     "configure",
     "evaluated_models",
     "find_studies",

@@ -129,13 +129,13 @@ def accuracy_table(
     estimates: pd.DataFrame, across: str, caption: str, low: str = "low", high: str = "high", in_order: bool = False
 ) -> Table:
     """Rows of `analysis.accuracy` as a table: one row per model and metric, one column per value of `across`."""
-    method = BOOTSTRAP if low == "low" else "Wilson, queries as independent"
+    main = low == "low"  # other intervals of the same accuracies are not listed as estimates again
     return reporting.Table(
         caption,
         estimates,
         across=across,
-        estimand="accuracy",
-        method=method,
+        estimand="accuracy" if main else "",
+        method=BOOTSTRAP if main else "",
         interval=(low, high),
         in_order=in_order,
     )

@@ -57,6 +57,12 @@ class StudyResult:
         return self.findings.estimates
 
     @property
+    def accuracy(self) -> pd.DataFrame:
+        """The accuracies among the estimates, without the columns that do not apply to them."""
+        rows = self.estimates[self.estimates["estimand"] == "accuracy"]
+        return rows.dropna(axis="columns", how="all").reset_index(drop=True)
+
+    @property
     def figure(self) -> Figure | Image | None:
         """The first figure of the report."""
         return next((section.figure for section in self.findings.sections if section.figure is not None), None)
