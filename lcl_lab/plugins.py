@@ -96,9 +96,8 @@ def file_fingerprint(path: Path | str) -> str:
 
 
 def _run(path: Path) -> ModuleType:
-    for folder in (Path.cwd(), path.parent.resolve()):
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
+    roots = [str(folder) for folder in dict.fromkeys((path.parent.resolve(), Path.cwd()))]
+    sys.path[:] = [*roots, *(folder for folder in sys.path if folder not in roots)]
     for name in _local_modules(path):
         if name.partition(".")[0] not in sys.stdlib_module_names:
             sys.modules.pop(name, None)

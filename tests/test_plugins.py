@@ -60,6 +60,15 @@ def test_an_edited_module_is_loaded_again(plugin: Path) -> None:
     assert function_of_file("model", str(plugin), "load")() == "hello?"
 
 
+def test_files_in_different_folders_may_use_the_same_module_name(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "common_helper.py").write_text(f"NAME = {name!r}\n")
+        (tmp_path / name / "plugin.py").write_text("import common_helper\ndef load():\n    return common_helper.NAME\n")
+    for name in ("one", "two", "one"):
+        assert function_of_file("data", str(tmp_path / name / "plugin.py"), "load")() == name
+
+
 def test_files_that_cannot_be_used_give_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0\n")
