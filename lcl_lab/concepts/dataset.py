@@ -123,7 +123,9 @@ def check_dataset(dataset: object, option: str = "dataset", value: object = None
 
     for attribute in ("name", "concepts", "pairs", "fingerprint", "image"):
         if not _has(dataset, attribute):
-            raise fail(f"an object of type {type(dataset).__name__} has no attribute {attribute!r}, which every dataset needs")
+            raise fail(
+                f"an object of type {type(dataset).__name__} has no attribute {attribute!r}, which every dataset needs"
+            )
     name, concepts, pairs = (getattr(dataset, attribute) for attribute in ("name", "concepts", "pairs"))
     if not isinstance(name, str) or not name:
         raise fail(f"its name must be a non-empty string, not {name!r}")

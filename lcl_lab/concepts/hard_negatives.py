@@ -21,7 +21,7 @@ def similarity(images: Features, texts: Features, weights: tuple[float, float, f
     Args:
         images: (C, D) mean image features of the concepts.
         texts: (C, D) features of their names or descriptions, in the same space.
-        weights: of image–image, image–text (symmetrized) and text–text similarity.
+        weights: of image–image, image–text (symmetrised) and text–text similarity.
 
     Returns:
         (C, C) symmetric similarities.

@@ -18,7 +18,7 @@ from lcl_lab.errors import UserError
 
 __all__ = ["read_imagenet", "read_isekai", "read_isekai_from_hub"]
 
-_HUB_ORGANIZATION = "ISEKAI-Portal"
+_HUB_ORGANISATION = "ISEKAI-Portal"
 _ISEKAI_FIELDS = ("image_name", "positive_list", "negative_list", "positive_promt", "negative_promt", "label_name")
 
 
@@ -58,11 +58,11 @@ def read_isekai_from_hub(name: str) -> ImageFiles:
         UserError: the hub cannot be reached, or the files do not have the format of the release.
     """
     try:
-        folder = Path(huggingface_hub.snapshot_download(f"{_HUB_ORGANIZATION}/{name}", repo_type="dataset"))
+        folder = Path(huggingface_hub.snapshot_download(f"{_HUB_ORGANISATION}/{name}", repo_type="dataset"))
     except Exception as error:  # of the hub's client and of whichever HTTP library it uses
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"the hub cannot be reached: {reason}; download {_HUB_ORGANIZATION}/{name} elsewhere and use "
+            f"the hub cannot be reached: {reason}; download {_HUB_ORGANISATION}/{name} elsewhere and use "
             f"isekai:FOLDER/{name}.json",
             option="data",
             value=name.lower(),

@@ -113,7 +113,7 @@ def world_900() -> World:
     """900 concepts for training: families contain genera, and genera contain species, which are close look-alikes.
 
     The paper draws negatives from far down the list of similar concepts, so a concept needs many look-alikes for its
-    negatives to be hard. The differences between look-alikes must also occur in many settings to be recognized in
+    negatives to be hard. The differences between look-alikes must also occur in many settings to be recognised in
     new ones.
     """
     rng = np.random.default_rng([_WORLD_SEED, 900])
