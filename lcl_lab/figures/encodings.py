@@ -34,7 +34,7 @@ INTERVAL_TOOLTIP = (
 
 
 def series_names(rows: pd.DataFrame, column: str = "model") -> list[str]:
-    """The values of `column`, each a series with its own colour, in the order of the rows.
+    """The values of `column`, one series and colour each, in the order of the rows.
 
     Raises:
         UserError: there are no rows, or more values than colours.

@@ -20,7 +20,7 @@ PAIRS = np.repeat(np.arange(CLUSTERS), SIZE)
 
 
 def records(seed: int = 0) -> pd.DataFrame:
-    """Two models under two ratios, on the same queries."""
+    """Two models at two ratios, on the same queries."""
     rng = np.random.default_rng(seed)
     chances = {("a", 0.0): 0.9, ("a", 1.0): 0.1, ("b", 0.0): 0.5, ("b", 1.0): 0.5}
     cells = []

@@ -14,10 +14,10 @@ BY = ["model", "false_ratio"]
 
 
 def test_there_is_a_row_for_each_cell_and_metric() -> None:
-    found = accuracy(records(), BY, 0)
-    assert len(found) == 2 * 2 * len(METRICS)
-    assert set(found["clusters"]) == {40}
-    assert set(found["n"]) == {200}
+    result = accuracy(records(), BY, 0)
+    assert len(result) == 2 * 2 * len(METRICS)
+    assert set(result["clusters"]) == {40}
+    assert set(result["n"]) == {200}
 
 
 def test_the_estimate_lies_inside_both_intervals() -> None:
@@ -46,9 +46,9 @@ def test_a_missing_column_is_reported_with_the_closest_one() -> None:
 
 
 def nested(rng: np.random.Generator, pairs: int, draws: int, tilt: float | None = None) -> tuple[pd.DataFrame, float]:
-    """Three queries a draw whose luck shares parts with their pair and their draw; and the accuracy to be found.
+    """Three queries per support draw, with random effects of the pair and of the draw; and the true accuracy.
 
-    With a `tilt` there is one pair, and its own accuracy over draws not made is what is to be found.
+    With a `tilt` there is one pair with that effect, and the true accuracy is its accuracy over new draws.
     """
     support = np.repeat(np.arange(pairs * draws), 3)
     pair = support // draws

@@ -15,12 +15,12 @@ DOSES = (0.0, 0.25, 0.5, 0.75, 1.0)
 def clustered(
     rng: np.random.Generator, intercept: float, slope: float, share: float, clusters: int = 50, each: int = 4
 ) -> pd.DataFrame:
-    """Queries under every dose whose chances are those of the curve, and that share a part of their luck."""
+    """Outcomes of queries at every dose, on a logistic curve, correlated within pairs."""
     pair = np.repeat(np.arange(clusters), each * len(DOSES))
     dose = np.tile(DOSES, clusters * each)
     chance = 1 / (1 + np.exp(-(intercept + slope * dose)))
-    own = rng.standard_normal(len(pair)) * np.sqrt(1 - share)
-    luck = rng.standard_normal(clusters)[pair] * np.sqrt(share) + own
+    independent = rng.standard_normal(len(pair)) * np.sqrt(1 - share)
+    luck = rng.standard_normal(clusters)[pair] * np.sqrt(share) + independent
     return pd.DataFrame({"pair": pair, "dose": dose, "right": stats.norm.cdf(luck) < chance})
 
 
@@ -37,24 +37,24 @@ def test_without_clusters_it_is_the_usual_logistic_curve() -> None:
 @pytest.mark.parametrize("share", [0.3, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_intervals_have_nominal_coverage(share: float) -> None:
     rng = np.random.default_rng(1)
-    found = [dose_response(clustered(rng, 3, -6, share), "dose", "right") for _ in range(700)]
-    slopes = np.mean([one.slope_low < -6 < one.slope_high for one in found])
-    halves = np.mean([one.half_low < 0.5 < one.half_high for one in found])
+    result = [dose_response(clustered(rng, 3, -6, share), "dose", "right") for _ in range(700)]
+    slopes = np.mean([one.slope_low < -6 < one.slope_high for one in result])
+    halves = np.mean([one.half_low < 0.5 < one.half_high for one in result])
     assert 0.93 <= slopes <= 0.97
     assert 0.93 <= halves <= 0.97
 
 
 def test_the_test_of_the_slope_has_its_nominal_size() -> None:
     rng = np.random.default_rng(2)
-    found = [dose_response(clustered(rng, 0.5, 0, 0.3), "dose", "right") for _ in range(700)]
-    assert 0.03 <= np.mean([one.p_value < 0.05 for one in found]) <= 0.06
+    result = [dose_response(clustered(rng, 0.5, 0, 0.3), "dose", "right") for _ in range(700)]
+    assert 0.03 <= np.mean([one.p_value < 0.05 for one in result]) <= 0.06
 
 
 def test_a_slope_not_different_from_0_gives_no_interval_of_the_crossing() -> None:
-    found = dose_response(clustered(np.random.default_rng(3), 0.5, 0, 0.0), "dose", "right")
-    assert found.slope_low < 0 < found.slope_high
-    assert np.isnan(found.half_low)
-    assert np.isnan(found.half_high)
+    result = dose_response(clustered(np.random.default_rng(3), 0.5, 0, 0.0), "dose", "right")
+    assert result.slope_low < 0 < result.slope_high
+    assert np.isnan(result.half_low)
+    assert np.isnan(result.half_high)
 
 
 def test_data_without_a_curve_are_rejected() -> None:

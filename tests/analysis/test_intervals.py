@@ -56,9 +56,11 @@ def test_a_perfect_score_still_has_an_interval(value: float) -> None:
 
 def test_the_interval_depends_on_the_generator_only() -> None:
     values = clustered(np.random.default_rng(0), 0.5)
-    found = [cluster_bootstrap(values, PAIRS, np.random.default_rng(seed), draws=100) for seed in (1, 1, *range(2, 12))]
-    assert found[0] == found[1]
-    assert len(set(found)) > 1
+    result = [
+        cluster_bootstrap(values, PAIRS, np.random.default_rng(seed), draws=100) for seed in (1, 1, *range(2, 12))
+    ]
+    assert result[0] == result[1]
+    assert len(set(result)) > 1
 
 
 @pytest.mark.parametrize(

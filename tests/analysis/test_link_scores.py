@@ -9,7 +9,7 @@ from lcl_lab.errors import UserError
 
 
 def answers(follows: np.ndarray, knows: np.ndarray) -> pd.DataFrame:
-    """400 queries of 50 pairs: one that follows is right as the labels are, others are right where they know."""
+    """400 queries of 50 pairs: some follow the labels, the others are answered from prior knowledge."""
     queries = np.arange(len(follows))
     sides = [
         pd.DataFrame(
@@ -29,10 +29,10 @@ def answers(follows: np.ndarray, knows: np.ndarray) -> pd.DataFrame:
 def test_the_score_is_the_share_of_queries_that_follow_the_link(share: float) -> None:
     rng = np.random.default_rng(0)
     follows, knows = rng.random(400) < share, rng.random(400) < 0.7
-    found = link_score(answers(follows, knows), rng)
-    assert found.estimate == pytest.approx(follows.mean())
-    assert 0 <= found.low <= found.estimate <= found.high <= 1
-    assert (found.n, found.clusters) == (400, 50)
+    result = link_score(answers(follows, knows), rng)
+    assert result.estimate == pytest.approx(follows.mean())
+    assert 0 <= result.low <= result.estimate <= result.high <= 1
+    assert (result.n, result.clusters) == (400, 50)
 
 
 def test_the_interval_has_nominal_coverage() -> None:
@@ -40,8 +40,8 @@ def test_the_interval_has_nominal_coverage() -> None:
     inside = []
     for _ in range(1000):
         tilt = rng.normal(0, 0.15, 50)[np.arange(400) % 50]
-        found = link_score(answers(rng.random(400) < 0.6 + tilt, rng.random(400) < 0.7), rng)
-        inside.append(found.low <= 0.6 <= found.high)
+        result = link_score(answers(rng.random(400) < 0.6 + tilt, rng.random(400) < 0.7), rng)
+        inside.append(result.low <= 0.6 <= result.high)
     assert 0.93 <= np.mean(inside) <= 0.97
 
 

@@ -8,15 +8,15 @@ from lcl_lab.analysis import adjust
 
 def test_it_gives_the_values_of_r() -> None:
     """p.adjust(c(0.005, 0.011, 0.02, 0.04, 0.13), "holm") and "BH" of R 4.3."""
-    found = adjust([0.005, 0.011, 0.02, 0.04, 0.13])
-    assert found["holm"].tolist() == pytest.approx([0.025, 0.044, 0.06, 0.08, 0.13])
-    assert found["bh"].tolist() == pytest.approx([0.025, 0.0275, 0.1 / 3, 0.05, 0.13])
+    result = adjust([0.005, 0.011, 0.02, 0.04, 0.13])
+    assert result["holm"].tolist() == pytest.approx([0.025, 0.044, 0.06, 0.08, 0.13])
+    assert result["bh"].tolist() == pytest.approx([0.025, 0.0275, 0.1 / 3, 0.05, 0.13])
 
 
 def test_a_missing_test_does_not_count() -> None:
-    found = adjust([0.02, np.nan, 0.01])
-    assert found["holm"].tolist()[::2] == pytest.approx([0.02, 0.02])
-    assert np.isnan(found["holm"][1])
+    result = adjust([0.02, np.nan, 0.01])
+    assert result["holm"].tolist()[::2] == pytest.approx([0.02, 0.02])
+    assert np.isnan(result["holm"][1])
     assert np.isnan(adjust([np.nan])["bh"][0])
     assert adjust([]).empty
 

@@ -24,17 +24,17 @@ def two(before: np.ndarray, after: np.ndarray) -> pd.DataFrame:
 
 def test_the_difference_is_that_of_the_accuracies() -> None:
     frame = records()
-    found = paired_difference(frame, COLUMN, NO, ALL, np.random.default_rng(0))
+    result = paired_difference(frame, COLUMN, NO, ALL, np.random.default_rng(0))
     a, b = (frame[(frame["model"] == "a") & (frame["false_ratio"] == r)][COLUMN].mean() for r in (0.0, 1.0))
-    assert found.estimate == pytest.approx(b - a)
-    assert found.low < found.estimate < found.high < -0.5
-    assert (found.n, found.clusters) == (200, 40)
-    assert found.gains - found.losses == round(200 * found.estimate)
+    assert result.estimate == pytest.approx(b - a)
+    assert result.low < result.estimate < result.high < -0.5
+    assert (result.n, result.clusters) == (200, 40)
+    assert result.gains - result.losses == round(200 * result.estimate)
 
 
 def test_mcnemar_is_the_exact_test_on_the_changed_queries() -> None:
-    found = paired_difference(records(), COLUMN, {"model": "b", "false_ratio": 0.0}, NO, np.random.default_rng(0))
-    assert found.p_independent == pytest.approx(binomtest(found.gains, found.gains + found.losses).pvalue)
+    result = paired_difference(records(), COLUMN, {"model": "b", "false_ratio": 0.0}, NO, np.random.default_rng(0))
+    assert result.p_independent == pytest.approx(binomtest(result.gains, result.gains + result.losses).pvalue)
 
 
 def test_interval_and_test_have_nominal_coverage_and_size() -> None:
@@ -42,23 +42,23 @@ def test_interval_and_test_have_nominal_coverage_and_size() -> None:
     covered = rejected = 0
     for _ in range(600):
         frame = two(clustered(rng, 0.6, 0.01), clustered(rng, 0.6, 0.01))
-        found = paired_difference(frame, "right", {"c": 0}, {"c": 1}, rng)
-        covered += found.low <= 0 <= found.high
-        rejected += found.p_independent <= 0.05
+        result = paired_difference(frame, "right", {"c": 0}, {"c": 1}, rng)
+        covered += result.low <= 0 <= result.high
+        rejected += result.p_independent <= 0.05
     assert 0.93 <= covered / 600 <= 0.97
     assert rejected / 600 <= 0.06
 
 
 def test_two_conditions_that_agree_everywhere_still_have_an_interval() -> None:
     same = clustered(np.random.default_rng(0), 0.5)
-    found = paired_difference(two(same, same), "right", {"c": 0}, {"c": 1}, np.random.default_rng(0))
-    assert found.estimate == 0
-    assert -0.1 < found.low < 0 < found.high < 0.1
-    assert found.p_value == 1
+    result = paired_difference(two(same, same), "right", {"c": 0}, {"c": 1}, np.random.default_rng(0))
+    assert result.estimate == 0
+    assert -0.1 < result.low < 0 < result.high < 0.1
+    assert result.p_value == 1
 
 
 def changes(rng: np.random.Generator, clusters: int) -> tuple[np.ndarray, np.ndarray]:
-    """Differences that favour neither condition, but within a cluster mostly one of them."""
+    """Differences with mean 0 that mostly have the same sign within a cluster."""
     tilt = rng.normal(0, 0.3, clusters).clip(-0.5, 0.5)[:, None]
     draws = rng.random((clusters, 6))
     return ((draws < 0.25 + tilt / 2).astype(int) - (draws > 0.75 + tilt / 2)).ravel(), np.repeat(

@@ -18,14 +18,14 @@ def chance(log_odds: np.ndarray | float) -> np.ndarray:
 
 
 def luck(rng: np.random.Generator, clusters: int, each: int) -> tuple[np.ndarray, np.ndarray]:
-    """A normal variable for each query that queries of a cluster share in part."""
+    """A normal variable per query, correlated within clusters."""
     names = np.repeat(np.arange(clusters), each)
-    own = rng.standard_normal(len(names))
-    return rng.standard_normal(clusters)[names] * 0.3**0.5 + own * 0.7**0.5, names
+    independent = rng.standard_normal(len(names))
+    return rng.standard_normal(clusters)[names] * 0.3**0.5 + independent * 0.7**0.5, names
 
 
 def one_at_a_time(rng: np.random.Generator, effects: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """100 pairs, 2 queries each, whose luck is mostly the same under all conditions."""
+    """100 pairs of 2 queries, whose outcomes are correlated across conditions."""
     shared, names = luck(rng, 100, 2)
 
     def answer(log_odds: float) -> np.ndarray:
@@ -62,23 +62,23 @@ def test_the_joint_test_has_its_nominal_size(design: str) -> None:
     rng = np.random.default_rng(2)
     draw, estimate = DESIGNS[design]
     if design == "one":
-        found = []
+        result = []
         for _ in range(600):
             intact, false, names = draw(rng, EQUAL)
             drops = intact[:, None].astype(float) - false
-            found.append(positions_differ(drops, names, rng, draws=400) <= 0.05)
+            result.append(positions_differ(drops, names, rng, draws=400) <= 0.05)
     else:
-        found = [estimate(*draw(rng, EQUAL), rng).p_value <= 0.05 for _ in range(300)]
-    assert np.mean(found) <= 0.06
+        result = [estimate(*draw(rng, EQUAL), rng).p_value <= 0.05 for _ in range(300)]
+    assert np.mean(result) <= 0.06
 
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_different_positions_are_detected(design: str) -> None:
     rng = np.random.default_rng(3)
     draw, estimate = DESIGNS[design]
-    found = [estimate(*draw(rng, UNEQUAL), rng) for _ in range(20)]
-    assert np.mean([one.p_value < 0.05 for one in found]) > 0.7
-    mean = np.mean([one.drops["drop"] for one in found], axis=0)
+    result = [estimate(*draw(rng, UNEQUAL), rng) for _ in range(20)]
+    assert np.mean([one.p_value < 0.05 for one in result]) > 0.7
+    mean = np.mean([one.drops["drop"] for one in result], axis=0)
     assert mean == pytest.approx(chance(INTERCEPT) - chance(INTERCEPT + UNEQUAL), abs=0.025)
 
 
@@ -95,9 +95,9 @@ def test_the_factorial_design_needs_fewer_prompts_for_the_same_precision() -> No
 def test_the_standard_error_is_the_spread_of_estimates(design: str) -> None:
     rng = np.random.default_rng(8)
     draw, estimate = DESIGNS[design]
-    found = [estimate(*draw(rng, UNEQUAL), rng) for _ in range(80)]
-    spread = np.stack([one.drops["drop"] for one in found]).var(axis=0, ddof=1).mean() ** 0.5
-    assert np.mean([one.error**2 for one in found]) ** 0.5 == pytest.approx(spread, rel=0.15)
+    result = [estimate(*draw(rng, UNEQUAL), rng) for _ in range(80)]
+    spread = np.stack([one.drops["drop"] for one in result]).var(axis=0, ddof=1).mean() ** 0.5
+    assert np.mean([one.error**2 for one in result]) ** 0.5 == pytest.approx(spread, rel=0.15)
 
 
 def test_without_clusters_the_effects_are_those_of_logistic_regression() -> None:

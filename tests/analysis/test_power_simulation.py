@@ -9,8 +9,8 @@ from lcl_lab.errors import UserError
 
 def test_independent_queries_need_the_number_of_the_formula() -> None:
     """(1.96 √ψ + 0.84 √(ψ − δ²))² / δ² queries for McNemar's test (Connor 1987), here 625."""
-    found = pairs_needed(0.05, Clustering(changed=0.2, correlation=0.0), 1, np.random.default_rng(0))
-    assert found == pytest.approx(625, rel=0.15)
+    result = pairs_needed(0.05, Clustering(changed=0.2, correlation=0.0), 1, np.random.default_rng(0))
+    assert result == pytest.approx(625, rel=0.15)
 
 
 def test_correlated_queries_need_a_larger_study() -> None:
@@ -29,10 +29,10 @@ def test_observed_clustering_recovers_that_of_the_simulation() -> None:
     groups = np.repeat(np.arange(500), 6)
     tilt = rng.uniform(0.0, 0.4, 500)[groups]
     difference = (rng.random(3000) < tilt).astype(float)
-    found = observed_clustering(difference, groups)
+    result = observed_clustering(difference, groups)
     variance = 0.4**2 / 12
-    assert found.changed == pytest.approx(0.2, abs=0.02)
-    assert found.correlation == pytest.approx(variance / (0.2 * 0.8), abs=0.03)
+    assert result.changed == pytest.approx(0.2, abs=0.02)
+    assert result.correlation == pytest.approx(variance / (0.2 * 0.8), abs=0.03)
 
 
 def test_impossible_requests_are_rejected() -> None:

@@ -9,7 +9,7 @@ from lcl_lab.errors import UserError
 
 
 def clustered(rng: np.random.Generator, mean: float, clusters: int = 50, each: int = 40) -> tuple[np.ndarray, ...]:
-    """Differences in {-1, 0, 1} that share something within a cluster."""
+    """Differences in {-1, 0, 1}, correlated within clusters."""
     groups = np.repeat(np.arange(clusters), each)
     tilt = mean + rng.normal(0, 0.02, clusters)[groups]
     draws = rng.random(len(groups))
@@ -33,15 +33,15 @@ def test_the_error_rate_at_the_margin_is_close_to_five_percent() -> None:
 def test_the_interval_lies_within_the_margin_exactly_if_significant() -> None:
     rng = np.random.default_rng(2)
     for _ in range(200):
-        found = equivalence(*clustered(rng, 0.005), 0.02)
-        assert (found.p_value < 0.05) == (found.low > -0.02 and found.high < 0.02)
+        result = equivalence(*clustered(rng, 0.005), 0.02)
+        assert (result.p_value < 0.05) == (result.low > -0.02 and result.high < 0.02)
 
 
 @pytest.mark.parametrize(("clusters", "same"), [(10, False), (200, True)])
 def test_no_difference_at_all_is_equivalence_given_enough_clusters(clusters: int, same: bool) -> None:
-    found = equivalence(np.zeros(clusters), np.arange(clusters), 0.02)
-    assert (found.p_value < 0.05) is same
-    assert (found.low > -0.02) is same
+    result = equivalence(np.zeros(clusters), np.arange(clusters), 0.02)
+    assert (result.p_value < 0.05) is same
+    assert (result.low > -0.02) is same
 
 
 def test_a_constant_difference_above_the_margin_is_not_equivalence() -> None:
@@ -57,5 +57,5 @@ def test_a_single_cluster_and_a_margin_of_0_are_rejected() -> None:
 
 def test_the_interval_has_nominal_coverage() -> None:
     rng = np.random.default_rng(3)
-    found = [equivalence(*clustered(rng, 0.01), 0.02) for _ in range(2000)]
-    assert 0.88 <= np.mean([one.low <= 0.01 <= one.high for one in found]) <= 0.92  # nominally 90 %
+    result = [equivalence(*clustered(rng, 0.01), 0.02) for _ in range(2000)]
+    assert 0.88 <= np.mean([one.low <= 0.01 <= one.high for one in result]) <= 0.92  # nominally 90 %
