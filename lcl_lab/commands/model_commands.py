@@ -49,6 +49,6 @@ def convert_program(name: str = "python -m lcl_lab.models.convert_shikra") -> Pr
     """The command that converts a checkpoint and prints its folder."""
 
     def run(config: ConvertConfig) -> None:
-        print(convert.convert_shikra(config))
+        print(convert.convert_shikra(config.source, config.target, config.vision_tower))
 
     return Program(name, ConvertConfig, run, _CONVERT)

@@ -11,11 +11,11 @@ from .comparisons import (
     per_model_and_metric,
 )
 from .model_comparison import ModelComparison, compare
-from .registry import find_studies, find_study, register_study
 from .runner import StudyResult, command_of, configure, run_study
 from .sample_size import PowerConfig, SampleSize, required_sample_size
 from .study import Study
 from .study_config import EpisodeConfig, StudyConfig
+from .study_registry import find_studies, find_study, register_study
 
 __all__ = [
     "AllConfig",

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lcl_lab import concepts, episodes, evaluation, models, reporting, store
 from lcl_lab.errors import UserError
-from lcl_lab.studies.registry import find_study
+from lcl_lab.studies.study_registry import find_study
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
 

@@ -1,9 +1,9 @@
-from .evaluate import ZooEvaluation, evaluate_zoo
-from .model_table import accuracies, model_table
-from .paper_claims import paper_claims
-from .release import ZooReport, train_seeds, train_zoo, write_model_table
+from .claims import paper_claims
+from .markdown_table import accuracies, model_table
 from .release_criteria import LINK_MODELS, ZOO, CriterionResult, check_criteria
 from .zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
+from .zoo_evaluation import ZooEvaluation, evaluate_zoo
+from .zoo_training import ZooReport, train_seeds, train_zoo, write_model_table
 
 __all__ = [
     "LINK_MODELS",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lcl_lab import analysis, reporting
-from lcl_lab.zoo.model_table import METRICS
+from lcl_lab.zoo.markdown_table import METRICS
 
 if TYPE_CHECKING:
     from lcl_lab.reporting import Statement

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.errors import UserError
-from lcl_lab.zoo.model_table import BEGIN, END, accuracies, model_table, write_between
+from lcl_lab.zoo.markdown_table import BEGIN, END, accuracies, model_table, write_between
 
 from .test_release_criteria import GOOD, answers, questions
 

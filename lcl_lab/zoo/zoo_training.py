@@ -17,11 +17,11 @@ import torch
 from lcl_lab import models, strategies, training
 from lcl_lab.atomic import write_json, write_text
 from lcl_lab.models.checkpoint import CARD, shipped_folder
-from lcl_lab.zoo.evaluate import ZooEvaluation, evaluate_zoo
-from lcl_lab.zoo.model_table import accuracies, check_marks, model_table, write_between
-from lcl_lab.zoo.paper_claims import paper_claims
+from lcl_lab.zoo.claims import paper_claims
+from lcl_lab.zoo.markdown_table import accuracies, check_marks, model_table, write_between
 from lcl_lab.zoo.release_criteria import ZOO, CriterionResult, check_criteria
 from lcl_lab.zoo.zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
+from lcl_lab.zoo.zoo_evaluation import ZooEvaluation, evaluate_zoo
 
 if TYPE_CHECKING:
     from lcl_lab.reporting import Statement
