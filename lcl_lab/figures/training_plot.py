@@ -16,11 +16,11 @@ _MEASURES = (
     ("accuracy", "held-out accuracy", PALETTE[1], alt.Scale(domain=[0, 1])),
 )
 _CHANCE = 0.5
-_X = alt.X("step:Q").title("optimizer step").scale(domainMin=0).axis(tickMinStep=1)
+_X = alt.X("step:Q").title("optimiser step").scale(domainMin=0).axis(tickMinStep=1)
 
 
 def training_figure(metrics: pd.DataFrame, title: str) -> Figure:
-    """Loss and held-out accuracy over optimizer steps.
+    """Loss and held-out accuracy over optimiser steps.
 
     Args:
         metrics: the lines of ``metrics.jsonl``: step, and loss (nats per token) or accuracy.
@@ -38,7 +38,7 @@ def training_figure(metrics: pd.DataFrame, title: str) -> Figure:
 
 
 def trials_figure(events: pd.DataFrame, title: str = "") -> Figure:
-    """Loss and held-out accuracy over optimizer steps, one line per trial.
+    """Loss and held-out accuracy over optimiser steps, one line per trial.
 
     Args:
         events: with the columns trial, step, and loss (nats per token) or accuracy.
