@@ -55,12 +55,12 @@ def test_the_fingerprint_covers_the_file_its_modules_and_the_model(parrot: Path)
         file.write_text(file.read_text().replace(old, new))
         return find_checkpoint(str(parrot)).fingerprint
 
-    seen = [find_checkpoint(str(parrot)).fingerprint]
-    assert find_checkpoint(str(parrot)).fingerprint == seen[0]
-    seen.append(change(parrot, '"1", "cpu"', '"2", "cpu"'))
-    seen.append(change(parrot, "0.0", "1.0"))
-    seen.append(change(parrot.parent / "helper_of_parrot.py", "hello", "bye"))
-    assert len(set(seen)) == 4
+    fingerprints = [find_checkpoint(str(parrot)).fingerprint]
+    assert find_checkpoint(str(parrot)).fingerprint == fingerprints[0]
+    fingerprints.append(change(parrot, '"1", "cpu"', '"2", "cpu"'))
+    fingerprints.append(change(parrot, "0.0", "1.0"))
+    fingerprints.append(change(parrot.parent / "helper_of_parrot.py", "hello", "bye"))
+    assert len(set(fingerprints)) == 4
     assert [answer.text for answer in load_model(str(parrot)).answer([None], None)] == ["bye"]
 
 

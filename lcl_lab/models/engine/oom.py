@@ -58,5 +58,5 @@ def split_on_oom(
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU, Python, or torch on a CPU (which has no class of its own for it) ran out of memory."""
+    """Whether a GPU, Python, or torch on a CPU (without an exception class for it) ran out of memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

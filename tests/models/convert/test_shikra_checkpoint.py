@@ -32,7 +32,7 @@ WORLD = load_dataset("world-100")
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lcl_lab.models.convert.shikra", *map(str, arguments)]
+    command = [sys.executable, "-m", "lcl_lab.models.convert_shikra", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
