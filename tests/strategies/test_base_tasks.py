@@ -9,9 +9,9 @@ from lcl_lab.prompts import ASK, CAPTION, QUESTION, WHERE
 from lcl_lab.strategies import BaseTasks
 
 RNG = np.random.default_rng(0)
-LOOKS = [random_appearance(RNG) for _ in range(8)]
+APPEARANCES = [random_appearance(RNG) for _ in range(8)]
 BOXES = [(0.1 * k, 0.0, 0.5, 0.95) for k in range(8)]
-TASKS = BaseTasks(LOOKS, BOXES, [""] * 6 + ["walnut", "anchor"])
+TASKS = BaseTasks(APPEARANCES, BOXES, [""] * 6 + ["walnut", "anchor"])
 
 
 def test_every_task_is_asked_and_answered_from_the_renderers_truth() -> None:
@@ -24,9 +24,9 @@ def test_every_task_is_asked_and_answered_from_the_renderers_truth() -> None:
         row = image.number
         truth = {
             QUESTION: TASKS.names[row],
-            CAPTION: LOOKS[row].describe(),
+            CAPTION: APPEARANCES[row].describe(),
             WHERE: f"[{row},0,5,9]",
-            **{ASK[factor]: getattr(LOOKS[row], factor) for factor in FACTORS},
+            **{ASK[factor]: getattr(APPEARANCES[row], factor) for factor in FACTORS},
         }
         assert prompt.candidates == (truth[question],)
         assert (row >= 6) == (question == QUESTION)

@@ -13,22 +13,25 @@ from lcl_lab.training.corpus import GROUP, plan_corpus, render_all
 from tests.sweeps.grids import wait_for
 
 
-def test_nothing_that_models_are_evaluated_on_is_in_the_corpus() -> None:
-    assert held_out_appearances().isdisjoint(plan_corpus(0, 500, 0).looks)
+def test_no_appearance_of_an_evaluation_is_in_the_corpus() -> None:
+    assert held_out_appearances().isdisjoint(plan_corpus(0, 500, 0).appearances)
 
 
 def test_groups_are_of_look_alikes() -> None:
-    looks = plan_corpus(0, 50, 0).looks
-    for start in range(0, len(looks), GROUP):
-        assert {looks[start].distance(look) for look in looks[start + 1 : start + GROUP]} <= {1, 2}
+    appearances = plan_corpus(0, 50, 0).appearances
+    for start in range(0, len(appearances), GROUP):
+        assert {appearances[start].distance(appearance) for appearance in appearances[start + 1 : start + GROUP]} <= {
+            1,
+            2,
+        }
 
 
-def test_known_things_come_last_under_numbers_that_no_evaluation_uses() -> None:
+def test_known_objects_come_last_under_numbers_that_no_evaluation_uses() -> None:
     corpus = plan_corpus(0, 1, 2)
     assert corpus.names[:GROUP] == ("",) * GROUP
     assert list(dict.fromkeys(corpus.names[GROUP:])) == list(known_appearances())
     assert min(corpus.numbers[GROUP:]) == FIRST_TRAINING_IMAGE
-    assert corpus.looks[-1] == known_appearances()[corpus.names[-1]]
+    assert corpus.appearances[-1] == known_appearances()[corpus.names[-1]]
 
 
 def test_the_same_seed_gives_the_same_corpus_and_another_seed_another() -> None:
@@ -37,18 +40,18 @@ def test_the_same_seed_gives_the_same_corpus_and_another_seed_another() -> None:
 
 def test_any_number_of_workers_renders_the_same() -> None:
     corpus = plan_corpus(0, 100, 0)
-    what = list(zip(corpus.looks, corpus.numbers, strict=True))
-    (one, boxes), (two, same) = render_all(what, 1), render_all(what, 2)
+    planned = corpus.images
+    (one, boxes), (two, same) = render_all(planned, 1), render_all(planned, 2)
     assert np.array_equal(one, two)
     assert boxes == same
-    assert np.array_equal(one[7], render(*what[7]))
-    assert boxes[7] == render_with_box(*what[7])[1]
+    assert np.array_equal(one[7], render(*planned[7]))
+    assert boxes[7] == render_with_box(*planned[7])[1]
 
 
 def test_a_killed_parent_leaves_no_process() -> None:
-    """The pool's own processes would wait for its work for ever."""
+    """The pool's own processes would wait for its work forever."""
     code = "from lcl_lab.training.corpus import plan_corpus, render_all\n"
-    code += "c = plan_corpus(0, 2000, 1); render_all(list(zip(c.looks, c.numbers)), 2)"
+    code += "c = plan_corpus(0, 2000, 1); render_all(c.images, 2)"
     parent = psutil.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     wait_for(lambda: len(parent.children(recursive=True)) >= 3)  # the server of processes, and two of the pool
     time.sleep(3)  # until they render

@@ -14,18 +14,18 @@ IMAGES = [load_dataset("world-dev").image(ImageRef("world-dev", "000", number)) 
 
 
 @pytest.mark.parametrize("name", ["untrained", "stock"])
-def test_looking_and_projecting_is_what_the_model_does(name: str, request: pytest.FixtureRequest) -> None:
+def test_encoding_and_projecting_is_what_the_model_does(name: str, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(name)
     model, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
     pixels = processor.image_processor(IMAGES, return_tensors="pt")["pixel_values"]
     with torch.no_grad():
         whole = torch.stack(list(model.get_image_features(pixels).pooler_output))
     before = set(model.state_dict())
-    tower = FrozenVision("test", model, processor)
+    vision = FrozenVision("test", model, processor)
     assert not any("vision_tower" in key for key in model.state_dict())
     with torch.no_grad():
-        torch.testing.assert_close(project(model, tower.look(IMAGES)), whole)
-    tower.give_back(model)
+        torch.testing.assert_close(project(model, vision.encode(IMAGES)), whole)
+    vision.restore(model)
     assert set(model.state_dict()) == before
 
 
@@ -37,8 +37,8 @@ def test_the_same_weights_have_the_same_fingerprint(untrained: Path, stock: Path
     assert fingerprint(untrained) == fingerprint(untrained) != fingerprint(stock)
 
 
-def test_a_model_without_a_tower_is_refused() -> None:
+def test_a_model_without_a_vision_encoder_is_refused() -> None:
     sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     text = Qwen2ForCausalLM(Qwen2Config(vocab_size=8, num_key_value_heads=2, **sizes))
-    with pytest.raises(UserError, match="--start qwen: a Qwen2ForCausalLM cannot be trained"):
+    with pytest.raises(UserError, match="start qwen: a Qwen2ForCausalLM cannot be trained"):
         FrozenVision("qwen", text, None)

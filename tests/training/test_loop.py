@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from lcl_lab.training.log import METRICS_FILE, TrainingLog
-from lcl_lab.training.loop import Part, Settings, fit
+from lcl_lab.training.loop import LoopConfig, MicroBatch, fit
 
 STEPS = 60
 TRUTH = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
@@ -34,16 +35,16 @@ class Line(nn.Module):
         return ((self.map(x).float() - y) ** 2).sum(1)
 
 
-def read(step: int, part: int, parts: int) -> list[Part]:
+def build(step: int, part: int, parts: int) -> list[MicroBatch]:
     """16 points a step; point i depends on step and i alone."""
     points = [np.random.default_rng([step, i]).standard_normal(8) for i in range(part, 16, parts)]
     x = torch.from_numpy(np.stack(points)).float()
-    return [Part({"x": x, "y": x @ TRUTH}, weight=len(x), tokens=len(x))]
+    return [MicroBatch({"x": x, "y": x @ TRUTH}, weight=len(x), tokens=len(x))]
 
 
-def train(folder: Path, held_out: Callable[..., float] | None = None, **settings: object) -> dict[str, Tensor]:
+def train(folder: Path, evaluate: Callable[..., float] | None = None, **options: object) -> dict[str, Tensor]:
     values = {"steps": STEPS, "learning_rate": 0.02, "warm_up": 5, "checkpoint_every": 10, "evaluate_every": 10}
-    state = fit(Line(), read, Settings(**{**values, **settings}), TrainingLog(folder, "test"), held_out)
+    state = fit(Line(), build, LoopConfig(**{**values, **options}), TrainingLog(folder, "test"), evaluate)
     assert state is not None
     return state
 
@@ -52,7 +53,7 @@ def lines(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / METRICS_FILE).read_text().splitlines()]
 
 
-def test_the_loss_falls_and_what_is_frozen_stays(tmp_path: Path) -> None:
+def test_the_loss_falls_and_frozen_weights_stay(tmp_path: Path) -> None:
     state = train(tmp_path, steps=300)
     losses = [line["loss"] for line in lines(tmp_path) if "loss" in line]
     assert losses[-1] < 0.2 * losses[0]
@@ -65,42 +66,41 @@ def test_the_same_data_gives_the_same_weights_and_other_data_others(tmp_path: Pa
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_reading_a_step_in_parts_changes_only_rounding(tmp_path: Path) -> None:
+def test_accumulating_gradients_changes_only_rounding(tmp_path: Path) -> None:
     whole = train(tmp_path / "1", steps=1, warm_up=0)
     parts = train(tmp_path / "2", steps=1, warm_up=0, accumulate=4)
     # Dropout draws differ between the two, so only the last bias, which it does not touch, must agree.
     torch.testing.assert_close(parts["map.2.bias"], whole["map.2.bias"], atol=5e-3, rtol=0)
 
 
-def test_held_out_accuracy_is_logged_and_stops_a_training_that_has_reached_its_target(tmp_path: Path) -> None:
-    told = iter([0.4, 0.7, 0.95, 0.5])
-    train(tmp_path, held_out=lambda module, device: next(told), target=0.9)
+def test_evaluate_accuracy_is_logged_and_stops_a_training_that_has_reached_its_target(tmp_path: Path) -> None:
+    accuracies = iter([0.4, 0.7, 0.95, 0.5])
+    train(tmp_path, evaluate=lambda module, device: next(accuracies), target=0.9)
     assert [(line["step"], line["accuracy"]) for line in lines(tmp_path) if "accuracy" in line] == [
         (10, 0.4),
         (20, 0.7),
         (30, 0.95),
     ]
-    # Given again, it is known to be finished.
-    train(tmp_path, held_out=lambda module, device: pytest.fail("trained on"), target=0.9)
+    # A resumed training knows that it is finished.
+    train(tmp_path, evaluate=lambda module, device: pytest.fail("trained on"), target=0.9)
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.training import test_trainer as t
-from lcl_lab.training import trainer
+from tests.training import test_loop as t
 
-torch_read, last = t.read, int(sys.argv[2])
-def read(step, part, parts):
+build_step, last = t.build, int(sys.argv[2])
+def build(step, part, parts):
     if step == last:
         os.kill(os.getpid(), signal.SIGKILL)
-    return torch_read(step, part, parts)
-t.read = read
+    return build_step(step, part, parts)
+t.build = build
 t.train(Path(sys.argv[1]))
 """
 
 
-def test_killed_and_given_again_it_ends_in_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_training_ends_in_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
     undisturbed = train(tmp_path / "whole")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for step in (7, 25, 44):
@@ -121,7 +121,7 @@ def test_killed_and_given_again_it_ends_in_the_same_weights_bit_for_bit(tmp_path
     ]
 
 
-def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_checkpoint_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     undisturbed = train(tmp_path / "whole")
     shutil.copytree(tmp_path / "whole", tmp_path / "half")
     newest = sorted((tmp_path / "half" / "checkpoints").glob("step-*"))[-1]
@@ -134,8 +134,6 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogC
 
 
 def test_a_checkpoint_holds_no_frozen_weights(tmp_path: Path) -> None:
-    from safetensors import safe_open
-
     train(tmp_path, steps=10)
     with safe_open(tmp_path / "checkpoints" / "step-000010" / "model.safetensors", framework="numpy") as file:
         names = set(file.keys())

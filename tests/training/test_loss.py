@@ -15,7 +15,7 @@ from lcl_lab.models import find_checkpoint, load_model
 from lcl_lab.prompts import chat
 from lcl_lab.training.feature_bank import FeatureBank
 from lcl_lab.training.frozen_vision import FrozenVision
-from lcl_lab.training.loss import AnswerLoss, Reader, candidate_accuracy
+from lcl_lab.training.loss import AnswerLoss, BatchBuilder
 
 DEV = load_dataset("world-dev")
 PROMPTS = [chat(draw_episode(DEV, 0, query, 4)) for query in range(6)]
@@ -30,62 +30,52 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 def open_model(folder: Path) -> tuple[AnswerLoss, FeatureBank, object]:
     model, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
-    tower = FrozenVision("test", model, processor)
-    return AnswerLoss(model).eval(), FeatureBank(tower, DEV.image), processor
+    vision = FrozenVision("test", model, processor)
+    return AnswerLoss(model).eval(), FeatureBank(vision, DEV.image), processor
 
 
-def losses(module: AnswerLoss, reader: Reader, candidate: int = 0) -> Tensor:
+def losses(module: AnswerLoss, builder: BatchBuilder, candidate: int = 0) -> Tensor:
     with torch.no_grad():
-        return module(**reader.read([(prompt, RNG) for prompt in PROMPTS], candidate).inputs)
+        return module(**builder.build([(prompt, RNG) for prompt in PROMPTS], candidate).inputs)
 
 
 def test_the_loss_of_an_answer_is_its_negative_log_likelihood_in_evaluation(folder: Path) -> None:
     module, bank, processor = open_model(folder)
     answers = list(load_model(find_checkpoint(str(folder)), 6).answer(PROMPTS, DEV.image))
+    builder = BatchBuilder(processor, bank)
     for candidate in (0, 1):
         evaluated = torch.tensor([-answer.logliks[candidate].total for answer in answers])
-        torch.testing.assert_close(losses(module, Reader(processor, bank), candidate), evaluated, atol=1e-3, rtol=1e-4)
+        torch.testing.assert_close(losses(module, builder, candidate), evaluated, atol=1e-3, rtol=1e-4)
 
 
 def test_the_loss_on_every_answer_adds_those_of_the_support(untrained: Path) -> None:
     module, bank, processor = open_model(untrained)
-    last, every = Reader(processor, bank), Reader(processor, bank, every_answer=True)
+    last, every = BatchBuilder(processor, bank), BatchBuilder(processor, bank, every_answer=True)
     prompt = PROMPTS[0]
-    part = every.read([(prompt, RNG)])
+    part = every.build([(prompt, RNG)])
     answered = [turn for turn in prompt.turns if turn.role == "assistant"]
     tokens = processor.tokenizer
     expected = [str(turn.parts[0]) for turn in answered] + [prompt.candidates[0]]
     labels = part.inputs["labels"][0]
-    said = tokens.decode(labels[labels != -100]).split(tokens.eos_token)
-    assert [text.strip() for text in said[:-1]] == expected
-    assert part.weight > last.read([(prompt, RNG)]).weight
+    texts = tokens.decode(labels[labels != -100]).split(tokens.eos_token)
+    assert [text.strip() for text in texts[:-1]] == expected
+    assert part.weight > last.build([(prompt, RNG)]).weight
     assert (losses(module, every) > losses(module, last)).all()
 
 
 def test_a_part_counts_its_tokens(untrained: Path) -> None:
     _, bank, processor = open_model(untrained)
-    part = Reader(processor, bank).read([(prompt, RNG) for prompt in PROMPTS])
+    part = BatchBuilder(processor, bank).build([(prompt, RNG) for prompt in PROMPTS])
     assert part.weight == int((part.inputs["labels"] != -100).sum())
     assert part.tokens == int(part.inputs["mask"].sum())
     assert len(part.inputs["features"]) == sum(len(prompt.images) for prompt in PROMPTS)
 
 
-def test_candidate_accuracy_is_how_often_the_true_name_is_likelier(untrained: Path) -> None:
-    _, bank, processor = open_model(untrained)
-    reader = Reader(processor, bank)
-    right = iter([[0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
-
-    def score(labels: Tensor, **_: Tensor) -> Tensor:
-        return torch.tensor(next(right)) * (labels != -100).sum(1)
-
-    assert candidate_accuracy(score, reader, PROMPTS, 4, torch.device("cpu")) == pytest.approx(5 / 6)
-
-
-def test_an_image_is_looked_at_once(untrained: Path) -> None:
-    seen: list[ImageRef] = []
+def test_an_image_is_encoded_once(untrained: Path) -> None:
+    opened: list[ImageRef] = []
 
     def image(ref: ImageRef) -> object:
-        seen.append(ref)
+        opened.append(ref)
         return DEV.image(ref)
 
     model, processor = (
@@ -96,4 +86,4 @@ def test_an_image_is_looked_at_once(untrained: Path) -> None:
     refs: Sequence[ImageRef] = PROMPTS[0].images
     first, again = bank(refs, RNG), bank(refs[::-1], RNG)
     assert torch.equal(first, again.flip(0))
-    assert sorted(seen) == sorted(refs)
+    assert sorted(opened) == sorted(refs)

@@ -18,8 +18,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 from lcl_lab.training.log import TrainingLog
-from lcl_lab.training.loop import Settings, fit, processes
-from tests.training import test_trainer as t
+from lcl_lab.training.loop import LoopConfig, fit, processes
+from tests.training import test_loop as t
 
 class Line(t.Line):
     def __init__(self):
@@ -28,13 +28,13 @@ class Line(t.Line):
 
 folder, kill = Path(sys.argv[1]), int(sys.argv[2])
 
-def read(step, part, parts):
+def build(step, part, parts):
     if step == kill and processes().process_index == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return t.read(step, part, parts)
+    return t.build(step, part, parts)
 
-settings = Settings(steps=30, learning_rate=0.02, warm_up=5, checkpoint_every=10)
-state = fit(Line(), read, settings, TrainingLog(folder, "test"))
+config = LoopConfig(steps=30, learning_rate=0.02, warm_up=5, checkpoint_every=10)
+state = fit(Line(), build, config, TrainingLog(folder, "test"))
 if state is not None:
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "state.safetensors")
 print("processes", processes().num_processes, processes().distributed_type)
@@ -54,7 +54,7 @@ def launch(folder: Path, processes: int, way: str, kill: int = -1) -> subprocess
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
-    """What one process trains."""
+    """The state that one process trains."""
     folder = tmp_path_factory.mktemp("alone")
     done = launch(folder, 1, "alone")
     assert done.returncode == 0, done.stderr
@@ -63,14 +63,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["copied", "sharded"])
-def test_two_processes_train_what_one_does_even_if_killed(
+def test_two_processes_train_the_same_as_one_even_if_killed(
     way: str, alone: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     killed = launch(tmp_path, 2, way, kill=25)
     assert killed.returncode != 0
     assert not (tmp_path / "state.safetensors").exists()
     (newest,) = (path for path in (tmp_path / "checkpoints").iterdir() if path.name == "step-000020")
-    # Each process has written its own share, where weights are shared out.
+    # Where weights are sharded, each process has written its shard.
     assert len(list(newest.rglob("*.distcp"))) == (4 if way == "sharded" else 0)
     done = launch(tmp_path, 2, way)
     assert done.returncode == 0, done.stderr

@@ -1,33 +1,35 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
+import torch
 from PIL.Image import Image
 
-from lcl_lab.concepts import Concept, load_dataset
+from lcl_lab.concepts import Concept, ImageRef, load_dataset
 from lcl_lab.concepts.hard_negatives import similarity
 from lcl_lab.concepts.neighbours_file import neighbour_indices
 from lcl_lab.errors import UserError
 from lcl_lab.models.clip_registry import load_clip_by_name
-from lcl_lab.neighbours import main
-from lcl_lab.training.mine_neighbours import mine_neighbours
+from lcl_lab.training import MineConfig, mine_neighbours, write_neighbours
 
 DEV = load_dataset("world-dev")
 
 
 class Counting:
-    """A CLIP that sees a number in the mean colour of an image, and counts what it is shown."""
+    """A CLIP whose image features are mean colours, which counts the images that it encodes."""
 
     fingerprint = "counting"
 
     def __init__(self) -> None:
-        self.seen = 0
+        self.encoded = 0
 
     def encode_images(self, images: Sequence[Image]) -> np.ndarray:
-        self.seen += len(images)
+        self.encoded += len(images)
         colours = np.array([np.asarray(image).mean((0, 1)) for image in images], np.float32)
         return colours / np.linalg.norm(colours, axis=1, keepdims=True)
 
@@ -41,43 +43,38 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_what_a_clip_saw_is_kept_by_content(cache: Path) -> None:
+def test_features_are_cached_by_content(cache: Path) -> None:
     clip = Counting()
     first = mine_neighbours(DEV, clip, images=3, count=10)
-    assert clip.seen == 300
+    assert clip.encoded == 300
     assert np.array_equal(mine_neighbours(DEV, clip, images=3, count=10), first)
-    mine_neighbours(DEV, clip, images=3, count=10, weights=(1, 0, 0))  # other weights look at nothing again
-    assert clip.seen == 300
+    mine_neighbours(DEV, clip, images=3, count=10, weights=(1, 0, 0))  # other weights encode nothing again
+    assert clip.encoded == 300
     (file,) = cache.iterdir()
     file.write_bytes(b"damaged")
     assert np.array_equal(mine_neighbours(DEV, clip, images=3, count=10), first)
-    assert clip.seen == 600
+    assert clip.encoded == 600
 
 
-def test_the_embedded_clip_finds_the_look_alike() -> None:
+def test_the_embedded_clip_ranks_look_alikes_first() -> None:
     near = mine_neighbours(DEV, load_clip_by_name("mini/prototype"), images=4, count=99)
     partner = np.arange(100) ^ 1
     ranks = [int(np.flatnonzero(near[row] == partner[row])[0]) for row in range(100)]
     assert np.median(ranks) < 10  # by chance 49
 
 
-def test_the_command_writes_the_releases_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_file_has_the_format_of_the_release(tmp_path: Path) -> None:
     out = tmp_path / "pairs.jsonl"
-    main(["--data", "world-dev", "--images", "2", "--count", "20", "--out", str(out)])
-    assert capsys.readouterr().out.strip() == str(out)
+    config = MineConfig(data="world-dev", images=2, count=20, out=out)
+    assert write_neighbours(config) == out
     rows = neighbour_indices(out, DEV)
     assert rows.shape == (100, 20)
-    assert all(len(set(row)) == 20 and own not in row for own, row in enumerate(rows.tolist()))
-    with pytest.raises(UserError, match="is there already"):
-        main(["--data", "world-dev", "--out", str(out)])
+    assert all(len(set(row)) == 20 and self not in row for self, row in enumerate(rows.tolist()))
+    with pytest.raises(UserError, match="exists already"):
+        write_neighbours(config)
 
 
-def test_any_clip_of_open_clip_can_mine_from_its_own_file(tmp_path: Path) -> None:
-    import json
-
-    import open_clip
-    import torch
-
+def test_a_weights_file_of_open_clip_can_mine(tmp_path: Path) -> None:
     vision = {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16}
     text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
     (tmp_path / "tiny-lcl.json").write_text(json.dumps({"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}))
@@ -93,30 +90,31 @@ def test_any_clip_of_open_clip_can_mine_from_its_own_file(tmp_path: Path) -> Non
 
 
 def draw_images() -> list:
-    from lcl_lab.concepts import ImageRef
-
     return [ImageRef("world-dev", "000", number) for number in range(2)]
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("options", "message"),
     [
-        (["--clip", "ViT-B-32x:openai"], "unknown model; did you mean 'ViT-B-32'"),
-        (["--clip", "ViT-B-32:opnai"], "did you mean 'openai'"),
-        (["--clip", "mini/prototyp"], "--clip mini/prototyp: unknown model.*did you mean 'mini/prototype'"),
-        (["--data", "world-99"], "did you mean 'world-900'"),
-        (["--count", "100"], "give 1 to 99"),
-        (["--weights", "0", "0", "0"], "not all 0"),
+        ({"clip": "ViT-B-32x:openai"}, "clip ViT-B-32x:openai: unknown model; did you mean 'ViT-B-32'"),
+        ({"clip": "ViT-B-32:opnai"}, "did you mean 'openai'"),
+        ({"clip": "mini/prototyp"}, "clip mini/prototyp: unknown model.*did you mean 'mini/prototype'"),
+        ({"data": "world-99"}, "data world-99: .*did you mean 'world-900'"),
+        ({"count": 100}, "count 100: .*choose 1 to 99"),
+        ({"count": 0}, "count 0: must be at least 1"),
+        ({"weights": (0, 0, 0)}, "weights 0.0 0.0 0.0: .*not all 0"),
+        ({"weights": (1, 0)}, "weights"),
     ],
 )
-def test_a_mistake_is_told(tmp_path: Path, words: list[str], told: str) -> None:
-    data = [] if "--data" in words else ["--data", "world-dev"]
-    with pytest.raises(UserError, match=told):
-        main([*data, *words, "--out", str(tmp_path / "pairs.jsonl")])
+def test_a_mistake_is_reported_before_anything_is_written(tmp_path: Path, options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        write_neighbours(
+            MineConfig.create(None, None, **{"data": "world-dev", "out": tmp_path / "pairs.jsonl", **options})
+        )
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
-def test_weights_are_those_of_the_sum() -> None:
+def test_similarity_is_the_weighted_sum() -> None:
     rng = np.random.default_rng(0)
     images, texts = rng.standard_normal((5, 8)), rng.standard_normal((5, 8))
     i, t = (f / np.linalg.norm(f, axis=1, keepdims=True) for f in (images, texts))
