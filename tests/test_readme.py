@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.concepts import ImageRef, load_dataset
-from lcl_lab.sweeps import read_sweep
+from lcl_lab.sweeps import SweepConfig
 from tests.hub import serve
 from tests.served import answering
 from tests.sweeps.grids import wait_for
@@ -140,7 +140,7 @@ def test_a_model_behind_a_server_is_asked(folder: Path, tmp_path: Path, monkeypa
 
 
 def test_the_released_weights_are_converted(released: tuple[Path, Path], tmp_path: Path) -> None:
-    (command,) = (c for c in COMMANDS if "convert.shikra" in c)
+    (command,) = (c for c in COMMANDS if "convert_shikra" in c)
     shards, tower = released
     (tmp_path / "LCL_2WAY_WEIGHT").symlink_to(shards)
     run([*shlex.split(command.removeprefix("uv run python ")), "--vision-tower", str(tower)], tmp_path)
@@ -215,7 +215,7 @@ def test_zoo_commands_run(command: str, folder: Path) -> None:
 def test_a_sweep_runs_and_the_file_shown_is_one(folder: Path, tmp_path: Path) -> None:
     (shown,) = (text for kind, text in BLOCKS if kind == "yaml")
     (tmp_path / "shown.yaml").write_text(shown)
-    assert len(list(read_sweep(tmp_path / "shown.yaml").trials())) == 4
+    assert len(SweepConfig.from_file(tmp_path / "shown.yaml").trials()) == 4
     (command,) = (c for c in COMMANDS if c.endswith("tiny_grid.yaml"))
     out = run(shlex.split(command.removeprefix("uv run python ")), folder)
     marks = Path(folder, out.strip().splitlines()[-1], "trials").glob("*.json")
@@ -237,7 +237,7 @@ def test_every_command_is_run_by_one_of_these_tests() -> None:
         "lcl_lab.train",
         "lcl_lab.neighbours",
         "lcl_lab.zoo",
-        "lcl_lab.models.convert.shikra",
+        "lcl_lab.models.convert_shikra",
         "lcl_lab.benchmarks.evaluator",
         "lcl_lab.benchmarks.sweep",
         "lcl_lab.benchmarks.dashboard",

@@ -1,5 +1,5 @@
-"""Sweeps: strategies by seeds, each trained and put to studies, spread over workers by Ray Tune."""
+"""Sweeps: every strategy with every seed, each model trained and evaluated in studies, on many workers by Ray Tune."""
 
-from lcl_lab.sweeps.sweep_config import Sweep, Trial, read_sweep
+import lazy_loader as _lazy
 
-__all__ = ["Sweep", "Trial", "read_sweep"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""A sweep's trials as an experiment of Ray Tune: where each runs, how often it is tried, when it is stopped early."""
+"""The trials as an experiment of Ray Tune: where each runs, how often it is retried, when it is stopped early."""
 
 from __future__ import annotations
 
@@ -10,72 +10,105 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
+from ray.util.client import ray as client
+from ray.util.queue import Empty, Queue
 
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps.monitor import Watch
+from lcl_lab.sweeps.monitor import Note, TuneMonitor
 from lcl_lab.sweeps.storage import Storage
-from lcl_lab.sweeps.sweep_config import Logger, Stopping, Sweep, Trial
-from lcl_lab.sweeps.trial import Place, run_stored_trial, run_trial
+from lcl_lab.sweeps.sweep_config import Logger, Stopping, SweepConfig
+from lcl_lab.sweeps.sweep_paths import SweepPaths
+from lcl_lab.sweeps.trial import Trial
+from lcl_lab.sweeps.trial_worker import run_stored_trial, run_trial
 
-__all__ = ["loggers", "tune_trials"]
+__all__ = ["create_loggers", "run_trials"]
 
-_EXPERIMENTS = "ray"  # of Ray Tune itself; nothing is read from there again
+_EXPERIMENTS = "ray"  # folder of Ray Tune itself; only TensorBoard reads it
+_HEAD = {"node:__internal_head__": 0.001}  # Ray's name for the node that lives as long as the cluster
 
 
-def tune_trials(
-    sweep: Sweep,
-    trials: Sequence[Trial],
-    place: Place,
-    storage: Storage | None,
-    workers: int | None,
-    note: Callable[[str, str, dict[str, Any]], None],
+def run_trials(
+    config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None, note: Note
 ) -> None:
-    """Run trials on the cluster that this process is connected to, at most `workers` at a time.
+    """Run trials on the cluster that this process is connected to.
 
-    `note` gets what becomes of each, see `Watch`. Raises OSError where Ray cannot write its own files.
+    Args:
+        config: the sweep.
+        trials: the trials to run.
+        paths: where workers write if they share a folder.
+        storage: where they write otherwise.
+        note: receives what happens to each trial, see `TuneMonitor`.
+
+    Raises:
+        OSError: Ray cannot write its files.
     """
-    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths mean what they mean here
+    if client.is_connected():
+        _run_on_head(config, trials, paths, storage, note)
+    else:
+        _tune(config, trials, paths, storage, note)
+
+
+def _run_on_head(
+    config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None, note: Note
+) -> None:
+    """Run Ray Tune on the cluster's head, since a client of `ray://` cannot, and forward its notes to here."""
+    notes = Queue(actor_options={"num_cpus": 0, "resources": _HEAD})
+    remote: Any = ray.remote(_tune).options(num_cpus=0, resources=_HEAD, max_retries=0)
+    running = remote.remote(config, trials, paths, storage, lambda *event: notes.put(event))
+    ended = False
+    while not ended or not notes.empty():
+        ended = bool(ray.wait([running], timeout=0)[0])
+        try:
+            note(*notes.get(timeout=1))
+        except Empty:
+            continue
+    ray.get(running)
+
+
+def _tune(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None, note: Note) -> None:
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # keeps relative paths valid
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # not every report has an accuracy
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # why a trial failed is noted
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor shows why a trial failed
     by_name = {trial.name: trial for trial in trials}
 
-    def trainable(config: dict[str, Any]) -> None:
-        trial = by_name[config["trial"]["name"]]
+    def trainable(parameters: dict[str, Any]) -> None:
+        trial = by_name[parameters["trial"]["name"]]
         if storage:
-            run_stored_trial(trial, storage, _tell)
+            run_stored_trial(trial, storage, _report)
         else:
-            run_trial(trial, place, _tell)
+            run_trial(trial, paths, _report)
 
-    where: dict[str, Any] = {"storage_path": str(place.folder / _EXPERIMENTS)}
+    location: dict[str, Any] = {"storage_path": str(paths.folder / _EXPERIMENTS)}
     if storage:
-        where = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
+        location = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": sweep.cpu, "gpu": sweep.gpu}),
-        param_space={"trial": tune.grid_search([trial.told for trial in trials])},
+        tune.with_resources(trainable, {"cpu": config.cpu, "gpu": config.gpu}),
+        param_space={"trial": tune.grid_search([trial.parameters for trial in trials])},
         tune_config=tune.TuneConfig(
-            scheduler=_halving(sweep.stopping), max_concurrent_trials=workers, reuse_actors=True
+            scheduler=_scheduler(config.stopping), max_concurrent_trials=config.workers, reuse_actors=True
         ),
         run_config=tune.RunConfig(
             name="trials",
-            failure_config=tune.FailureConfig(max_failures=sweep.retries),
-            callbacks=[Watch(note), *loggers(sweep, place.folder)],
+            failure_config=tune.FailureConfig(max_failures=config.retries),
+            callbacks=[TuneMonitor(note), *create_loggers(config, paths.folder)],
             verbose=0,
-            **where,
+            **location,
         ),
     )
-    with redirect_stdout(io.StringIO()):  # Ray prints of failed trials whatever its verbosity
+    with redirect_stdout(io.StringIO()):  # Ray prints failed trials whatever its verbosity
         tuner.fit()
 
 
-def _tell(line: dict[str, Any]) -> None:
-    """Report to Ray Tune, by the steps of the training where a line has them."""
+def _report(line: dict[str, Any]) -> None:
+    """Report to Ray Tune; lines of the training's log count its steps."""
     tune.report({**line, "timesteps_total": line["step"]} if "step" in line else line)
 
 
-def _halving(stopping: Stopping | None) -> ASHAScheduler | None:
+def _scheduler(stopping: Stopping | None) -> ASHAScheduler | None:
     if stopping is None:
         return None
     return ASHAScheduler(
@@ -85,37 +118,41 @@ def _halving(stopping: Stopping | None) -> ASHAScheduler | None:
         grace_period=stopping.first,
         max_t=stopping.last,
         reduction_factor=stopping.factor,
-        stop_last_trials=False,  # a training ends by itself, and its studies come after
+        stop_last_trials=False,  # a training ends by itself, and its studies come after it
     )
 
 
-def loggers(sweep: Sweep, folder: Path) -> list[tune.Callback]:
-    """The loggers of a sweep, ready. Where they keep things, and as whom, their own environment variables say.
+def create_loggers(config: SweepConfig, folder: Path) -> list[tune.Callback]:
+    """Create and set up the loggers of a sweep. Their own environment variables say where they write, and as whom.
+
+    Args:
+        config: the sweep.
+        folder: its folder, where MLflow writes by default.
 
     Raises:
-        UserError: one of them cannot be used.
+        UserError: a logger cannot be used.
     """
     os.environ.setdefault("MLFLOW_TRACKING_URI", (folder / "mlflow").as_uri())
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    made = []
-    for name in sweep.loggers:
+    loggers = []
+    for name in config.loggers:
         logger: Any = _LOGGERS[name](folder)
         try:
             logger.setup()
-        except Exception as error:  # whatever their servers and settings lead to
-            raise UserError(f"loggers: {name}: {' '.join(str(error).split())[:300]}") from error
-        made.append(logger)
-    return made
+        except Exception as error:  # servers and settings fail in many ways
+            raise UserError(" ".join(str(error).split())[:300], option="loggers", value=name) from error
+        loggers.append(logger)
+    return loggers
 
 
 def _mlflow(folder: Path) -> tune.Callback:
-    from ray.air.integrations.mlflow import MLflowLoggerCallback
+    from ray.air.integrations.mlflow import MLflowLoggerCallback  # noqa: PLC0415 - needs an optional extra
 
     return MLflowLoggerCallback(experiment_name=folder.name)
 
 
 def _wandb(folder: Path) -> tune.Callback:
-    from ray.air.integrations.wandb import WandbLoggerCallback
+    from ray.air.integrations.wandb import WandbLoggerCallback  # noqa: PLC0415 - needs an optional extra
 
     return WandbLoggerCallback(project="lcl-lab", group=folder.name)
 

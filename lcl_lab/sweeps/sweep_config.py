@@ -1,155 +1,201 @@
-"""What a sweep is: a YAML file, checked as a whole before anything starts, and the trials that it asks for."""
+"""Options of a sweep: a YAML file or keyword arguments, checked as a whole before anything starts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from lcl_lab.cli import read_yaml
-from lcl_lab.errors import UserError, nearest
-from lcl_lab.training import TrainConfig, check_training
+from lcl_lab import studies
+from lcl_lab.config import Config, read_yaml
+from lcl_lab.errors import UserError
+from lcl_lab.studies.study import Study
+from lcl_lab.studies.study_config import StudyConfig
+from lcl_lab.sweeps.trial import Trial
+from lcl_lab.training.train_config import TrainConfig
 
-__all__ = ["Sweep", "Trial", "read_sweep"]
+__all__ = ["Logger", "Stopping", "SweepConfig", "SweepOptions", "errors_in_file"]
 
 Logger = Literal["mlflow", "wandb"]
-_Option = str | int | float | bool | list[str | int | float]
-_OWN = ("strategy", "out", "seed", "threads", "overwrite")  # of a training: the sweep decides them
-_PASSED = ("model", "results", "fresh", "config")  # of a study
+
+# Options of trainings and studies that the sweep sets itself, and what to do instead.
+_SET_FOR_TRAINING = {
+    "strategy": "list it in strategies",
+    "seed": "list it in seeds",
+    "threads": "use cpu",
+    "out": "models are stored in the folder of the sweep",
+    "overwrite": "delete the folder of the sweep to train again",
+}
+_SET_FOR_STUDIES = {
+    "model": "a study evaluates the model of its trial",
+    "results": "use results of the sweep",
+    "fresh": "delete the folder of the sweep to run it again",
+}
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _folder_name(value: str) -> str:
+    if not re.fullmatch(r"[\w.=-]+", value) or value.startswith("."):
+        raise ValueError("must be a folder name: letters, digits, '-', '_', '.', '='")
+    return value
 
 
-class Stopping(_Strict):
-    """Asynchronous successive halving (Li et al. 2020) on the held-out accuracy of trainings, by their steps.
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("must not repeat a value")
+    return values
 
-    Which trials it stops depends on which came first: with it, and only with it, another number of workers may stop
-    others. A stopped trial is finished, without a model or a study.
+
+def _stopping(value: Any) -> Any:
+    """Errors name the option inside `stopping` that is wrong."""
+    if not isinstance(value, Mapping):
+        return value
+    with _errors_in("stopping"):
+        return Stopping.create(**value)
+
+
+def _study_options(value: Any) -> Any:
+    """A study may be given without options, as a name or an object."""
+    return {"study": value} if isinstance(value, str | Study) else value
+
+
+class Stopping(Config):
+    """Asynchronous successive halving (ASHA; Li et al., 2020) on held-out accuracy.
+
+    Which trials are stopped depends on the order in which they report, so the number of workers can change it. A
+    stopped trial counts as finished; it has no model and runs no studies.
     """
 
-    first: int = Field(400, ge=1)  # steps that every training gets
-    last: int = Field(100_000, ge=1)
-    factor: float = Field(3, gt=1)
+    first: int = Field(400, ge=1, description="optimizer steps that every training gets")
+    last: int = Field(100_000, ge=1, description="optimizer steps after which no training is stopped")
+    factor: float = Field(3, gt=1, description="1 of this many trainings continues at each decision")
 
 
-class Sweep(_Strict):
-    """Strategies by seeds, how they are trained, the studies of each, and what a trial may use."""
+class SweepOptions(Config):
+    """Options of a sweep that the command line takes as well as the file."""
 
-    strategies: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
-    train: Mapping[str, _Option] = {}
-    studies: tuple[Mapping[str, _Option], ...] = ()
-    cpu: int = Field(1, ge=1)
-    gpu: float = Field(0, ge=0)
-    retries: int = Field(3, ge=0)
-    stopping: Stopping | None = None
-    loggers: tuple[Logger, ...] = ()  # beside TensorBoard's, which always writes
-
-    def trials(self) -> Iterator[Trial]:
-        """Every strategy with every seed."""
-        for strategy in self.strategies:
-            for seed in self.seeds:
-                yield Trial(self, strategy, seed)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training and its studies."""
-
-    sweep: Sweep
-    strategy: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{Path(self.strategy).stem}-seed-{self.seed}"
-
-    @property
-    def told(self) -> dict[str, str | int]:
-        """What loggers show as the settings of the trial."""
-        return {"name": self.name, "strategy": Path(self.strategy).stem, "seed": self.seed}
-
-    def training(self, out: Path) -> TrainConfig:
-        """The options of the training."""
-        options = {key: value for key, value in self.sweep.train.items() if key != "preset"}
-        preset = str(self.sweep.train.get("preset", "default"))
-        fixed = {"strategy": self.strategy, "seed": self.seed, "out": out, "threads": self.sweep.cpu}
-        return TrainConfig.create(preset, None, **fixed, **options)
-
-    def evaluations(self, model: Path, results: Path) -> Iterator[tuple[str, list[str]]]:
-        """The name and arguments of each study."""
-        for study in self.sweep.studies:
-            options = {key: value for key, value in study.items() if key != "study"}
-            given = ["--model", f"{self.name}={model}", "--results", str(results)]
-            yield str(study["study"]), [*given, *_words(options)]
+    name: Annotated[str, AfterValidator(_folder_name)] = Field(
+        "sweep", description="name of the sweep's folder in RESULTS/sweeps; that of a YAML file unless given"
+    )
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_unique)] = Field(
+        (0,), min_length=1, description="random seeds; every strategy is trained with each"
+    )
+    cpu: int = Field(1, ge=1, description="CPU cores of a trial")
+    gpu: float = Field(0, ge=0, description="GPUs of a trial; 0.5 lets two trials share one")
+    retries: int = Field(3, ge=0, description="how many times a failed trial is retried")
+    loggers: tuple[Logger, ...] = Field((), description="mlflow, wandb, in addition to TensorBoard")
+    address: str | None = Field(
+        None, description="Ray cluster: auto, HOST:PORT or ray://HOST:10001 (default: start one on this machine)"
+    )
+    workers: int | None = Field(None, ge=1, description="trials that run at once (default: as many as fit)")
+    storage: str | None = Field(
+        None, description="s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, …: for nodes that share no folder"
+    )
+    results: Path = Field(Path("results"), description="folder of all runs")
 
 
-def read_sweep(path: Path) -> Sweep:
-    """The sweep of a YAML file.
+class SweepConfig(SweepOptions):
+    """Strategies and seeds, how models are trained, the studies that evaluate them, and where all of it runs."""
 
-    Raises:
-        UserError: the file is not there, or something in it is wrong; every training's and study's options are
-            checked as those programs check them.
-    """
-    content = read_yaml(path)
-    unknown = [key for key in content if key not in Sweep.model_fields]
-    if unknown:
-        raise UserError(f"{path}: unknown key {unknown[0]!r}; {nearest(unknown[0], Sweep.model_fields)}")
+    strategies: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
+        min_length=1, description="names or Python files of strategies; each is trained with every seed"
+    )
+    train: Mapping[str, Any] = Field({}, description="options of every training, as in TrainConfig, and a preset")
+    studies: tuple[Annotated[Mapping[str, Any], BeforeValidator(_study_options)], ...] = Field(
+        (), description="studies of every model: {study: NAME, preset: …} and further options of that study"
+    )
+    stopping: Annotated[Stopping | None, BeforeValidator(_stopping)] = Field(
+        None, description="stop trainings early that do worse than others"
+    )
+
+    @classmethod
+    def from_file(cls, file: str | Path, **options: Any) -> Self:
+        """Read the YAML file of a sweep.
+
+        Args:
+            file: the file. Its stem is the name of the sweep unless it has a `name`.
+            **options: fields; they take precedence over those in the file.
+
+        Raises:
+            UserError: the file cannot be read, or an option is wrong.
+        """
+        path = Path(file)
+        content = {"name": path.stem, **read_yaml(path)}
+        with errors_in_file(path, options):
+            return cls.create(**{**content, **options})
+
+    def trials(self) -> list[Trial]:
+        """Every strategy with every seed, in this order.
+
+        Raises:
+            UserError: an option in `train` or `studies` is wrong; none once the configuration has been created.
+        """
+        return [self._trial(strategy, seed) for strategy in self.strategies for seed in self.seeds]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [Path(strategy).stem for strategy in self.strategies]
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated:
+            raise UserError(f"two strategies are named {repeated}; rename one of the files", option="strategies")
+        self.trials()
+        return self
+
+    def _trial(self, strategy: str, seed: int) -> Trial:
+        name = f"{Path(strategy).stem}-seed-{seed}"
+        with _errors_in("train"):
+            training = self._training(name, strategy, seed)
+        with _errors_in("studies"):
+            evaluations = tuple(_evaluation(name, options) for options in self.studies)
+        return Trial(name, strategy, seed, training, evaluations)
+
+    def _training(self, name: str, strategy: str, seed: int) -> TrainConfig:
+        _refuse(self.train, _SET_FOR_TRAINING)
+        options = dict(self.train)
+        preset = options.pop("preset", None)
+        return TrainConfig.create(
+            preset, None, strategy=strategy, seed=seed, out=Path(name), threads=self.cpu, **options
+        )
+
+
+@contextmanager
+def errors_in_file(file: Path, options: Mapping[str, Any]) -> Iterator[None]:
+    """Prefix a `UserError` with the file, unless one of `options` is wrong, which were not given there."""
     try:
-        sweep = Sweep.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        told = "give a list, as in [0, 1]" if first["type"] == "tuple_type" else first["msg"]
-        raise UserError(f"{path}: {place}: {told[0].lower()}{told[1:]}") from None
-    _check(path, sweep)
-    for logger in sweep.loggers:
-        if find_spec(logger) is None:
-            raise UserError(f"{path}: loggers: {logger} is not installed; uv sync --extra {logger}")
-    return sweep
+        yield
+    except UserError as error:
+        if error.option in options:
+            raise
+        raise UserError(f"{file}: {error}") from None
 
 
-def _check(path: Path, sweep: Sweep) -> None:
-    from lcl_lab.studies.all import studies
-
-    for key in _OWN:
-        if key in sweep.train:
-            raise UserError(f"{path}: train: {key} is the sweep's to decide")
-    names = [trial.name for trial in sweep.trials()]
-    if len(set(names)) < len(names):
-        raise UserError(f"{path}: strategies, seeds: give each once")
-    known = {study.name: study for study in studies()}
-    for study in sweep.studies:
-        name = study.get("study")
-        if name not in known:
-            raise UserError(f"{path}: studies: unknown study {name!r}; {nearest(str(name), known)}")
-        for key in _PASSED:
-            if key in study:
-                raise UserError(f"{path}: studies: {name}: {key} is the sweep's to decide")
-    for trial in sweep.trials():
-        try:
-            check_training(trial.training(Path("out")))
-            for name, given in trial.evaluations(Path("out"), Path("results")):
-                known[name].configured(given)
-        except UserError as error:
-            told = re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), str(error))
-            raise UserError(f"{path}: {told}") from None
+@contextmanager
+def _errors_in(option: str) -> Iterator[None]:
+    """A `UserError` inside the value of an option is one of that option."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error), option=option) from None
 
 
-def _words(options: Mapping[str, _Option]) -> list[str]:
-    """Options as a command line has them: a list gives several words, true a flag alone."""
-    words = []
-    for key, value in options.items():
-        if value is False:
-            continue
-        words.append(f"--{key.replace('_', '-')}")
-        if value is not True:
-            words += [str(one) for one in value] if isinstance(value, list) else [str(value)]
-    return words
+def _evaluation(trial: str, given: Mapping[str, Any]) -> tuple[Study[Any], StudyConfig]:
+    options = dict(given)
+    if "study" not in options:
+        raise UserError("each needs a study, such as {study: shots}")
+    chosen = options.pop("study")
+    study = chosen if isinstance(chosen, Study) else studies.find_study(str(chosen))
+    try:
+        _refuse(options, _SET_FOR_STUDIES)
+        preset = options.pop("preset", None)
+        return study, study.config.create(preset, None, model=(f"{trial}={trial}",), **options)
+    except UserError as error:
+        raise UserError(f"{study.name}: {error}") from None
+
+
+def _refuse(options: Mapping[str, Any], reasons: Mapping[str, str]) -> None:
+    wrong = next((key for key in options if key in reasons), None)
+    if wrong:
+        raise UserError(f"is set by the sweep; {reasons[wrong]}", option=wrong)
