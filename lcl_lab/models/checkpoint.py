@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.resources import files
@@ -48,6 +48,7 @@ PROTOTYPE = "mini/prototype"
 _SERVED = "openai:"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
 _HASHED = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")  # *.txt and *.model hold vocabularies
+_HASHED_BY_OLD_CARDS = _HASHED[:3]  # cards of version 0.1 do not cover vocabularies
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,15 @@ def is_hub_id(name: str) -> bool:
     return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) is not None
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, patterns: Sequence[str] = _HASHED) -> str:
     """16 hex digits over the files of a checkpoint that its answers depend on.
 
     Args:
         path: folder of the checkpoint.
+        patterns: names of the files.
     """
     digest = sha256()
-    for file in sorted(file for pattern in _HASHED for file in path.glob(pattern)):
+    for file in sorted(file for pattern in patterns for file in path.glob(pattern)):
         if file.name not in (CARD, TRAINING):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
@@ -197,7 +199,7 @@ def _check_card(checkpoint: Checkpoint, option: str) -> None:
     card = checkpoint.path / CARD
     if card.is_file():
         expected = json.loads(card.read_text(encoding="utf-8"))["fingerprint"]
-        if expected != checkpoint.fingerprint:
+        if expected not in (checkpoint.fingerprint, fingerprint(checkpoint.path, _HASHED_BY_OLD_CARDS)):
             reason = (
                 f"{checkpoint.path} is damaged: its fingerprint is {checkpoint.fingerprint}, its card says {expected}"
             )
