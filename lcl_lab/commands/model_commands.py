@@ -31,7 +31,9 @@ def train_program(name: str = "python -m lcl_lab.train") -> Program[TrainConfig]
     """The command that trains a model and prints its folder."""
 
     def run(config: TrainConfig) -> None:
-        print(training.train_model(config).path)
+        trained = training.train_model(config)
+        if trained.card:  # only the main process of a distributed training prints
+            print(trained.path)
 
     return Program(name, TrainConfig, run, _TRAIN)
 
