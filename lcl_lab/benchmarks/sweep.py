@@ -1,9 +1,9 @@
-"""What a sweep costs beside its trials, and how much faster two workers are than one.
+"""The overhead of a sweep, and how much faster two workers are than one.
 
-Overhead    seconds between the end of a trial and that of the next on the same worker, less what the trial itself
-            took: Ray Tune, the marks, the table
-Efficiency  trials of 20 to 30 seconds with one thread each, on one worker and on two, from the first start to the last
-            end; the cluster's own start is told apart
+Overhead    seconds between the end of a trial and the end of the next one on the same worker, minus the duration of
+            the trial itself: Ray Tune, marks, the table
+Efficiency  trials of 20 to 30 seconds with one thread each, on one worker and on two, from the first start to the
+            last end; the start of the cluster is reported separately
 Command     python -m lcl_lab.benchmarks.sweep
 Time        five minutes on two cores
 """
@@ -15,15 +15,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lcl_lab.cli import Parser, at_least, run_program
+from pydantic import Field
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 
-__all__ = ["main"]
+from lcl_lab.commands.program import Program
+from lcl_lab.config import Config
+from lcl_lab.progress import track
+
+__all__ = ["SweepBenchmarkConfig", "run_benchmark"]
 
 _GRID = """
 strategies: [2-way]
@@ -31,52 +38,56 @@ seeds: [{seeds}]
 train: {{preset: tiny, steps: {steps}, checkpoint_every: 100000}}
 cpu: 1
 """
-_MANY = 10_000  # trials, whose cost is projected
+_MANY = 10_000  # trials whose overhead is projected
+
+
+class SweepBenchmarkConfig(Config):
+    """Size of the benchmark."""
+
+    trials: int = Field(6, ge=2, description="trials of each sweep")
+    steps: int = Field(250, ge=1, description="optimizer steps of a trial")
 
 
 @dataclass(frozen=True)
-class _Sweep:
-    """What a sweep of trials took, in seconds."""
+class _Timing:
+    """Durations of a sweep in seconds.
 
-    start: float  # until the first trial runs
-    whole: float  # from then to the end of the last
-    trials: list[float]  # each by itself
-    gaps: list[float]  # beside each but the first on its worker
+    Attributes:
+        start: until the first trial runs.
+        total: from then to the end of the last trial.
+        trials: of each trial.
+        overhead: of each trial except the first; empty with several workers.
+    """
+
+    start: float
+    total: float
+    trials: list[float]
+    overhead: list[float]
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print the overhead of a trial, the speed-up of two workers, and the cost of many trials."""
-    parser = Parser(prog="python -m lcl_lab.benchmarks.sweep", description=__doc__ or "")
-    parser.add_argument("--trials", type=at_least(2), default=6, help="of each sweep (default 6)")
-    parser.add_argument("--steps", type=at_least(1), default=250, help="of a trial's training (default 250)")
-    options = parser.parse_args(arguments)
-
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    from lcl_lab.progress import track
-
-    plan = [(1, 1), (1, options.steps), (2, options.steps)]
-    short, one, two = (_measure(workers, steps, options.trials) for workers, steps in track(plan, "measuring"))
-    overhead = sum(short.gaps) / len(short.gaps)
-    table = Table(box=SIMPLE_HEAD)
-    for column in ("", "measured"):
-        table.add_column(column, justify="left" if not column else "right")
+def run_benchmark(config: SweepBenchmarkConfig) -> None:
+    """Print the overhead of a trial, the speed-up of two workers, and the overhead of many trials."""
+    plan = [(1, 1), (1, config.steps), (2, config.steps)]
+    short, one, two = (_measure(workers, steps, config.trials) for workers, steps in track(plan, "measuring"))
+    overhead = sum(short.overhead) / len(short.overhead)
     mean = sum(one.trials) / len(one.trials)
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("measured", justify="right")
     table.add_row("cluster and first worker, once", f"{short.start:.1f} s")
-    table.add_row("overhead of a further trial on a worker", f"{overhead:.2f} s")
-    table.add_row(f"trials of {mean:.0f} s, 2 workers against 1", f"{one.whole / two.whole:.2f}×")
+    table.add_row("overhead of every further trial on a worker", f"{overhead:.2f} s")
+    table.add_row(f"trials of {mean:.0f} s, 2 workers compared to 1", f"{one.total / two.total:.2f}×")
     table.add_row(f"overhead of {_MANY:,} trials on 100 workers", f"{overhead * _MANY / 100:.0f} s")
     Console().print(table)
 
 
-def _measure(workers: int, steps: int, trials: int) -> _Sweep:
-    with TemporaryDirectory() as place:
-        folder = Path(place)
+def _measure(workers: int, steps: int, trials: int) -> _Timing:
+    """Run a sweep in a separate process, as users do."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
         (folder / "grid.yaml").write_text(_GRID.format(seeds=", ".join(map(str, range(trials))), steps=steps))
         command = [sys.executable, "-m", "lcl_lab.sweep", "grid.yaml", "--workers", str(workers)]
-        began = time.time()
+        started = time.time()
         subprocess.run(
             command,
             cwd=folder,
@@ -85,18 +96,18 @@ def _measure(workers: int, steps: int, trials: int) -> _Sweep:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        return _read(folder / "results" / "sweeps" / "grid", began, workers)
+        return _read(folder / "results" / "sweeps" / "grid", started, workers)
 
 
-def _read(folder: Path, began: float, workers: int) -> _Sweep:
-    events = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    at = [(datetime.fromisoformat(event["time"]).timestamp(), event["trial"], event["status"]) for event in events]
-    took = {mark.stem: json.loads(mark.read_text())["seconds"] for mark in (folder / "trials").glob("*.json")}
-    ends = sorted((moment, trial) for moment, trial, status in at if status == "finished")
-    first = min(moment for moment, _, status in at if status == "running")
-    gaps = [later - earlier - took[trial] for (earlier, _), (later, trial) in zip(ends, ends[workers:], strict=False)]
-    return _Sweep(first - began, ends[-1][0] - first, list(took.values()), gaps if workers == 1 else [])
+def _read(folder: Path, started: float, workers: int) -> _Timing:
+    lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [(datetime.fromisoformat(event["time"]).timestamp(), event) for event in map(json.loads, lines)]
+    durations = {mark.stem: json.loads(mark.read_text())["seconds"] for mark in (folder / "trials").glob("*.json")}
+    ends = sorted((moment, event["trial"]) for moment, event in events if event["status"] == "finished")
+    first = min(moment for moment, event in events if event["status"] == "running")
+    overhead = [later - earlier - durations[trial] for (earlier, _), (later, trial) in pairwise(ends)]
+    return _Timing(first - started, ends[-1][0] - first, list(durations.values()), overhead if workers == 1 else [])
 
 
 if __name__ == "__main__":
-    run_program(main)
+    Program("python -m lcl_lab.benchmarks.sweep", SweepBenchmarkConfig, run_benchmark, __doc__).main()

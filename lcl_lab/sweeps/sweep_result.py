@@ -29,7 +29,7 @@ class SweepResult:
         path: folder of the sweep, with models, marks of finished trials and events.
         results: folder of all runs.
         trials: one row per trial: trial, strategy, seed, status (``finished`` or ``stopped early``), model (folder or
-            URL of the checkpoint; None if stopped), runs (list of run directories), seconds, reason (why it was
+            URL of the checkpoint; missing if stopped), runs (list of run directories), seconds, reason (why it was
             stopped).
     """
 

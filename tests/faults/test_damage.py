@@ -1,4 +1,4 @@
-"""A full disk, damaged checkpoints, and two drivers at once, each for real."""
+"""A full disk, damaged checkpoints, and two drivers at once; nothing is simulated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB of its own."""
+    """A separate file system of 64 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
@@ -29,40 +29,40 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_told_and_what_was_stored_goes_on(disk: Path, undisturbed: Path) -> None:
+def test_a_full_disk_is_reported_and_the_sweep_resumes(disk: Path, undisturbed: Path) -> None:
     grid = f"{ONE}retries: 0\n"
     ballast = disk / "ballast"
-    left = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-    ballast.write_bytes(bytes(left - 6_000_000))  # a checkpoint fits, the whole sweep does not
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    ballast.write_bytes(bytes(free - 6_000_000))  # a checkpoint fits, the whole sweep does not
     done = run(disk, "--workers", "1", grid=grid)
     assert done.returncode == 2
-    told = done.stderr.strip().splitlines()[-1]
-    assert told.startswith("error: 2 trials failed")
-    assert told.count("cannot write") == 2
+    message = done.stderr.strip().splitlines()[-1]
+    assert message.startswith("error: 2 trials failed")
+    assert message.count("cannot write") == 2
     ballast.unlink()
     done = run(disk, "--workers", "1", grid=grid)
     assert done.returncode == 0, done.stderr
     assert same_records(records(undisturbed), records(disk), tolerance=1e-4) is None
 
 
-def test_a_damaged_checkpoint_is_passed_over(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_ignored(undisturbed: Path, tmp_path: Path) -> None:
     models = tmp_path / "results" / "sweeps" / "grid" / "models"
     with started(tmp_path, "--workers", "1", grid=ONE):
         wait_for(lambda: len(list(models.glob("*/checkpoints/step-*"))) > 1)
     newest = sorted(models.glob("*/checkpoints/step-*"))[-1]
-    weights = max((path for path in newest.iterdir()), key=lambda path: path.stat().st_size)
+    weights = max(newest.iterdir(), key=lambda path: path.stat().st_size)
     weights.write_bytes(weights.read_bytes()[:-100])
     done = run(tmp_path, "--workers", "1", grid=ONE)
     assert done.returncode == 0, done.stderr
     assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None
 
 
-def test_of_two_drivers_at_once_one_is_refused_and_a_killed_one_refuses_nobody(tmp_path: Path) -> None:
+def test_a_second_driver_is_refused_unless_the_first_was_killed(tmp_path: Path) -> None:
     with started(tmp_path, "--workers", "1", grid=ONE) as first:
         wait_for((tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").exists)
         second = run(tmp_path, "--workers", "1", grid=ONE)
         assert second.returncode == 2
         assert "another process runs this sweep" in second.stderr
         first.kill()
-        assert run(tmp_path, "--workers", "1", grid=ONE).returncode == 0  # its workers may be alive yet
+        assert run(tmp_path, "--workers", "1", grid=ONE).returncode == 0  # its workers may still be alive
     assert len(records(tmp_path))

@@ -1,4 +1,4 @@
-"""Workers, drivers and head nodes that are killed in mid-sweep: the same command ends with the same records."""
+"""Workers, drivers and head nodes killed in mid-sweep: running the sweep again ends with the same records."""
 
 from __future__ import annotations
 
@@ -11,56 +11,56 @@ import psutil
 import pytest
 
 from lcl_lab.store import same_records
-from tests.sweeps.grids import GRID, ONE, PATIENCE, Stored, records, run, started, wait_for, workers
+from tests.sweeps.grids import GRID, ONE, PATIENCE, StoredFiles, records, run, started, wait_for, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
-def test_twenty_kills_in_twelve_trials_lose_double_and_change_nothing(tmp_path: Path) -> None:
+def test_twenty_kills_in_twelve_trials_lose_repeat_and_change_nothing(tmp_path: Path) -> None:
     grid = GRID.replace("[2-way, mix]", "[2-way, 2-way-random, mix, fixed-4]").replace("[0, 1]", "[0, 1, 2]")
     grid = grid.replace("steps: 6", "steps: 30")
     grid += "retries: 40\n"
     done = run(tmp_path / "undisturbed", grid=grid)
     assert done.returncode == 0, done.stderr
-    chance, kills, stored = random.Random(0), 0, Stored()
+    chance, kills, stored = random.Random(0), 0, StoredFiles()
     events = tmp_path / "killed" / "results" / "sweeps" / "grid" / "events.jsonl"
 
     def reports() -> int:
-        """How often trials have told what they do; each kill waits for one more, so that none strikes only imports."""
+        """Reports of trials so far; each kill waits for a new one, so that not all of them hit imports."""
         return events.read_text().count('"doing"') if events.exists() else 0
 
     with started(tmp_path / "killed", "--workers", "2", grid=grid) as driver:
         before = 0
         while driver.poll() is None and kills < 20:
             wait_for(lambda before=before: driver.poll() is not None or reports() > before)
-            time.sleep(chance.uniform(0, 2) ** 4)  # soon as a rule, and now and then not before a study
+            time.sleep(chance.uniform(0, 2) ** 4)  # usually soon, sometimes late enough to hit a study
             alive = workers(driver)
             if alive:
-                stored.look(tmp_path / "killed")
+                stored.add(tmp_path / "killed")
                 before = reports()
                 chance.choice(alive).kill()
                 kills += 1
         assert driver.wait(PATIENCE) == 0
     assert kills == 20
-    stored.is_unchanged()
-    expected, found = records(tmp_path / "undisturbed"), records(tmp_path / "killed")
-    assert len(found) == len(expected)
-    assert same_records(expected, found, tolerance=1e-4) is None
+    stored.assert_unchanged()
+    expected, actual = records(tmp_path / "undisturbed"), records(tmp_path / "killed")
+    assert len(actual) == len(expected)
+    assert same_records(expected, actual, tolerance=1e-4) is None
 
 
 @pytest.mark.parametrize("victim", ["driver", "raylet", "gcs_server"])
-def test_a_killed_driver_or_head_goes_on_with_the_same_command(victim: str, undisturbed: Path, tmp_path: Path) -> None:
-    stored = Stored()
+def test_a_sweep_resumes_after_its_driver_or_head_was_killed(victim: str, undisturbed: Path, tmp_path: Path) -> None:
+    stored = StoredFiles()
     with started(tmp_path, "--workers", "1", grid=ONE) as driver:
         wait_for(lambda: len(list(tmp_path.rglob("records/*.parquet"))) > 2)
-        stored.look(tmp_path)
-        found = [child for child in driver.children(recursive=True) if victim in Path(child.exe()).name]
-        (driver if victim == "driver" else found[0]).kill()
+        stored.add(tmp_path)
+        matching = [child for child in driver.children(recursive=True) if victim in Path(child.exe()).name]
+        (driver if victim == "driver" else matching[0]).kill()
         with suppress(psutil.TimeoutExpired):
             driver.wait(90)
         with suppress(psutil.NoSuchProcess):
-            driver.kill()  # as a user does with what hangs
+            driver.kill()  # as a user kills a process that hangs
         done = run(tmp_path, "--workers", "1", grid=ONE)
         assert done.returncode == 0, done.stderr
-    stored.is_unchanged()
+    stored.assert_unchanged()
     assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None

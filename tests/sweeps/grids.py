@@ -1,8 +1,9 @@
-"""Small sweeps, run as users run them: in a process of their own."""
+"""Small sweeps, run in a process of their own as users run them."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,97 +27,109 @@ studies:
   - {study: shots, preset: tiny, queries: 8, fixed: []}
 """
 
-PATIENCE = 600.0  # seconds; a busy machine is several times slower than a free one
+ROOT = Path(__file__).parents[2]
+PATIENCE = 600.0  # seconds; a busy machine is several times slower than an idle one
 ONE = GRID.replace("[2-way, mix]", "[2-way]")
 
 
-def command(folder: Path, *more: str, grid: str = GRID) -> list[str]:
+def command(folder: Path, *options: str, grid: str = GRID) -> list[str]:
+    """The command that runs a sweep in a folder."""
     file = folder / "grid.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(grid)
-    return [sys.executable, "-m", "lcl_lab.sweep", str(file), "--results", str(folder / "results"), *more]
+    return [sys.executable, "-m", "lcl_lab.sweep", str(file), "--results", str(folder / "results"), *options]
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
+def documented(pattern: str) -> str:
+    """The first command in the documentation that matches a pattern from the start of a line to its end."""
+    for file in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        match = re.search(f"^{pattern}$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        if match:
+            return match[0]
+    raise AssertionError(f"the documentation has no command that matches {pattern}")
 
 
-def run(folder: Path, *more: str, grid: str = GRID) -> subprocess.CompletedProcess[str]:
-    """The whole sweep; how it ended and what it printed."""
-    with _begun(
-        command(folder, *more, grid=grid), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+def environment(**variables: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+
+
+def run(folder: Path, *options: str, grid: str = GRID) -> subprocess.CompletedProcess[str]:
+    """Run a sweep to its end."""
+    with _start(
+        command(folder, *options, grid=grid), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         out, errors = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
 @contextmanager
-def started(folder: Path, *more: str, grid: str = GRID) -> Iterator[psutil.Popen]:
-    """A driver that is disturbed by the test."""
+def started(folder: Path, *options: str, grid: str = GRID) -> Iterator[psutil.Popen]:
+    """A driver for the test to disturb."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with _begun(command(folder, *more, grid=grid), **quiet) as process:
+    with _start(command(folder, *options, grid=grid), **quiet) as process:
         yield process
 
 
 @contextmanager
-def _begun(words: list[str], **given: Any) -> Iterator[psutil.Popen]:
-    with ending() as mark:
-        yield psutil.Popen(words, env=environment(**mark), **given)
+def _start(words: list[str], **options: Any) -> Iterator[psutil.Popen]:
+    with killing_descendants() as mark:
+        yield psutil.Popen(words, env=environment(**mark), **options)
 
 
 @contextmanager
-def ending() -> Iterator[dict[str, str]]:
-    """Variables of the environment of a cluster; whatever has them is killed in the end, and disturbs no other test."""
+def killing_descendants() -> Iterator[dict[str, str]]:
+    """An environment variable for a process; all processes that inherit it are killed when the block ends."""
     name, value = "LCL_LAB_TEST", uuid4().hex
     try:
         yield {name: value}
     finally:
-        ended = []
+        killed = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.environ().get(name) == value:
                     process.kill()
-                    ended.append(process)
-        psutil.wait_procs(ended, timeout=30)
+                    killed.append(process)
+        psutil.wait_procs(killed, timeout=30)
 
 
 def records(folder: Path) -> pd.DataFrame:
-    """The records of all finished runs."""
-    found = connect(folder / "results").execute("SELECT records.* FROM records").df()
+    """The records of all runs, which must have finished."""
+    frame = connect(folder / "results").execute("SELECT records.* FROM records").df()
     assert all(run.finished for run in runs(folder / "results"))
-    return found
+    return frame
 
 
-class Stored:
-    """The cells and models that a sweep had finished when it was looked at: none of them is made again."""
+class StoredFiles:
+    """Cells, models and marks that a sweep had written at some moment; a resumed sweep must not write them again."""
 
     def __init__(self) -> None:
-        self._seen: dict[Path, int] = {}
+        self._times: dict[Path, int] = {}
 
-    def look(self, folder: Path) -> None:
+    def add(self, folder: Path) -> None:
+        """Remember the files that exist now."""
         for pattern in ("records/*.parquet", "models/*/card.json", "sweeps/grid/trials/*.json"):
             for path in folder.rglob(pattern):
-                self._seen.setdefault(path, path.stat().st_mtime_ns)
+                self._times.setdefault(path, path.stat().st_mtime_ns)
 
-    def is_unchanged(self) -> None:
-        assert self._seen
-        assert {path: path.stat().st_mtime_ns for path in self._seen} == self._seen
+    def assert_unchanged(self) -> None:
+        assert self._times
+        assert {path: path.stat().st_mtime_ns for path in self._times} == self._times
 
 
 def workers(driver: psutil.Process) -> list[psutil.Process]:
-    """The processes in which trials of a driver's own cluster run; none once it has ended."""
-    found = []
+    """The processes that run trials of a driver's own cluster; none once it has ended."""
+    processes = []
     with suppress(psutil.NoSuchProcess):
         for process in driver.children(recursive=True):
             with suppress(psutil.Error):
                 if any("ImplicitFunc" in word or "trainable" in word for word in process.cmdline()[:1]):
-                    found.append(process)
-    return found
+                    processes.append(process)
+    return processes
 
 
-def wait_for(what: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Until a callable is true."""
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait until a condition is true."""
     end = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.1)

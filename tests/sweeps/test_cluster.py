@@ -1,23 +1,49 @@
-"""The cluster files: Ray's own launcher takes the one, a shell the other."""
+"""Problems of a cluster are reported before anything waits for it."""
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
+import socket
 
-import yaml
-from ray.autoscaler._private.util import prepare_config, validate_config
+import pytest
 
-CLUSTER = Path(__file__).parents[2] / "studies" / "cluster"
-
-
-def test_the_launcher_takes_the_cloud_file() -> None:
-    content = yaml.safe_load((CLUSTER / "aws.yaml").read_text(encoding="utf-8"))
-    validate_config(prepare_config(content))
-    assert content["head_node_type"] in content["available_node_types"]
+from lcl_lab.errors import UserError
+from lcl_lab.sweeps import SweepConfig
+from lcl_lab.sweeps.cluster import check_resources, connected
 
 
-def test_the_slurm_file_is_a_script_that_runs_the_sweep() -> None:
-    file = CLUSTER / "slurm.sh"
-    subprocess.run(["bash", "-n", str(file)], check=True)
-    assert 'lcl_lab.sweep "$1" --address' in file.read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "message"),
+    [
+        (1, 0, None),
+        (4, 1, None),
+        (1, 0.5, None),
+        (1, 2, "gpu 2: too many for a trial; the largest machine has 1"),
+        (16, 0, "cpu 16: too many for a trial; the largest machine has 8"),
+        (8, 1, "gpu 1: no machine of the cluster has 8 CPU cores and 1 GPUs together"),
+    ],
+)
+def test_a_trial_must_fit_on_one_node(cpu: int, gpu: float, message: str | None) -> None:
+    nodes = [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 1.0}]
+    config = SweepConfig.create(strategies="2-way", cpu=cpu, gpu=gpu)
+    if message is None:
+        check_resources(config, nodes)
+        return
+    with pytest.raises(UserError) as error:
+        check_resources(config, nodes)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("kind", ["", "ray://"])
+def test_an_address_where_no_cluster_listens_is_reported_at_once(kind: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"{kind}127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(UserError) as error, connected(SweepConfig.create(strategies="2-way", address=address)):
+            pass
+    assert str(error.value) == f"address {address}: no cluster answers: Connection refused"
+
+
+def test_a_malformed_address_is_reported_with_valid_forms() -> None:
+    with pytest.raises(UserError) as error, connected(SweepConfig.create(strategies="2-way", address="head")):
+        pass
+    assert str(error.value).endswith("give auto, HOST:PORT, or ray://HOST:PORT")

@@ -1,51 +1,95 @@
-"""What is wrong with a cluster is told before anything waits for it."""
+"""Real sweeps on a Ray cluster of this machine."""
 
 from __future__ import annotations
 
-import socket
+import json
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from lcl_lab import run_sweep
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps import Sweep
-from lcl_lab.sweeps.driver import check_resources
-from tests.sweeps.grids import ONE, run
+from lcl_lab.store import same_records
+from tests.sweeps.grids import ONE, records, run
+
+pytestmark = pytest.mark.timeout(1800)
 
 
-@pytest.mark.parametrize(
-    ("cpu", "gpu", "told"),
-    [
-        (1, 0, None),
-        (4, 1, None),
-        (1, 0.5, None),
-        (1, 2, "gpu: 2 a trial: the most that one machine has is 1"),
-        (16, 0, "cpu: 16 a trial: the most that one machine has is 8"),
-        (8, 1, "cpu: 8, gpu: 1 a trial: no machine of the cluster has both"),
-    ],
-)
-def test_a_trial_must_fit_on_one_node(cpu: int, gpu: float, told: str | None) -> None:
-    nodes = [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 1.0}]
-    sweep = Sweep(strategies=("2-way",), cpu=cpu, gpu=gpu)
-    if told is None:
-        check_resources(sweep, nodes)
-        return
-    with pytest.raises(UserError) as error:
-        check_resources(sweep, nodes)
-    assert str(error.value) == told
+def test_every_trial_is_trained_and_evaluated_once(undisturbed: Path) -> None:
+    frame = records(undisturbed)
+    assert set(frame["model"]) == {"2-way-seed-0", "2-way-seed-1", "mini/prototype"}
+    assert set(frame["study"]) == {"false_ratio", "shots"}
+    folder = undisturbed / "results" / "sweeps" / "grid"
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert {event["status"] for event in events} == {"waiting", "running", "finished"}
+    assert any("accuracy" in event for event in events)
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")}
+    done = run(undisturbed, grid=ONE)
+    assert (done.returncode, done.stdout.strip()) == (0, str(folder))
+    assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")} == before
 
 
-@pytest.mark.parametrize("kind", ["", "ray://"])
-def test_a_cluster_that_is_not_there_is_told_at_once(kind: str, tmp_path: Path) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        address = f"{kind}127.0.0.1:{closed.getsockname()[1]}"
-        done = run(tmp_path, "--address", address, grid=ONE)
+def test_the_result_has_all_records(undisturbed: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    result = run_sweep(undisturbed / "grid.yaml", results=undisturbed / "results")
+    assert capfd.readouterr().out == ""
+    assert result.trials["status"].tolist() == ["finished", "finished"]
+    assert result.trials["runs"].map(len).tolist() == [2, 2]
+    assert len(result.records) == len(records(undisturbed))
+
+
+def test_missing_resources_are_reported_at_once(tmp_path: Path) -> None:
+    done = run(tmp_path, grid=f"{ONE}gpu: 1\n")
     assert done.returncode == 2
-    assert done.stderr == f"error: --address {address}: no cluster answers: Connection refused\n"
+    line = done.stderr.strip().splitlines()[-1]
+    assert line == "error: --gpu 1: too many for a trial; the largest machine has 0"
 
 
-def test_what_is_no_address_is_told_with_what_would_be_one(tmp_path: Path) -> None:
-    done = run(tmp_path, "--address", "head", grid=ONE)
-    assert done.returncode == 2
-    assert done.stderr.endswith("give auto, HOST:PORT, or ray://HOST:PORT\n")
+def test_a_second_driver_is_refused_and_an_abandoned_lock_is_not(tmp_path: Path) -> None:
+    (tmp_path / "grid.yaml").write_text("strategies: [2-way]\ntrain: {preset: tiny}\n")
+    folder = tmp_path / "results" / "sweeps" / "grid"
+    (folder / "trials").mkdir(parents=True)
+    (folder / "trials" / "2-way-seed-0.json").write_text("{}")
+    with FileLock(folder / "sweep.lock"), pytest.raises(UserError, match="another process runs this sweep"):
+        run_sweep(tmp_path / "grid.yaml", results=tmp_path / "results")
+    assert (folder / "sweep.lock").exists()
+    run_sweep(tmp_path / "grid.yaml", results=tmp_path / "results")  # its only trial has finished
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_same_records(undisturbed: Path, tmp_path: Path) -> None:
+    done = run(tmp_path, "--workers", "2", grid=ONE)
+    assert done.returncode == 0, done.stderr
+    assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None
+
+
+def test_trials_worse_than_others_are_stopped_early_and_loggers_receive_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path / 'mlflow'}")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    grid = (
+        "strategies: [2-way]\nseeds: [0, 1, 2, 3]\ntrain: {preset: tiny, steps: 8, learning_rate: 1}\n"
+        "stopping: {first: 2, last: 8, factor: 2}\nloggers: [mlflow]\n"
+    )
+    done = run(tmp_path, "--workers", "1", grid=grid)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "results" / "sweeps" / "grid"
+    marks = {path.stem: json.loads(path.read_text()) for path in (folder / "trials").glob("*.json")}
+    stopped = {name for name, mark in marks.items() if "stopped" in mark}
+    assert len(marks) == 4
+    assert 0 < len(stopped) < 4
+    assert all(marks[name]["stopped"]["step"] < 8 for name in stopped)
+    trained = {path.parent.name for path in (folder / "models").glob("*/card.json")}
+    assert trained == marks.keys() - stopped
+    events = (folder / "events.jsonl").read_text()
+    assert events.count('"stopped early"') == len(stopped)
+    assert run(tmp_path, grid=grid).returncode == 0
+    assert (folder / "events.jsonl").read_text() == events  # a stopped trial is finished too
+
+    boards = list((folder / "ray").rglob("events.out.tfevents.*"))
+    assert len(boards) == 4
+    assert all(b"ray/tune/accuracy" in board.read_bytes() for board in boards)
+    logged = list((tmp_path / "mlflow").rglob("metrics/accuracy"))
+    assert len(logged) == 4
+    assert {path.read_text() for path in (tmp_path / "mlflow").rglob("params/trial/seed")} == {"0", "1", "2", "3"}

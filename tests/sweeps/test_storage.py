@@ -1,4 +1,4 @@
-"""Nodes that share no folder: a real S3-compatible server on loopback holds what trials make."""
+"""Nodes that share no folder: a real S3-compatible server on loopback stores what trials write."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from lcl_lab import run_sweep
 from lcl_lab.errors import UserError
 from lcl_lab.store import same_records
 from lcl_lab.sweeps.storage import Storage
-from tests.sweeps.grids import ONE, records, run, started, wait_for
+from tests.sweeps.grids import ONE, documented, records, run, started, wait_for
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The URL of a folder in a bucket of a server that runs here."""
-    import boto3
-
+    """The URL of a folder in a bucket of a local server."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
@@ -43,7 +42,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", ["s3", "file"])
-def test_a_trial_s_folder_goes_on_where_another_node_left_it(
+def test_the_folder_of_a_trial_continues_on_another_node(
     kind: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = bucket if kind == "s3" else (tmp_path / "shared").as_uri()
@@ -60,9 +59,7 @@ def test_a_trial_s_folder_goes_on_where_another_node_left_it(
     assert [path.name for path in (tmp_path / "here" / "results").iterdir()] == ["a.parquet"]
 
 
-def test_a_driver_keeps_others_off_and_a_dead_one_for_a_while_only(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_driver_refuses_others_and_the_claim_of_a_dead_one_expires(bucket: str) -> None:
     with (
         Storage(bucket, "grid").claimed(),
         pytest.raises(UserError, match=r"a driver on .* runs this sweep"),
@@ -81,32 +78,31 @@ def test_a_driver_keeps_others_off_and_a_dead_one_for_a_while_only(
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [("s4://lab/results", "give s3://BUCKET"), ("results", "give s3://BUCKET"), ("s3://nowhere/results", "nowhere")],
 )
-def test_what_cannot_be_used_is_one_line(url: str, told: str, bucket: str, tmp_path: Path) -> None:
-    done = run(tmp_path, "--storage", url, grid=ONE)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: --storage {url}: ")
-    assert told in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_an_unusable_storage_is_reported_in_one_line(url: str, message: str, bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        run_sweep(strategies="2-way", storage=url, results=tmp_path)
+    assert str(error.value).startswith(f"storage {url}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_from_another_machine_to_the_same_records(
-    bucket: str, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_killed_sweep_resumes_on_another_machine_to_the_same_records(
+    bucket: str, undisturbed: Path, tmp_path: Path
 ) -> None:
     storage = Storage(bucket, "grid")
     with started(tmp_path / "one", "--storage", bucket, "--workers", "1", grid=ONE):
         wait_for(lambda: storage.has("2-way-seed-0", "sweep/models/2-way-seed-0/card.json"))
     shutil.rmtree(tmp_path / "one")
     shutil.rmtree(tmp_path / "cache")
-    (words,) = (line.split()[6:] for line in README.splitlines() if "lcl_lab.sweep" in line and "--storage" in line)
-    assert words == ["--storage", "s3://BUCKET/sweeps"]
-    done = run(tmp_path / "two", words[0], bucket, "--workers", "1", grid=ONE)
+    option = documented(r".*\bsweep studies/.* --storage s3://BUCKET/sweeps").split()[-2]
+    done = run(tmp_path / "two", option, bucket, "--workers", "1", grid=ONE)
     assert done.returncode == 0, done.stderr
     assert same_records(records(undisturbed), records(tmp_path / "two"), tolerance=1e-4) is None
     assert not list((tmp_path / "cache" / "trials").rglob("*.parquet"))
-    done = run(tmp_path / "three", "--storage", bucket, grid=ONE)  # nothing is run again, all is brought
+    done = run(tmp_path / "three", "--storage", bucket, grid=ONE)  # runs nothing again and fetches all records
     assert done.returncode == 0, done.stderr
     assert same_records(records(undisturbed), records(tmp_path / "three"), tolerance=0) is None

@@ -1,77 +1,120 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from lcl_lab import studies
 from lcl_lab.errors import UserError
-from lcl_lab.sweep import main
-from lcl_lab.sweeps import read_sweep
+from lcl_lab.sweeps import Stopping, SweepConfig, check_sweep
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
 
-def written(folder: Path, text: str) -> Path:
+def write(folder: Path, text: str) -> Path:
     (folder / "grid.yaml").write_text(text)
     return folder / "grid.yaml"
 
 
 @pytest.mark.parametrize("file", sorted(STUDIES.glob("*_grid.yaml")), ids=lambda file: file.stem)
-def test_the_sweeps_of_the_package_can_be_run(file: Path) -> None:
-    sweep = read_sweep(file)
-    trials = list(sweep.trials())
-    assert len(trials) == len(sweep.strategies) * len(sweep.seeds)
+def test_the_sweeps_of_the_package_are_possible(file: Path) -> None:
+    config = SweepConfig.from_file(file)
+    assert config.name == file.stem
+    assert len(check_sweep(config)) == len(config.strategies) * len(config.seeds)
     assert f"#   python -m lcl_lab.sweep studies/{file.name}\n" in file.read_text(encoding="utf-8")
 
 
-def test_a_trial_is_two_command_lines_that_users_know(tmp_path: Path) -> None:
-    file = written(
+def test_a_trial_has_the_configurations_of_its_training_and_studies(tmp_path: Path) -> None:
+    file = write(
         tmp_path,
-        "strategies: [mix]\nseeds: [3]\ntrain: {every_answer: true, steps: 5}\n"
-        "studies: [{study: false_ratio, ratios: [0, 1]}]\ncpu: 2\n",
+        "strategies: [mix]\nseeds: [3]\ntrain: {preset: tiny, every_answer: true, steps: 5}\n"
+        "studies: [{study: false_ratio, preset: tiny, ratios: [0, 1]}, shots]\ncpu: 2\n",
     )
-    (trial,) = read_sweep(file).trials()
-    own = ["--strategy", "mix", "--seed", "3", "--out", "out", "--threads", "2"]
-    assert trial.training(Path("out")) == [*own, "--every-answer", "--steps", "5"]
-    ((study, given),) = trial.evaluations(Path("out"), Path("results"))
-    assert study == "false_ratio"
-    assert given == ["--model", "mix-seed-3=out", "--results", "results", "--ratios", "0", "1"]
+    (trial,) = SweepConfig.from_file(file).trials()
+    training = trial.training_in(Path("out"))
+    assert (training.strategy, training.seed, training.out, training.threads) == ("mix", 3, Path("out"), 2)
+    assert (training.every_answer, training.steps, training.data) == (True, 5, "world-dev")
+    (study, config), (other, _) = trial.evaluations_of(Path("out"), Path("results"))
+    assert (study.name, other.name) == ("false_ratio", "shots")
+    expected = study.config.create("tiny", ratios=(0.0, 1.0), model=("mix-seed-3=out",), results=Path("results"))
+    assert config == expected
+
+
+def test_options_take_precedence_over_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "strategies: [mix]\nseeds: [3]\ncpu: 2\nstopping: {first: 10}\n")
+    config = SweepConfig.from_file(file, seeds=[0, 1], name="other", storage="s3://bucket/folder")
+    assert (config.seeds, config.cpu, config.name, config.storage) == ((0, 1), 2, "other", "s3://bucket/folder")
+    assert config.stopping == Stopping(first=10)
+    assert SweepConfig.from_file(write(tmp_path, "name: mine\nstrategies: mix")).name == "mine"
+
+
+def test_a_study_may_be_an_object() -> None:
+    shots = studies.find_study("shots")
+    config = SweepConfig.create(strategies="mix", studies=[shots, {"study": shots, "queries": 4}])
+    (trial,) = config.trials()
+    assert [study for study, _ in trial.evaluations] == [shots, shots]
+    assert trial.evaluations[1][1].queries == 4
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("strategy: [2-way]", r"unknown key 'strategy'; did you mean 'strategies'\?"),
-        ("strategies: []", "strategies: "),
-        ("strategies: [2way]", "unknown strategy; did you mean '2-way'"),
-        ("strategies: [2-way, 2-way]", "give each once"),
-        ("strategies: [2-way]\nseeds: 0", r"seeds: give a list, as in \[0, 1\]"),
-        ("strategies: [2-way]\nseeds: [-1]", "seed: -1: the least is 0"),
-        ("strategies: [2-way]\ntrain: {stepz: 4}", "unknown option stepz; did you mean 'steps'"),
-        ("strategies: [2-way]\ntrain: {out: x}", "out is the sweep's to decide"),
-        ("strategies: [2-way]\nstudies: [{study: shot}]", "unknown study 'shot'; did you mean 'shots'"),
-        ("strategies: [2-way]\nstudies: [{study: shots, queries: many}]", "queries many: "),
-        ("strategies: [2-way]\nstudies: [{study: shots, model: x}]", "model is the sweep's to decide"),
-        ("strategies: [2-way]\ncpu: 0", "cpu: input should be greater"),
-        ("- 2-way", "must be `key: value` lines"),
+        ("strategy: [2-way]", "strategy: unknown option; did you mean 'strategies'?"),
+        ("seeds: [0]", "strategies: is required"),
+        ("strategies: []", "strategies: needs at least 1 values"),
+        ("strategies: [2way]", "strategies 2way: unknown strategy; did you mean '2-way'?"),
+        ("strategies: [2-way, 2-way]", "strategies 2-way 2-way: must not repeat a value"),
+        ("strategies: [a/x.py, b/x.py]", "strategies: two strategies are named x; rename one of the files"),
+        ("strategies: [2-way]\nname: a/b", "name a/b: must be a folder name"),
+        ("strategies: [2-way]\nseeds: zero", "seeds zero: must be an integer"),
+        ("strategies: [2-way]\nseeds: [-1]", "seeds -1: must be at least 0"),
+        ("strategies: [2-way]\ntrain: {stepz: 4}", "train: stepz: unknown option; did you mean 'steps'?"),
+        ("strategies: [2-way]\ntrain: {steps: 0}", "train: steps 0: must be at least 1"),
+        ("strategies: [2-way]\ntrain: {preset: huge}", "train: preset huge: unknown preset"),
+        ("strategies: [2-way]\ntrain: {data: world-90}", "train: data world-90: unknown dataset"),
+        ("strategies: [2-way]\ntrain: {out: x}", "train: out: is set by the sweep; models are stored in"),
+        ("strategies: [2-way]\nstudies: [{study: shot}]", "studies: study shot: unknown study; did you mean 'shots'?"),
+        ("strategies: [2-way]\nstudies: [{queries: 1}]", "studies: each needs a study"),
+        ("strategies: [2-way]\nstudies: [{study: shots, queries: many}]", "studies: shots: queries many: must be an"),
+        ("strategies: [2-way]\nstudies: [{study: shots, model: x}]", "studies: shots: model: is set by the sweep; "),
+        ("strategies: [2-way]\nstudies: [{study: shots, data: moon}]", "studies: shots: data moon: unknown dataset"),
+        ("strategies: [2-way]\nstopping: {first: 0}", "stopping: first 0: must be at least 1"),
+        ("strategies: [2-way]\nstopping: {frist: 9}", "stopping: frist: unknown option; did you mean 'first'?"),
+        ("strategies: [2-way]\nloggers: [excel]", "loggers excel: must be one of 'mlflow' or 'wandb'"),
+        ("strategies: [2-way]\ncpu: 0", "cpu 0: must be at least 1"),
+        ("- 2-way", "must contain `key: value` lines"),
         ("a: [", "not YAML"),
     ],
 )
-def test_what_is_wrong_is_one_line_with_the_file(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=told) as error:
-        read_sweep(written(tmp_path, text))
-    assert str(error.value).startswith(f"{tmp_path / 'grid.yaml'}: ")
+def test_a_mistake_is_one_line_with_the_file(text: str, message: str, tmp_path: Path) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(UserError) as error:
+        _checked(file)
+    assert str(error.value).startswith(f"{file}: {message}")
     assert "\n" not in str(error.value)
 
 
-def test_a_second_driver_is_refused_and_a_lock_that_nobody_holds_is_none(tmp_path: Path) -> None:
-    file = written(tmp_path, "strategies: [2-way]\ntrain: {preset: tiny}\n")
-    folder = tmp_path / "results" / "sweeps" / "grid"
-    (folder / "trials").mkdir(parents=True)
-    (folder / "trials" / "2-way-seed-0.json").write_text("{}")
-    arguments = [str(file), "--results", str(tmp_path / "results")]
-    with FileLock(folder / "sweep.lock"), pytest.raises(UserError, match="another process runs this sweep"):
-        main(arguments)
-    assert (folder / "sweep.lock").exists()
-    main(arguments)  # its only trial is finished
+def test_a_mistake_in_an_option_does_not_name_the_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        SweepConfig.from_file(write(tmp_path, "strategies: [mix]\ncpu: 1\n"), cpu=0)
+    assert (str(error.value), error.value.for_command_line()) == (
+        "cpu 0: must be at least 1",
+        "--cpu 0: must be at least 1",
+    )
+
+
+def test_the_configuration_imports_neither_ray_nor_torch() -> None:
+    program = (
+        "import sys; from lcl_lab.sweeps import SweepConfig; SweepConfig.create(strategies='mix');"
+        "assert not {'ray', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def _checked(file: Path) -> None:
+    """What `run_sweep` checks before it connects to a cluster."""
+    from lcl_lab.sweeps.driver import _configure
+
+    _configure(file, {})

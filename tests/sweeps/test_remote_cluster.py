@@ -1,9 +1,8 @@
-"""A real head node: a real `ray job submit`, and a client of `ray://`, with a HOME of their own."""
+"""A real head node with its own HOME: a real `ray job submit`, and a client of `ray://`."""
 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import socket
 import subprocess
@@ -17,11 +16,19 @@ import pandas as pd
 import pytest
 
 from lcl_lab.store import records_digest, same_records
-from tests.sweeps.grids import PATIENCE, command, ending, environment, records, run, wait_for
+from tests.sweeps.grids import (
+    PATIENCE,
+    ROOT,
+    command,
+    documented,
+    environment,
+    killing_descendants,
+    records,
+    run,
+    wait_for,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 RAY = Path(sys.executable).with_name("ray")
 GRID = """
 strategies: [2-way]
@@ -31,28 +38,28 @@ studies: [{study: false_ratio, preset: tiny, queries: 4}]
 
 
 def free_ports(count: int, below: int = 65_536) -> list[int]:
-    """Ports that nobody has."""
-    found: list[int] = []
+    """Ports that are not in use."""
+    ports: list[int] = []
     for port in range(below - 1, 1024, -1):
-        with socket.socket() as one:
+        with socket.socket() as probe:
             try:
-                one.bind(("127.0.0.1", port))
+                probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        found.append(port)
-        if len(found) == count:
-            return found
+        ports.append(port)
+        if len(ports) == count:
+            return ports
     raise AssertionError("no port is free")
 
 
 def listens(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass(frozen=True)
 class Head:
-    """A head node: the environment of a shell beside it, and the address for clients."""
+    """A head node: the environment of a shell on it, and the address for clients."""
 
     shell: dict[str, str]
     client: str
@@ -60,12 +67,15 @@ class Head:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    # Ray gives its workers the ports above 10,000, and its agents of two clusters on one machine the same port.
+    # Ray gives its workers ports above 10,000, and the agents of two clusters on one machine the same port.
     port, board, client, agent = free_ports(4, below=10_000)
     home = tmp_path_factory.mktemp("home")
     # The job's `python` is the first on the PATH of the head node; its sockets need a short path.
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short, ending() as mark:
+    with (
+        tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short,
+        killing_descendants() as mark,
+    ):
         shell = environment(HOME=str(home), PATH=path, RAY_API_SERVER_ADDRESS=f"http://127.0.0.1:{board}", **mark)
         shell |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef"}
         start = ["start", "--head", "--node-ip-address=127.0.0.1", f"--port={port}", f"--dashboard-port={board}"]
@@ -73,40 +83,39 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         start += ["--num-cpus=2", "--disable-usage-stats", "--object-store-memory=200000000", f"--temp-dir={short}"]
         done = subprocess.run([RAY, *start], capture_output=True, text=True, env=shell, timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
-        # The node takes jobs only once its agent has started, which nobody waits for.
+        # The node accepts jobs only once its agent has started, which `ray start` does not wait for.
         wait_for(lambda: listens(agent))
         yield Head(shell, f"ray://127.0.0.1:{client}")
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The records of the same sweep on this machine's own cluster."""
-    folder = tmp_path_factory.mktemp("here")
+def local(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The records of the same sweep on a cluster of this machine."""
+    folder = tmp_path_factory.mktemp("local")
     done = run(folder, grid=GRID)
     assert done.returncode == 0, done.stderr
     return records(folder)
 
 
-def test_a_job_leaves_its_records_where_it_was_told_to(head: Head, here: pd.DataFrame, tmp_path: Path) -> None:
-    (told,) = re.findall(r"^ray job submit .*$", README, flags=re.MULTILINE)
+def test_a_job_writes_its_records_to_the_given_folder(head: Head, local: pd.DataFrame, tmp_path: Path) -> None:
     folder = tmp_path / "working"
     (folder / "studies").mkdir(parents=True)
     (folder / "studies" / "paper_grid.yaml").write_text(GRID)
     (folder / "studies" / "cluster").symlink_to(ROOT / "studies" / "cluster")
     (folder / "lcl_lab").symlink_to(ROOT / "lcl_lab")
-    words = shlex.split(told.replace("/shared/results", str(tmp_path / "results")))
+    words = shlex.split(documented("ray job submit .*").replace("/shared/results", str(tmp_path / "results")))
     done = subprocess.run(
         [RAY, *words[1:]], cwd=folder, capture_output=True, text=True, env=head.shell, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    found = records(tmp_path)
-    assert set(found["model"]) == {"2-way-seed-0", "mini/prototype"}
-    assert same_records(here, found, tolerance=1e-4) is None
-    assert records_digest(here) == records_digest(found)
+    frame = records(tmp_path)
+    assert set(frame["model"]) == {"2-way-seed-0", "mini/prototype"}
+    assert same_records(local, frame, tolerance=1e-4) is None
+    assert records_digest(local) == records_digest(frame)
 
 
-def test_a_client_of_a_cluster_sees_its_trials_and_leaves_the_same_records(
-    head: Head, here: pd.DataFrame, tmp_path: Path
+def test_a_client_of_a_cluster_shows_its_trials_and_stores_the_same_records(
+    head: Head, local: pd.DataFrame, tmp_path: Path
 ) -> None:
     words = command(tmp_path, "--address", head.client, grid=GRID)
     done = subprocess.run(words, capture_output=True, text=True, env=head.shell, timeout=PATIENCE)
@@ -115,4 +124,4 @@ def test_a_client_of_a_cluster_sees_its_trials_and_leaves_the_same_records(
     events = (tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").read_text().splitlines()
     assert [json.loads(events[0])["status"], json.loads(events[-1])["status"]] == ["waiting", "finished"]
     assert not any("tried again" in event for event in events)
-    assert same_records(here, records(tmp_path), tolerance=1e-4) is None
+    assert same_records(local, records(tmp_path), tolerance=1e-4) is None

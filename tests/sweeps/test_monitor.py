@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lcl_lab.sweeps.monitor import SweepMonitor
+
+
+def test_the_monitor_writes_events_and_tells_finished_from_stopped_trials(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def ended(name: str, last: dict[str, Any]) -> bool:
+        seen[name] = last
+        return name == "a"
+
+    names, stages = ["a", "b", "c", "d"], ["starting", "training", "shots"]
+    with SweepMonitor(tmp_path, names, {"d"}, stages, ended) as monitor:
+        monitor.note("a", "running", {"doing": "training", "step": 2, "steps": 4, "loss": 1.25})
+        monitor.note("a", "running", {"doing": "training", "step": 4, "steps": 4, "accuracy": 0.5})
+        monitor.note("a", "ended", {"doing": ""})
+        monitor.note("b", "ended", {"doing": ""})
+        monitor.note("c", "failed", {"doing": "", "reason": "OSError: disk full"})
+    assert seen == {"a": {"step": 4, "accuracy": 0.5}, "b": {"step": None, "accuracy": None}}
+    assert monitor.failed == {"c": "OSError: disk full"}
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    statuses = [(event["trial"], event["status"]) for event in events]
+    assert statuses[:3] == [("a", "waiting"), ("b", "waiting"), ("c", "waiting")]
+    assert statuses[5:] == [("a", "finished"), ("b", "stopped early"), ("c", "failed")]
+    table = capsys.readouterr().err
+    assert "3 of 4 trials" in table
+    assert "0.500 (best)" in table

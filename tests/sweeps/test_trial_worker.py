@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lcl_lab.errors import UserError
+from lcl_lab.store import read_run, runs, same_records
+from lcl_lab.sweeps import SweepConfig, SweepPaths, SweepResult
+from lcl_lab.sweeps.trial_worker import run_trial
+
+CONFIG = SweepConfig.create(
+    strategies="2-way",
+    train={"preset": "tiny", "steps": 2},
+    studies=[{"study": "false_ratio", "preset": "tiny", "queries": 4}],
+)
+
+
+def test_a_damaged_model_is_trained_again_to_the_same_records(tmp_path: Path) -> None:
+    (trial,) = CONFIG.trials()
+    reports: list[dict[str, Any]] = []
+    paths = SweepPaths(tmp_path / "sweep", tmp_path / "results")
+    run_trial(trial, paths, reports.append)
+    assert paths.is_finished(trial.name)
+    assert [line["doing"] for line in reports][-1] == "false_ratio"
+    assert any("accuracy" in line for line in reports)
+    (first,) = runs(tmp_path / "results")
+    run_trial(trial, paths, _fail)
+    _check_result(SweepResult.read([trial], paths), first.path)
+
+    paths.mark(trial.name).unlink()
+    weights = paths.model(trial.name) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    run_trial(trial, SweepPaths(tmp_path / "sweep", tmp_path / "again"), reports.append)
+    (second,) = runs(tmp_path / "again")
+    assert same_records(read_run(first.path), read_run(second.path), tolerance=0) is None
+
+
+def _check_result(result: SweepResult, run: Path) -> None:
+    """The table and the records of a sweep with one trial and one run."""
+    (row,) = result.trials.to_dict("records")
+    assert (row["trial"], row["strategy"], row["seed"], row["status"]) == ("2-way-seed-0", "2-way", 0, "finished")
+    assert Path(row["model"]).is_dir()
+    assert row["runs"] == [f"false_ratio/{run.name}"]
+    assert same_records(result.records.drop(columns=["trial", "run"]), read_run(run), tolerance=0) is None
+    assert set(result.records["trial"]) == {"2-way-seed-0"}
+    assert repr(result).startswith("Sweep of 1 trials: 1 finished\n")
+
+
+def test_a_trained_model_is_not_trained_again(tmp_path: Path) -> None:
+    (trial,) = CONFIG.trials()
+    paths = SweepPaths(tmp_path / "sweep", tmp_path / "results")
+    run_trial(trial, paths, lambda line: None)
+    before = (paths.model(trial.name) / "model.safetensors").stat().st_mtime_ns
+    paths.mark(trial.name).unlink()
+    reports: list[dict[str, Any]] = []
+    run_trial(trial, SweepPaths(tmp_path / "sweep", tmp_path / "other"), reports.append)
+    assert (paths.model(trial.name) / "model.safetensors").stat().st_mtime_ns == before
+    assert {line["doing"] for line in reports} == {"false_ratio"}
+
+
+def test_a_trial_that_another_worker_runs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (trial,) = CONFIG.trials()
+    paths = SweepPaths(tmp_path / "sweep", tmp_path / "results")
+    monkeypatch.setattr("lcl_lab.sweeps.sweep_paths._LOCK_TIMEOUT", 0.1)
+    with paths.lock(trial.name), pytest.raises(UserError, match="2-way-seed-0: another process runs this trial"):
+        run_trial(trial, paths, _fail)
+
+
+def _fail(line: dict[str, Any]) -> None:
+    raise AssertionError(line)
