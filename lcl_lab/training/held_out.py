@@ -19,7 +19,7 @@ from lcl_lab.training.loss import IGNORED, BatchBuilder
 
 __all__ = ["LossModel", "held_out_accuracy", "held_out_design"]
 
-_DATA = "world-dev"  # concepts that are in no training and no evaluation
+_DATA = "world-dev"  # its concepts are used in no training and no study
 _SHOTS = 8
 _BATCH = 25
 
@@ -76,7 +76,7 @@ class LossModel:
 
 
 def held_out_design(queries: int) -> Design:
-    """Episodes on concepts of no training and no evaluation, the same for every strategy and seed.
+    """Episodes on concepts that no model is trained or evaluated on; the same for every strategy and seed.
 
     Args:
         queries: number of episodes.
