@@ -36,7 +36,8 @@ class UserError(Exception):
     def _line(self, option: str | None) -> str:
         if not option:
             return self.reason
-        return f"{option}: {self.reason}" if self.value is None else f"{option} {_text(self.value)}: {self.reason}"
+        value = "" if self.value is None else _text(self.value)
+        return f"{option} {value}: {self.reason}" if value else f"{option}: {self.reason}"
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:
