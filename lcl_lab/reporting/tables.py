@@ -16,9 +16,14 @@ _LABELS = {"p_value": "p", "holm": "Holm", "bh": "Benjamini–Hochberg"}
 _P_VALUES = ("p_value", "holm", "bh")
 
 
-def table_text(table: Table) -> pd.DataFrame:
-    """The table as people read it: one column per value of `across`, estimates with their intervals."""
-    return _wide(table) if table.across else _long(table)
+def table_text(table: Table, interval: Callable[..., str] = format_interval) -> pd.DataFrame:
+    """The table as people read it: one column per value of `across`, estimates with their intervals.
+
+    Args:
+        table: the typed table.
+        interval: writes an estimate with its interval, with the signature of `format_interval`.
+    """
+    return _wide(table, interval) if table.across else _long(table, interval)
 
 
 def claims_table(claims: Sequence[Claim]) -> pd.DataFrame:
@@ -33,11 +38,11 @@ def markdown_rows(rows: pd.DataFrame) -> list[str]:
     return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
 
 
-def _wide(table: Table) -> pd.DataFrame:
+def _wide(table: Table, interval: Callable[..., str]) -> pd.DataFrame:
     frame, across = table.frame, str(table.across)
     order = list(dict.fromkeys(frame[across])) if table.in_order else sorted(frame[across].unique())
     rows = [column for column in table.rows if column in frame]
-    wide = frame.assign(text=_intervals(table)).pivot(index=rows, columns=across, values="text")
+    wide = frame.assign(text=_intervals(table, interval)).pivot(index=rows, columns=across, values="text")
     if table.in_order:
         wide = wide.reindex(frame.set_index(rows).index.drop_duplicates())
     wide = wide[order]
@@ -45,11 +50,11 @@ def _wide(table: Table) -> pd.DataFrame:
     return wide.fillna("").reset_index()
 
 
-def _long(table: Table) -> pd.DataFrame:
+def _long(table: Table, interval: Callable[..., str]) -> pd.DataFrame:
     low, high = table.interval
     text = table.frame.copy()
     if {"estimate", low, high} <= set(text.columns):
-        text.insert(text.columns.get_loc("estimate"), table.estimand or "value", _intervals(table))
+        text.insert(text.columns.get_loc("estimate"), table.estimand or "value", _intervals(table, interval))
         text = text.drop(columns=["estimate", low, high])
     for column in text.columns:
         formatter = _formatter(str(column), text[column])
@@ -58,10 +63,10 @@ def _long(table: Table) -> pd.DataFrame:
     return text.rename(columns=_LABELS)
 
 
-def _intervals(table: Table) -> list[str]:
+def _intervals(table: Table, interval: Callable[..., str]) -> list[str]:
     low, high = table.interval
     numbers = table.frame[["estimate", low, high]].to_numpy(dtype=float).tolist()
-    return [format_interval(*cell, decimals=table.decimals, signed=table.signed) for cell in numbers]
+    return [interval(*cell, decimals=table.decimals, signed=table.signed) for cell in numbers]
 
 
 def _formatter(column: str, values: pd.Series) -> Callable[[Any], str] | None:

@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 
 from lcl_lab.reporting.findings import Claim, Findings, Table
 from lcl_lab.reporting.tables import claims_table, table_text
+from lcl_lab.reporting.text import format_interval, format_narrow
 
 __all__ = ["print_claims", "print_findings"]
 
@@ -41,15 +42,15 @@ def print_claims(console: Console, claims: Sequence[Claim]) -> None:
 
 def _grids(table: Table) -> Iterator[Grid]:
     """The table in parts narrow enough for 80 characters, each with the columns that identify its rows."""
-    rows = table_text(table)
+    rows = table_text(table, format_narrow if table.across else format_interval)
     names = max(1, sum(column in ("model", "metric") for column in rows.columns))
     heads, columns = list(rows.columns[:names]), list(rows.columns[names:])
     for start in range(0, len(columns), _COLUMNS):
         part = rows[[*heads, *columns[start : start + _COLUMNS]]]
-        yield _grid(table.caption if start == 0 else "", part, names, narrow=table.across is not None)
+        yield _grid(table.caption if start == 0 else "", part, names)
 
 
-def _grid(caption: str, rows: pd.DataFrame, names: int, narrow: bool = False) -> Grid:
+def _grid(caption: str, rows: pd.DataFrame, names: int) -> Grid:
     grid = Grid(title=escape(caption), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, column in enumerate(rows.columns):
         grid.add_column(str(column), justify="left" if number < names else "right", overflow="fold")
@@ -57,9 +58,6 @@ def _grid(caption: str, rows: pd.DataFrame, names: int, narrow: bool = False) ->
     for first, *rest in rows.astype(str).map(escape).to_numpy().tolist():
         if previous and first != previous:
             grid.add_section()
-        # Value and interval fit five conditions into 80 characters when they are on two lines.
-        grid.add_row(
-            "" if first == previous else first, *(cell.replace(" [", "\n[") if narrow else cell for cell in rest)
-        )
+        grid.add_row("" if first == previous else first, *rest)
         previous = first
     return grid

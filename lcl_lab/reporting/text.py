@@ -8,13 +8,27 @@ from typing import Any
 
 from lcl_lab.analysis.estimates import Estimate
 
-__all__ = ["format_condition", "format_estimate", "format_interval", "format_p", "format_value", "render"]
+__all__ = [
+    "format_condition",
+    "format_estimate",
+    "format_interval",
+    "format_narrow",
+    "format_p",
+    "format_value",
+    "render",
+]
 
 
 def format_interval(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
     """`0.950 [0.910, 0.980]`; with signs where it is a difference."""
     form = f"{'+' if signed else ''}.{decimals}f"
     return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def format_narrow(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
+    """Value and interval on two lines, so that five conditions fit into 80 characters."""
+    form = f"{'+' if signed else ''}.{decimals}f"
+    return f"{value:{form}}\n{low:{form}}–{high:{form}}".replace("\n0.", "\n.").replace("–0.", "–.")
 
 
 def format_estimate(estimate: Estimate, decimals: int = 3) -> str:

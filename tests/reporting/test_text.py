@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from lcl_lab.reporting import format_condition, format_interval, format_p, render
+
+from .factories import comparison, estimate
+
+
+def test_intervals_and_p_values() -> None:
+    assert format_interval(0.5, 0.41, 0.599) == "0.500 [0.410, 0.599]"
+    assert format_interval(-0.5, -0.6, 0.1, decimals=2, signed=True) == "-0.50 [-0.60, +0.10]"
+    assert (format_p(0.0312), format_p(0.00099)) == ("p = 0.031", "p < 0.001")
+    assert (
+        format_condition({"shots": 4.0, "false_ratio": 0.25, "words": "real"})
+        == "shots 4, false_ratio 0.25, words real"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{x}", "0.500 [0.400, 0.600]"),
+        ("{x:2}", "0.50 [0.40, 0.60]"),
+        ("{x:value}", "0.500"),
+        ("{d}", "-0.250 [-0.350, -0.150]"),
+        ("{d:p}", "p < 0.001"),
+        ("{d:value}", "-0.250"),
+        ("{d.value_a:.2f} of {d.n}", "0.75 of 100"),
+        ("{p:p}", "p = 0.050"),
+        ("{share:.0%}", "25%"),
+        ("{model} and {model_before}", "**mini/mix** and **mini/base**"),
+        ("{count} {ratio}", "3 0.5"),
+    ],
+)
+def test_templates(template: str, text: str) -> None:
+    values = {
+        "x": estimate("candidate"), "d": comparison("candidate"), "p": 0.05, "share": 0.25, "model": "mini/mix",
+        "model_before": "mini/base", "count": 3, "ratio": 0.5,
+    }  # fmt: skip
+    assert render(template, values) == text
+
+
+def test_a_p_value_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ValueError, match="the accuracy has no p-value"):
+        render("{x:p}", {"x": estimate(None)})
+
+
+def test_names_of_models_are_values_and_never_templates() -> None:
+    assert render("{model}", {"model": "{x.__class__}"}) == "**{x.__class__}**"
