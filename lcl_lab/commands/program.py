@@ -42,7 +42,7 @@ class Program(Generic[C]):
 
     name: str
     config: type[C]
-    run: Callable[[C], None]
+    run: Callable[[C], object]
     doc: str
 
     def main(self, arguments: Sequence[str] | None = None) -> NoReturn:

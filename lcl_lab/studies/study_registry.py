@@ -37,8 +37,10 @@ def register_study(study: Study[Any]) -> None:
     """Make a study available by its name, to `run_study` and to the dashboard of this process.
 
     Raises:
-        UserError: the name is that of a built-in study.
+        UserError: it is not a `Study`, or its name is that of a built-in study.
     """
+    if not isinstance(study, Study):
+        raise UserError(f"must be a Study, not a {type(study).__name__}", option="study")
     if study.name in _built_in():
         raise UserError("is the name of a built-in study; choose another", option="study", value=study.name)
     _registered[study.name] = study
