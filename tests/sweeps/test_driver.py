@@ -56,6 +56,24 @@ def test_a_second_driver_is_refused_and_an_abandoned_lock_is_not(tmp_path: Path)
     run_sweep(tmp_path / "grid.yaml", results=tmp_path / "results")  # its only trial has finished
 
 
+def test_a_failed_trial_is_reported_with_its_reason_and_others_finish(tmp_path: Path) -> None:
+    """The strategy passes all checks and fails when it draws."""
+    (tmp_path / "broken.py").write_text(
+        "from lcl_lab.strategies import Stage, Strategy\n\n"
+        "def draw(data, rng):\n    raise RuntimeError('out of ideas')\n\n"
+        "def load():\n    return Strategy('broken', 'base', (Stage(5, 4, draw),))\n"
+    )
+    grid = f"strategies: [{tmp_path / 'broken.py'}, 2-way]\ntrain: {{preset: tiny, steps: 2}}\nretries: 1\n"
+    done = run(tmp_path, "--workers", "1", grid=grid)
+    folder = tmp_path / "results" / "sweeps" / "grid"
+    assert (done.returncode, done.stdout.strip()) == (2, str(folder))
+    line = done.stderr.strip().splitlines()[-1]
+    expected = "error: 1 trials failed; run the sweep again to retry them: broken-seed-0: RuntimeError: out of ideas"
+    assert line == expected
+    assert [path.stem for path in (folder / "trials").glob("*.json")] == ["2-way-seed-0"]
+    assert (folder / "events.jsonl").read_text().count('"tried again"') == 1
+
+
 @pytest.mark.slow
 def test_two_workers_give_the_same_records(undisturbed: Path, tmp_path: Path) -> None:
     done = run(tmp_path, "--workers", "2", grid=ONE)

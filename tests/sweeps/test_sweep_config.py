@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lcl_lab import studies
+from lcl_lab import run_sweep, studies
 from lcl_lab.errors import UserError
 from lcl_lab.sweeps import Stopping, SweepConfig, check_sweep
 
@@ -91,7 +91,7 @@ def test_a_study_may_be_an_object() -> None:
 def test_a_mistake_is_one_line_with_the_file(text: str, message: str, tmp_path: Path) -> None:
     file = write(tmp_path, text)
     with pytest.raises(UserError) as error:
-        _checked(file)
+        run_sweep(file, results=tmp_path)
     assert str(error.value).startswith(f"{file}: {message}")
     assert "\n" not in str(error.value)
 
@@ -111,10 +111,3 @@ def test_the_configuration_imports_neither_ray_nor_torch() -> None:
         "assert not {'ray', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def _checked(file: Path) -> None:
-    """What `run_sweep` checks before it connects to a cluster."""
-    from lcl_lab.sweeps.driver import _configure
-
-    _configure(file, {})
