@@ -1,1 +1,1 @@
-"""The dashboard: what the store has, as pages. It reads the store and calls analysis, figures and studies."""
+"""Entry points of the dashboard in a checkout, and the results that come with LCL Lab."""

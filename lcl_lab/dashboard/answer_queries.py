@@ -1,0 +1,124 @@
+"""Finds answers of one model, next to another's on the same queries, by SQL and one page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import streamlit as st
+
+from lcl_lab.analysis import METRICS
+from lcl_lab.dashboard.record_loading import connect_runs, quoted
+from lcl_lab.dashboard.run_index import Source, SourceState
+from lcl_lab.store import FIXED
+
+__all__ = ["OUTCOMES", "AnswerQuery", "Answers", "address_value", "condition_values", "metrics_of"]
+
+_MAX_CHOICES = 1000  # values of a control
+OUTCOMES = {"all": "TRUE", "right": "a_right", "wrong": "NOT a_right", "flipped": "a_right <> b_right"}
+"""Which answers to show, each with its SQL test."""
+
+
+@dataclass(frozen=True)
+class AnswerQuery:
+    """Which answers to find.
+
+    Attributes:
+        source: the model and run.
+        other: a second source to show next to it; None for none.
+        metric: decides which answers are right.
+        where: values of condition columns, pair or true name, as text.
+        outcome: a key of `OUTCOMES`.
+        query: the number of a single query.
+    """
+
+    source: Source
+    other: Source | None
+    metric: str
+    where: Mapping[str, str]
+    outcome: str
+    query: int | None
+
+
+class Answers:
+    """The answers that a query finds: records with the other source's answer in columns that begin with `b_`.
+
+    Attributes:
+        conditions: the condition columns of the records.
+        total: the number of answers.
+    """
+
+    def __init__(self, query: AnswerQuery) -> None:
+        other = query.other or query.source
+        self._connection = connect_runs([query.source.run, other.run])
+        types = {str(row[0]): str(row[1]) for row in self._connection.execute("DESCRIBE records").fetchall()}
+        self.conditions = _condition_columns(list(types))
+        self._selection, self._values = self._sql(query, other, types)
+        counted = self._connection.execute(f"SELECT count(*) {self._selection}", self._values).fetchone()
+        self.total = int(counted[0]) if counted else 0
+
+    def _sql(self, query: AnswerQuery, other: Source, types: Mapping[str, str]) -> tuple[str, list[object]]:
+        column, keys = METRICS[query.metric], ("seed", "query_id", *map(quoted, self.conditions))
+        same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in keys)
+        tests = [OUTCOMES[query.outcome], *(f"{quoted(name)} = CAST(? AS {types[name]})" for name in query.where)]
+        values: list[object] = [query.source.run.run, query.source.model, other.run.run, other.model]
+        values += query.where.values()
+        if query.query is not None:
+            tests.append("query_id = ?")
+            values.append(query.query)
+        selection = (
+            f"FROM (SELECT a.*, a.{column} AS a_right, b.answer AS b_answer, "
+            f"b.{column} AS b_right, b.loglik_true AS b_loglik_true, "
+            "b.loglik_other AS b_loglik_other, b.tokens_true AS b_tokens_true, b.tokens_other AS b_tokens_other "
+            "FROM (SELECT * FROM records WHERE run = ? AND model = ?) a "
+            f"JOIN (SELECT * FROM records WHERE run = ? AND model = ?) b ON {same}) WHERE {' AND '.join(tests)}"
+        )
+        return selection, values
+
+    def rows(self, first: int, count: int) -> list[dict[str, Any]]:
+        """`count` answers from number `first` on, by query and condition."""
+        order = ", ".join(["query_id", *map(quoted, self.conditions)])
+        page = f"SELECT * {self._selection} ORDER BY {order} LIMIT {count} OFFSET {first}"
+        result = self._connection.execute(page, self._values)
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def condition_values(state: SourceState, _source: Source) -> dict[str, list[str]]:
+    """The values of each condition column, of pairs and of true names, as text; cached while the run is unchanged."""
+    with connect_runs([_source.run]) as connection:
+        columns = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
+        choices = {}
+        for name in [*_condition_columns(columns), "pair", "true_name"]:
+            rows = connection.execute(f"SELECT DISTINCT {quoted(name)} FROM records ORDER BY 1").fetchall()
+            choices[name] = [address_value(value) for (value,) in rows if value is not None]
+        return {name: values for name, values in choices.items() if 0 < len(values) <= _MAX_CHOICES}
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def metrics_of(state: SourceState, _source: Source, metrics: Sequence[str]) -> list[str]:
+    """Those of `metrics` that any record of a source has a value for."""
+    counts = ", ".join(f"count({METRICS[metric]})" for metric in metrics)
+    with connect_runs([_source.run]) as connection:
+        row = connection.execute(f"SELECT {counts} FROM records WHERE model = ?", [_source.model]).fetchone()
+    return [metric for metric, count in zip(metrics, row or (), strict=True) if count]
+
+
+def address_value(value: Any) -> str:
+    """A value of a condition as it is written in addresses and controls."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _condition_columns(columns: Sequence[str]) -> list[str]:
+    return [column for column in columns if column not in (*FIXED, "run", "filename")]

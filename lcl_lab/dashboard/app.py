@@ -1,0 +1,52 @@
+"""The dashboard's Streamlit script; `lcl_lab.dashboard.serve` and `dashboards/app.py` run it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import streamlit as st
+
+from lcl_lab.dashboard.dashboard_config import DashboardConfig
+from lcl_lab.dashboard.pages import Page, find_pages
+from lcl_lab.dashboard.run_index import read_index
+from lcl_lab.errors import UserError
+
+__all__ = ["errors_on_page", "show_app"]
+
+
+def show_app(config: DashboardConfig) -> None:
+    """Draw the menu and the page that the address selects."""
+    st.set_page_config(page_title="LCL Lab", page_icon="🔗", layout="wide")
+    sections = {section: [_entry(page, config) for page in pages] for section, pages in find_pages().items()}
+    with errors_on_page():
+        st.navigation(sections, expanded=True).run()
+
+
+@contextmanager
+def errors_on_page() -> Iterator[None]:
+    """Show a mistake of the user as a line on the page."""
+    try:
+        yield
+    except UserError as error:
+        st.error(error.for_command_line() if error.option else str(error))
+
+
+def _entry(page: Page, config: DashboardConfig) -> st.Page:
+    return st.Page(partial(_show, page, config), title=page.title, url_path=page.path, default=page.default)
+
+
+def _show(page: Page, config: DashboardConfig) -> None:
+    st.title(page.title)
+    index = read_index(config)
+    st.sidebar.caption("Results that ship with LCL Lab" if index.shipped else f"Results in `{index.folder.name}`")
+    page.show(index)
+
+
+if __name__ == "__main__":
+    from lcl_lab.commands import Program
+
+    with errors_on_page():
+        Program("lcl dashboard", DashboardConfig, show_app, __doc__ or "")(sys.argv[1:])

@@ -1,0 +1,238 @@
+"""Episodes: any answer with the conversation that it ended, found by condition, model and outcome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import streamlit as st
+
+from lcl_lab import reporting
+from lcl_lab.dashboard import controls, render
+from lcl_lab.dashboard.answer_queries import (
+    OUTCOMES,
+    AnswerQuery,
+    Answers,
+    address_value,
+    condition_values,
+    metrics_of,
+)
+from lcl_lab.dashboard.escape import escape_markdown
+from lcl_lab.dashboard.images import record_picture, show_image, warn_of_missing_datasets
+from lcl_lab.dashboard.pages import Page
+from lcl_lab.dashboard.run_index import RunIndex, Source
+
+__all__ = ["link", "pages", "source_name", "this_page"]
+
+_ANY = "any"
+_PER_PAGE = 10
+_CONTROLS_PER_ROW = 5
+_MARKS = {True: "✓", False: "✗", None: "–"}
+
+
+def pages() -> list[Page]:
+    """The page of episodes."""
+    return [Page("Episodes", "episodes", _show, section="Answers")]
+
+
+def this_page() -> st.Page:
+    """The page, to switch to or to link to."""
+    return st.Page(cast(Any, _show), title="Episodes", url_path="episodes")
+
+
+def link(source: Source, condition: Mapping[str, Any], **more: str) -> dict[str, str]:
+    """The address parameters of one model's episodes under a condition, such as that of a clicked point.
+
+    Args:
+        source: the model and its run.
+        condition: values of condition columns; `model` is ignored.
+        **more: further parameters.
+    """
+    values = {key: address_value(value) for key, value in condition.items() if key != "model"}
+    return {"run": source.run.run, "model": source.model, **values, **more}
+
+
+def source_name(source: Source, run: str) -> str:
+    """The name of a source next to one of a run: its model, and its run if that is another."""
+    return source.model if source.run.run == run else f"{source.model} in {source.run.run}"
+
+
+def _show(index: RunIndex) -> None:
+    """Controls; then one episode as a conversation, or a list of several."""
+    query = _select_query(index)
+    if query is None:
+        st.info("There are no records yet.")
+        return
+    warn_of_missing_datasets(index.data)
+    with Answers(query) as answers:
+        if answers.total == 1:
+            _show_conversation(index, query, answers.rows(0, 1)[0], answers.conditions)
+            return
+        st.caption(reporting.render("{total:,} episodes", {"total": answers.total}))
+        number = _select_page(math.ceil(answers.total / _PER_PAGE))
+        rows = answers.rows((number - 1) * _PER_PAGE, _PER_PAGE)
+        for row in rows:
+            _show_summary(index, query, row, answers.conditions)
+    if not rows:
+        st.info("No episode matches.")
+        return
+    listed = [
+        {"query": _condition_text(row, answers.conditions), "names": _names(row), **_answers(query, row)}
+        for row in rows
+    ]
+    table = reporting.Table.from_rows("Answers", listed)
+    render.show_export(
+        reporting.Findings("Episodes", [reporting.Section(query.source.run.run, tables=[table])]), "episodes"
+    )
+
+
+def _select_query(index: RunIndex) -> AnswerQuery | None:
+    sources = {(s.run.run, s.model): s for group in index.groups for s in group.all_sources}
+    if not sources:
+        return None
+    run_place, model_place, other_place, metric_place = st.columns([3, 2, 3, 2])
+    with run_place:
+        run = controls.select_run(list(dict.fromkeys(run for run, _ in sources)))
+    with model_place:
+        model = controls.select("Model", [model for other_run, model in sources if other_run == run], "model")
+    source = sources[run, model]
+    with other_place:
+        others = {source_name(s, run): s for s in sources.values() if s.run.study == source.run.study and s != source}
+        help = "another model or run, on the same queries"
+        other_name = controls.select("Compare with", ["none", *others], "beside", help)
+    other = others.get(other_name)
+    with metric_place:
+        metric = controls.select_metric(_metrics(source, other), key="metric")
+    where, rest = _select_condition(source)
+    outcomes = list(OUTCOMES) if other else [outcome for outcome in OUTCOMES if outcome != "flipped"]
+    with next(rest):
+        outcome = controls.select("Answers", outcomes, "answers")
+    with next(rest):
+        number = _select_number()
+    return AnswerQuery(source, other, metric, where, outcome, number)
+
+
+def _metrics(source: Source, other: Source | None) -> list[str]:
+    """The metrics that both sources have answers for; open-ended ones always exist."""
+    metrics = list(reporting.MAIN_METRICS)
+    for one in (source, other):
+        if one is not None:
+            metrics = metrics_of(one.state, one, metrics)
+    return metrics or ["open-ended"]
+
+
+def _select_condition(source: Source) -> tuple[dict[str, str], Any]:
+    """The selected values of condition columns, pair and true name, and the places for two further controls."""
+    choices = condition_values(source.state, source)
+    rows = math.ceil((len(choices) + 2) / _CONTROLS_PER_ROW)
+    places = iter([place for _ in range(rows) for place in st.columns(_CONTROLS_PER_ROW)])
+    where = {}
+    for column, values in choices.items():
+        with next(places):
+            label = escape_markdown(column.replace("_", " ").capitalize())
+            selected = controls.select(label, [_ANY, *values], column)
+        if selected != _ANY:
+            where[column] = selected
+    return where, places
+
+
+def _select_number() -> int | None:
+    text = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
+    if text and not text.isdigit():
+        st.warning(f"Query {escape_markdown(text)}: must be a number, 0 or more.")
+    return int(text) if text and text.isdigit() else None
+
+
+def _select_page(count: int) -> int:
+    if count <= 1:
+        return 1
+    requested = st.query_params.get("page", "1")
+    if not (requested.isdigit() and 1 <= int(requested) <= count):
+        st.warning(f"There is no page {escape_markdown(requested)}: there are {count}.")
+    return int(st.pagination(count, key="page", bind="query-params"))
+
+
+def _show_summary(index: RunIndex, query: AnswerQuery, row: dict[str, Any], conditions: Sequence[str]) -> None:
+    with st.container(border=True):
+        image_place, text_place, link_place = st.columns([1, 6, 1])
+        with image_place:
+            show_image(index.data, row["query_image"], 72)
+        with text_place:
+            st.caption(escape_markdown(_condition_text(row, conditions)))
+            st.text(_names(row))
+            _show_answers(query, row)
+        with link_place:
+            st.page_link(this_page(), label="Open", query_params=_permanent_link(query, row, conditions))
+
+
+def _show_conversation(index: RunIndex, query: AnswerQuery, row: dict[str, Any], conditions: Sequence[str]) -> None:
+    title = f"Query {row['query_id']}: {_names(row)}"
+    origin = f"{_condition_text(row, conditions)}; pair {row['pair']}; {row['data']}; support {row['support_id']}"
+    st.subheader(escape_markdown(title))
+    st.caption(escape_markdown(origin))
+    for example in row["support"] or []:
+        with st.chat_message("user"):
+            show_image(index.data, example["image"], 72)
+        with st.chat_message("assistant"), st.container(horizontal=True):
+            st.text(example["label"])
+            if example["false"]:
+                st.badge("false label", color="red")
+                st.text(f"it is {example['true_label']}")
+    with st.chat_message("user"):
+        show_image(index.data, row["query_image"], 128)
+        st.text(row["question"])
+    with st.chat_message("assistant"):
+        _show_answers(query, row)
+    address = _permanent_link(query, row, conditions)
+    st.page_link(this_page(), label="Permanent link to this episode", query_params=address)
+    condition = {key: value for key, value in address.items() if key != "query"}
+    st.page_link(this_page(), label="All episodes of this condition", query_params=condition)
+    lines = [origin, *(f"{model}: {answer}" for model, answer in _answers(query, row).items())]
+    statements = [reporting.Statement("{line}", {"line": line}) for line in lines]
+    section = reporting.Section(query.source.run.run, statements, record_picture(row, index.data), "episode")
+    render.show_export(reporting.Findings(title, [section]), "episode")
+
+
+def _condition_text(row: dict[str, Any], conditions: Sequence[str]) -> str:
+    values = {column: row[column] for column in conditions if row[column] is not None}
+    return f"query {row['query_id']}: {reporting.format_condition(values)}"
+
+
+def _names(row: dict[str, Any]) -> str:
+    return f"{row['true_name']}, not {row['other_name']}" if row["other_name"] else str(row["true_name"])
+
+
+def _permanent_link(query: AnswerQuery, row: dict[str, Any], conditions: Sequence[str]) -> dict[str, str]:
+    # "beside" stays the name of this parameter, so that links from earlier versions open the same view.
+    beside = {"beside": source_name(query.other, query.source.run.run)} if query.other else {}
+    values = {column: row[column] for column in conditions if row[column] is not None}
+    return link(query.source, values, query=str(row["query_id"]), metric=query.metric, **beside)
+
+
+def _show_answers(query: AnswerQuery, row: dict[str, Any]) -> None:
+    """Each model's answer, whether it is right, and both names' log-likelihoods."""
+    for model, answer in _answers(query, row).items():
+        st.text(f"{answer[:1]} {model}: {answer[2:]}")
+
+
+def _answers(query: AnswerQuery, row: dict[str, Any]) -> dict[str, str]:
+    """By model: a mark and the answer, and below it each name's log-likelihood."""
+    sides = {query.source.model: ("a_right", "")}
+    if query.other:
+        sides[source_name(query.other, query.source.run.run)] = ("b_right", "b_")
+    return {
+        model: "\n".join([f"{_MARKS[row[right]]} {row[f'{prefix}answer']}", *_logliks(row, prefix)])
+        for model, (right, prefix) in sides.items()
+    }
+
+
+def _logliks(row: dict[str, Any], prefix: str) -> list[str]:
+    template = "   {name}: log-likelihood {total:.2f}, {per_token:.2f} per token"
+    lines = []
+    for name in ("true", "other"):
+        total, tokens = row[f"{prefix}loglik_{name}"], row[f"{prefix}tokens_{name}"]
+        if total is not None and tokens:
+            values = {"name": row[f"{name}_name"], "total": total, "per_token": total / tokens}
+            lines.append(reporting.render(template, values))
+    return lines

@@ -1,0 +1,30 @@
+"""Text from records on a page: never markup, whatever a record contains."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+from markdown_it import MarkdownIt
+
+from lcl_lab.reporting import Statement
+
+__all__ = ["escape_markdown", "show_statements"]
+
+_BOLD_ONLY = MarkdownIt("zero").enable("emphasis")  # escapes everything else; knows no links, images or HTML
+
+
+def show_statements(statements: Sequence[Statement]) -> None:
+    """Show statements as a list. Their **bold** is kept; each item carries its metric in `data-metric`."""
+    items = [
+        f'<li data-metric="{statement.metric or ""}">{_BOLD_ONLY.renderInline(statement.text)}</li>'
+        for statement in statements
+    ]
+    if items:
+        st.html(f"<ul>{''.join(items)}</ul>")
+
+
+def escape_markdown(text: str) -> str:
+    """Text for a place where Streamlit reads Markdown, such as headings and labels, so that it is shown as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!<>|~$:&^=-])", r"\\\1", text).replace("\\:material", "\\: material")

@@ -1,0 +1,101 @@
+"""Overview: every model at a glance, next to what the paper printed about others on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from lcl_lab import dashboard
+from lcl_lab.dashboard import controls, episodes_page, render
+from lcl_lab.dashboard.escape import escape_markdown
+from lcl_lab.dashboard.pages import Page
+from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, SourceState
+from lcl_lab.reporting import Findings
+
+__all__ = ["pages"]
+
+
+def pages() -> list[Page]:
+    """The first page."""
+    return [Page("Overview", "overview", _show, default=True)]
+
+
+def _show(index: RunIndex) -> None:
+    """The newest answers of each model in the false-label study and in the zero-shot study."""
+    if index.shipped:
+        st.info("These results come with LCL Lab. Your own appear here as soon as a study has run.")
+    for broken in index.broken:
+        name = f"{broken.path.parent.name}/{broken.path.name}"
+        st.warning(f"{escape_markdown(name)}: {escape_markdown(broken.reason)}")
+    groups = index.groups_of("false_ratio")
+    if not groups:
+        st.info("There is no run of the false-label study yet. This command makes one:")
+        st.code("python -m lcl_lab.studies.false_ratio", language="sh")
+        return
+    group = controls.select_group(groups)
+    model_place, metric_place = st.columns([3, 1])
+    with model_place:
+        models = controls.select_models(group)
+    if not models:
+        st.info("Choose a model.")
+        return
+    sources, zero_shot = _finished(group, models), _zero_shot(index, models)
+    if not sources:
+        st.info("No run of this design is finished yet.")
+        return
+    if not controls.confirm_reading([*sources, *zero_shot]):
+        return
+    findings = _cached_findings(tuple(source.state for source in (*sources, *zero_shot)), sources, zero_shot)
+    if findings.metrics:
+        with metric_place:
+            # The paper's metric comes first: its numbers and the zero-shot study are of it.
+            findings = findings.for_metric(controls.select_metric(findings.metrics[::-1]))
+    picked = render.show_findings(findings, "overview", ["model", "measure", "metric"])
+    render.show_export(findings, "overview")
+    _show_runs(index)
+    if picked:
+        _open_episodes(picked, sources, zero_shot)
+
+
+def _open_episodes(picked: dict[str, str], sources: Sequence[Source], zero_shot: Sequence[Source]) -> None:
+    """Switch to the answers behind a point that was clicked."""
+    measure = picked["measure"]
+    is_zero_shot = measure == dashboard.ZERO_SHOT_CHANGE
+    source = next(s for s in (zero_shot if is_zero_shot else sources) if s.model == picked["model"])
+    condition = {} if is_zero_shot else {"false_ratio": 1 if measure == dashboard.ALL_FALSE else 0}
+    address = episodes_page.link(source, condition, metric=picked["metric"])
+    st.switch_page(episodes_page.this_page(), query_params=address)
+
+
+def _show_runs(index: RunIndex) -> None:
+    st.subheader("Runs")
+    rows = [
+        {
+            "run": run.run,
+            "models": ", ".join(str(model["name"]) for model in run.config.get("models", [])),
+            "state": "finished" if run.finished else "not finished",
+            "started": run.created,
+        }
+        for run in index.runs
+    ]
+    st.dataframe(rows, hide_index=True)
+
+
+def _zero_shot(index: RunIndex, models: Sequence[str]) -> list[Source]:
+    """The zero-shot answers of some models, after those of the model that they are compared with."""
+    groups = index.groups_of("zero_shot")
+    return _finished(groups[0], [groups[0].models[0], *models]) if groups else []
+
+
+def _finished(group: RunGroup, models: Sequence[str]) -> list[Source]:
+    """The answers in finished runs to the queries of one seed, the newest."""
+    sources = [source for source in group.select(models, group.seeds) if source.run.finished]
+    return [source for source in sources if source.seed == sources[0].seed]
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading the records …")
+def _cached_findings(
+    state: tuple[SourceState, ...], _sources: Sequence[Source], _zero_shot: Sequence[Source]
+) -> Findings:
+    return dashboard.overview_findings(_sources, _zero_shot)

@@ -1,0 +1,52 @@
+"""The records of some models and seeds, read by SQL with only the columns that studies use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from lcl_lab import store
+from lcl_lab.dashboard.run_index import Source
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+__all__ = ["connect_runs", "load_records", "quoted"]
+
+_UNREAD = ("support", "run", "filename", "episode_id", "query_image", "question", "seconds")
+_SEED_OFFSET = 1_000_000  # between the query ids of two seeds
+
+
+def connect_runs(runs: Iterable[store.RunInfo]) -> duckdb.DuckDBPyConnection:
+    """A connection with the view `records` of some runs. Every call makes a new one: pages are drawn in threads."""
+    return store.connect_to(list({run.run: run for run in runs}.values()))
+
+
+def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = None) -> pd.DataFrame:
+    """The records of some sources. Query and support ids of different seeds are shifted apart.
+
+    Args:
+        sources: models, seeds and their runs.
+        supports: (column, value) of the records whose supports are needed. Only the per-example `false` flags are
+            loaded, and only for rows where `column == value`; full supports would dominate memory.
+    """
+    seeds = sorted({source.seed for source in sources})
+    wanted = [(source.run.run, source.model, seeds.index(source.seed) * _SEED_OFFSET) for source in sources]
+    column, value = supports or ("study", "")  # no study has an empty name
+    with connect_runs(source.run for source in sources) as connection:
+        connection.execute("CREATE TABLE wanted (run VARCHAR, model VARCHAR, shift BIGINT)")
+        connection.executemany("INSERT INTO wanted VALUES (?, ?, ?)", wanted)
+        return connection.execute(
+            f"SELECT records.* EXCLUDE ({', '.join(_UNREAD)}) "
+            "REPLACE (query_id + shift AS query_id, support_id + shift AS support_id), "
+            f"CASE WHEN {quoted(column)} = ? "
+            "THEN list_transform(support, lambda example: {'false': example.false}) END AS support "
+            "FROM records JOIN wanted USING (run, model)",
+            [value],
+        ).df()
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL has it, whatever characters it contains."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,206 @@
+"""Typed findings on a page: statements, panels that can be clicked and saved, tables and claims as CSV, and export."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from lcl_lab import figures, reporting
+from lcl_lab.dashboard.escape import escape_markdown, show_statements
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lcl_lab.figures import Figure, Panel
+    from lcl_lab.figures.panels import Format
+    from lcl_lab.reporting import Claim, Findings, Section, Table
+
+__all__ = ["show_chart", "show_export", "show_findings", "show_table"]
+
+_SELECTION = "picked"  # the Vega-Lite parameter that a click on a point sets
+_DARK = {
+    "white": "#171614",
+    "#222222": "#EEEEEE",
+    "#666666": "#A6ACB5",
+    "#000000": "#FFFFFF",
+    "#E6E6E6": "#31363F",
+    "#DDDDDD": "#3C424C",
+    "#777777": "#A6ACB5",
+}
+"""Colours of figures on a dark page."""
+_SQUARE_SIZE = 340  # pixels of a panel that is as wide as high, such as a radar; fits a phone
+_LEGEND_LETTERS = 42  # per line of a legend's title
+_PANELS_PER_ROW = 2
+_FORMATS: Mapping[Format, tuple[str, str]] = {
+    "png": ("PNG", "image/png"),
+    "svg": ("SVG", "image/svg+xml"),
+    "json": ("Vega-Lite", "application/json"),
+}
+
+
+def show_findings(findings: Findings, key: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Show all sections and the paper's claims.
+
+    Args:
+        findings: what to show.
+        key: begins the key of every element.
+        columns: the columns of a figure's data that identify a point.
+
+    Returns:
+        The values of `columns` at the point that was clicked; None if none was.
+    """
+    picked = None
+    for number, section in enumerate(findings.sections):
+        if len(findings.sections) > 1:
+            st.subheader(escape_markdown(section.heading))
+        picked = _show_section(section, f"{key}-{number}", columns) or picked
+    if findings.claims:
+        st.subheader("Compared with the paper")
+        _show_claims(findings.claims, f"{key}-claims")
+    return picked
+
+
+def show_chart(figure: Figure, key: str, name: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Show the panels of a figure side by side, or below one another on a phone, and offer to save the figure.
+
+    Args:
+        figure: what to show.
+        key: begins the key of every panel, after which come the panel's metric and number.
+        name: stem of the saved files.
+        columns: as in `show_findings`.
+
+    Returns:
+        As `show_findings`.
+    """
+    picked = None
+    rows = range(0, len(figure.panels), _PANELS_PER_ROW)
+    places = [place for _ in rows for place in st.columns(min(_PANELS_PER_ROW, len(figure.panels)))]
+    for number, (place, panel) in enumerate(zip(places, figure.panels, strict=False)):
+        with place:
+            picked = _show_panel(panel, f"{key}-{panel.metric or 'panel'}-{number}", columns) or picked
+    with st.popover("Save"):
+        for form, (label, mime) in _FORMATS.items():
+            content = partial(figure.render, form)
+            st.download_button(label, content, f"{name}.{form}", mime, key=f"{key}-{form}", on_click="ignore")
+    return picked
+
+
+def show_table(table: Table, key: str) -> None:
+    """Show a table under its caption, with its typed rows as CSV."""
+    st.caption(escape_markdown(table.caption))
+    st.dataframe(reporting.table_text(table), hide_index=True)
+    _offer_csv(table.frame, key)
+
+
+def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[str] = ()) -> None:
+    """A button that saves findings as one HTML file that fetches nothing; arguments as in `findings_page`."""
+
+    def content() -> bytes:
+        return reporting.findings_page(findings, doc, notes).encode()
+
+    st.download_button("Export report", content, f"{name}.html", "text/html", on_click="ignore")
+
+
+def _show_section(section: Section, key: str, columns: Sequence[str]) -> dict[str, Any] | None:
+    picked = None
+    if isinstance(section.figure, figures.Figure):
+        picked = show_chart(section.figure, key, section.name, columns)
+    elif section.figure is not None:
+        st.image(section.figure)
+    show_statements(section.statements)
+    for number, table in enumerate(section.tables):
+        with nullcontext() if number == 0 else st.expander(escape_markdown(table.caption)):
+            show_table(table, f"{key}-table-{number}")
+    return picked
+
+
+def _show_claims(claims: Sequence[Claim], key: str) -> None:
+    text = reporting.claims_table(claims).map(escape_markdown)
+    st.table(text, border="horizontal", hide_index=True)  # whole sentences, which a data frame would cut
+    _offer_csv(reporting.Table.from_rows("Claims", [_claim_row(claim) for claim in claims]).frame, key)
+
+
+def _claim_row(claim: Claim) -> dict[str, Any]:
+    estimate = claim.estimate
+    return {
+        "paper": claim.source,
+        "claim": claim.claim,
+        "subject": claim.subject,
+        "metric": claim.metric,
+        "estimate": estimate and estimate.value,
+        "low": estimate and estimate.low,
+        "high": estimate and estimate.high,
+        "n": estimate and estimate.n,
+        "clusters": estimate and estimate.clusters,
+        "p_value": estimate.p_value if estimate else claim.p_value,
+        "verdict": claim.verdict,
+    }
+
+
+def _offer_csv(frame: pd.DataFrame, key: str) -> None:
+    def content() -> bytes:
+        return frame.to_csv(index=False).encode()
+
+    st.download_button("CSV", content, f"{key}.csv", "text/csv", key=key, on_click="ignore")
+
+
+def _show_panel(panel: Panel, key: str, columns: Sequence[str]) -> dict[str, Any] | None:
+    spec = panel.themed().to_dict(validate=False)  # validation takes as long as drawing
+    spec["config"].pop("background", None)
+    spec["config"]["legend"] |= {"layout": {"bottom": {"anchor": "start", "direction": "vertical"}}}
+    _wrap_legend_titles(spec)
+    is_square = spec["width"] == spec["height"]
+    if is_square:
+        spec |= {"width": _SQUARE_SIZE, "height": _SQUARE_SIZE, "autosize": "pad"}
+    else:
+        spec["autosize"] = {"type": "fit-x", "contains": "padding"}  # legends go below the plot and leave it its height
+        del spec["width"]
+    clickable = _make_clickable(spec, columns)
+    if st.context.theme.type == "dark":
+        spec = {name: value if name == "datasets" else _recolored(value) for name, value in spec.items()}
+    options: dict[str, Any] = {"width": _SQUARE_SIZE if is_square else "stretch", "theme": None, "key": key}
+    if not clickable:
+        st.vega_lite_chart(spec, **options)
+        return None
+    event: Any = st.vega_lite_chart(spec, on_select="rerun", **options)
+    points = event["selection"].get(_SELECTION)
+    return dict(points[0]) if points else None
+
+
+def _wrap_legend_titles(part: Any) -> None:
+    """Break the titles of legends that are wider than a panel."""
+    for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _wrap_legend_titles(value)
+    legend = part.get("legend") if isinstance(part, dict) else None
+    if isinstance(legend, dict) and isinstance(legend.get("title"), str):
+        legend["title"] = textwrap.wrap(legend["title"], _LEGEND_LETTERS)
+
+
+def _make_clickable(spec: dict[str, Any], columns: Sequence[str]) -> bool:
+    """Make the filled points of the first layer that has them selectable; False where there are none."""
+    for layer in spec.get("layer", ()):
+        mark = layer.get("mark")
+        if not (isinstance(mark, dict) and mark.get("type") == "point" and mark.get("filled")):
+            continue
+        name = layer.get("data", spec.get("data", {})).get("name")
+        rows = spec.get("datasets", {}).get(name) or [{}]
+        fields = [column for column in columns if column in rows[0]]
+        if fields:
+            layer["params"] = [{"name": _SELECTION, "select": {"type": "point", "fields": fields}}]
+            layer["mark"] = {**mark, "cursor": "pointer"}
+            return True
+    return False
+
+
+def _recolored(part: Any) -> Any:
+    """A part of a specification with the colours of a dark page."""
+    if isinstance(part, dict):
+        return {name: _recolored(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_recolored(value) for value in part]
+    return _DARK.get(part, part) if isinstance(part, str) else part

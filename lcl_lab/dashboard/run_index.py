@@ -1,0 +1,184 @@
+"""The runs in the results folder, and groups of runs that are shown together.
+
+Runs of one study with the same design (data, shots, …) that differ in models or seeds form a group. For each model and
+seed the newest run counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from lcl_lab import reporting, store
+from lcl_lab.dashboard.dashboard_config import DashboardConfig
+
+__all__ = ["RunGroup", "RunIndex", "Source", "SourceState", "options_of", "read_index", "shipped_results"]
+
+_NOT_DESIGN = ("models", "seed", "dtype")
+_PACKAGE = Path(__file__).parents[1]
+
+SourceState = tuple[str, str, int, int]
+"""Identifies the content of a source: run, model, seed, and time of the last change."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The answers of one model under one seed in one run."""
+
+    model: str
+    seed: int
+    run: store.RunInfo
+
+    @property
+    def state(self) -> SourceState:
+        """A key for caches; it changes whenever the run grows."""
+        folders = (self.run.path, self.run.path / "records")
+        newest = max((folder.stat().st_mtime_ns for folder in folders if folder.exists()), default=0)
+        return self.run.run, self.model, self.seed, newest
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """Runs of one study and design.
+
+    Attributes:
+        study: the name of the study.
+        design: what the runs have in common, as text: data, shots, …
+        all_sources: every model and seed of every run, the newest run first.
+    """
+
+    study: str
+    design: Mapping[str, str]
+    all_sources: tuple[Source, ...]
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """The newest source of each model and seed."""
+        newest: dict[tuple[str, int], Source] = {}
+        for source in self.all_sources:
+            newest.setdefault((source.model, source.seed), source)
+        return list(newest.values())
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the models, each once."""
+        return list(dict.fromkeys(source.model for source in self.sources))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, that of the newest run first."""
+        return list(dict.fromkeys(source.seed for source in self.sources))
+
+    def select(self, models: Sequence[str], seeds: Sequence[int]) -> list[Source]:
+        """The newest sources of some models and seeds."""
+        return [source for source in self.sources if source.model in models and source.seed in seeds]
+
+
+@dataclass(frozen=True)
+class RunIndex:
+    """A results folder at one moment.
+
+    Attributes:
+        folder: the results folder.
+        shipped: whether it is the one that comes with LCL Lab.
+        runs: the readable runs, newest first.
+        broken: run directories that cannot be read.
+        data: datasets whose images may be shown in addition to the embedded ones.
+    """
+
+    folder: Path
+    shipped: bool
+    runs: tuple[store.RunInfo, ...]
+    broken: tuple[store.BrokenRun, ...]
+    data: tuple[str, ...] = ()
+
+    @cached_property
+    def groups(self) -> list[RunGroup]:
+        """All groups, the one with the newest run first."""
+        sources: dict[tuple[str, str], list[Source]] = {}
+        for run in self.runs:
+            if not isinstance(run.config.get("models"), list):
+                continue  # a report over several runs, which has no models
+            design = {key: value for key, value in run.config.items() if key not in _NOT_DESIGN}
+            seed = int(run.config.get("seed", 0))
+            members = sources.setdefault((run.study, json.dumps(design, sort_keys=True)), [])
+            members += [Source(str(model["name"]), seed, run) for model in run.config["models"]]
+        return [
+            RunGroup(study, {key: _as_text(value) for key, value in json.loads(design).items()}, tuple(members))
+            for (study, design), members in sources.items()
+        ]
+
+    def groups_of(self, study: str) -> list[RunGroup]:
+        """The groups of one study, the one with the newest run first."""
+        return [group for group in self.groups if group.study == study]
+
+    @property
+    def studies(self) -> list[str]:
+        """The studies that have runs, the one with the newest first."""
+        return list(dict.fromkeys(group.study for group in self.groups))
+
+
+def read_index(config: DashboardConfig) -> RunIndex:
+    """The runs of the configured folder as they are now; the shipped ones while that folder is empty."""
+    results = config.results.absolute()
+    index = _read(str(results), _state(results))
+    if not (index.runs or index.broken or (results / "sweeps").is_dir()):
+        shipped = shipped_results()
+        index = replace(_read(str(shipped), _state(shipped)), shipped=True)
+    return replace(index, data=config.data)
+
+
+def shipped_results() -> Path:
+    """The folder of the results that come with LCL Lab: in the installed package, or in the checkout next to it."""
+    installed = _PACKAGE / "dashboard" / "shipped"
+    return installed if installed.is_dir() else _PACKAGE.parent / "dashboards" / "shipped"
+
+
+def options_of(run: store.RunInfo) -> dict[str, Any]:
+    """The options that a run was started with, as its log records them; empty if it does not."""
+    began = [event for event in store.read_events(run.path) if event.get("event") == "began"]
+    options = began[-1].get("options") if began else None
+    return options if isinstance(options, dict) else {}
+
+
+def _state(results: Path) -> tuple[tuple[str, int], ...]:
+    """Changes whenever a run is started, gets a shard, or is finished."""
+    state = []
+    for path in results.glob("*/*-*"):
+        for part in (path, path / "records"):
+            try:
+                state.append((str(part), part.stat().st_mtime_ns))
+            except OSError:
+                continue
+    return tuple(sorted(state))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the list of runs …")
+def _read(results: str, state: tuple[tuple[str, int], ...]) -> RunIndex:
+    folder = Path(results)
+    root = os.path.realpath(folder)
+    runs = tuple(run for run in store.runs(folder) if _is_inside(run.path, root))
+    broken = tuple(run for run in store.broken_runs(folder) if _is_inside(run.path, root))
+    return RunIndex(folder, False, runs, broken)
+
+
+def _is_inside(run: Path, root: str) -> bool:
+    """Whether a run directory and its files are in the results folder once links are followed."""
+    files = [run, *run.glob("*.*"), *([] if (run / "records.parquet").exists() else run.glob("records/*"))]
+    return all(os.path.realpath(file).startswith(root + os.sep) for file in files)
+
+
+def _as_text(value: Any) -> str:
+    """A value of a configuration as it is shown in controls."""
+    if isinstance(value, dict):
+        return str(value.get("name", ", ".join(f"{key} {_as_text(inner)}" for key, inner in value.items())))
+    if isinstance(value, list):
+        return ", ".join(map(_as_text, value))
+    return reporting.format_value(value)

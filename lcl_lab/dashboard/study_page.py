@@ -1,0 +1,145 @@
+"""One page per study: its findings for the selected models, seeds and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from lcl_lab import studies
+from lcl_lab.dashboard import controls, episodes_page, render
+from lcl_lab.dashboard.escape import escape_markdown
+from lcl_lab.dashboard.pages import Page
+from lcl_lab.dashboard.record_loading import load_records
+from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, SourceState, options_of
+from lcl_lab.errors import UserError
+from lcl_lab.reporting import Findings
+from lcl_lab.store import FIXED
+from lcl_lab.studies import Study, StudyConfig
+
+__all__ = ["pages", "study_findings"]
+
+_TITLES = {"false_ratio": "False labels", "zero_shot": "Zero-shot"}
+
+
+def pages() -> list[Page]:
+    """A page for every study, also for those that users have registered."""
+    return [
+        Page(
+            _TITLES.get(study.name, study.name.replace("_", " ").capitalize()),
+            study.name,
+            partial(_show, study),
+            section="Studies",
+        )
+        for study in studies.find_studies()
+    ]
+
+
+def study_findings(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> tuple[Findings, list[str]]:
+    """What the records of some sources say.
+
+    Args:
+        study: the study.
+        group: the group that the sources are from.
+        sources: the models and seeds to report; their records are pooled.
+
+    Returns:
+        The findings, and the columns that identify a point of their figures.
+
+    Raises:
+        UserError: none of the models can be reported alone, such as a reference that others are compared with.
+    """
+    records = load_records(sources, study.supports)
+    findings = study.findings(_config(study, group, sources), records)
+    return findings, ["model", "metric", *(column for column in records.columns if column not in FIXED)]
+
+
+def _show(study: Study[Any], index: RunIndex) -> None:
+    """Controls, figures, statements and tables; a click on a point opens its episodes."""
+    st.caption(escape_markdown(study.doc.strip().partition("\n")[0]))
+    groups = index.groups_of(study.name)
+    if not groups:
+        st.info("There is no run of this study yet. This command makes one:")
+        st.code(" ".join(study.program), language="sh")
+        return
+    group = controls.select_group(groups)
+    model_place, seed_place, metric_place = st.columns([3, 2, 2])
+    with model_place:
+        models = controls.select_models(group)
+    with seed_place:
+        seeds = controls.select_seeds(group)
+    sources = group.select(models, seeds)
+    if not sources:
+        st.info("Choose a model and a seed.")
+        return
+    if not controls.confirm_reading(sources):
+        return
+    analysed = _analyse(study, group, sources)
+    if analysed is None:
+        return
+    findings, columns = analysed
+    with metric_place:
+        findings = _of_selected_metric(findings)
+    picked = render.show_findings(findings, study.name, columns)
+    notes = [f"- {source.run.run}: {source.model}, seed {source.seed}" for source in sources]
+    render.show_export(findings, study.name, study.doc, ["## Runs", "", *notes, ""])
+    if picked:
+        source = next((s for s in sources if s.model == picked.get("model")), sources[0])
+        st.switch_page(episodes_page.this_page(), query_params=episodes_page.link(source, picked))
+
+
+def _of_selected_metric(findings: Findings) -> Findings:
+    """Offer the metrics that the findings have data for, and keep what belongs to the selected one."""
+    if not findings.metrics:
+        return findings
+    metric = controls.select_metric(findings.metrics, both=True)
+    return findings if metric == controls.BOTH else findings.for_metric(metric)
+
+
+def _analyse(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> tuple[Findings, list[str]] | None:
+    """The findings, or None after saying why there are none."""
+    unfinished = sorted({source.run.run for source in sources if not source.run.finished})
+    for run in unfinished:
+        st.warning(f"{escape_markdown(run)} is not finished: this is what it has so far.")
+    try:
+        return _cached_findings(study.name, tuple(source.state for source in sources), study, group, sources)
+    except UserError as error:
+        st.info(escape_markdown(str(error)))
+    except (KeyError, ValueError, IndexError):
+        if not unfinished:
+            raise
+        st.info("The records so far are too few to analyse.")
+    return None
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading the records …")
+def _cached_findings(
+    name: str, state: tuple[SourceState, ...], _study: Study[Any], _group: RunGroup, _sources: Sequence[Source]
+) -> tuple[Findings, list[str]]:
+    return study_findings(_study, _group, _sources)
+
+
+def _config(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> StudyConfig:
+    """The options of the newest run, with the selected models; references of a study are not among its models."""
+    requested = {model for source in sources for model in options_of(source.run).get("model", [source.model])}
+    selected = {source.model for source in sources}
+    models = tuple(model for model in group.models if model in selected and model in requested)
+    if not models:
+        names = ", ".join(model for model in group.models if model in requested)
+        raise UserError(f"choose one of {names}; the others are there to be compared with")
+    return _stored_config(study, sources[0]).model_copy(update={"model": models, "seed": sources[0].seed})
+
+
+def _stored_config(study: Study[Any], source: Source) -> StudyConfig:
+    """The options that a run was started with, as far as this version still has them; else the defaults."""
+    stored = options_of(source.run)
+    known = {name: value for name, value in stored.items() if name in study.config.model_fields}
+    config: StudyConfig
+    try:
+        config = study.config.create(**known)
+    except (UserError, ValidationError):
+        config = study.config.create()
+    return config
