@@ -35,7 +35,6 @@ __all__ = [
     "clustered_logistic",
     "components",
     "concat_estimates",
-    "concat_estimates",
     "difference_interval",
     "dose_response",
     "effective_size",

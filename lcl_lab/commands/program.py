@@ -107,7 +107,7 @@ class Program(Generic[C]):
             case UnknownOptionError():
                 wrong = str(error.token.keyword)
                 return UserError(f"unknown option {wrong}; {nearest(wrong, options)}")
-            case UnusedCliTokensError():
+            case UnusedCliTokensError() if error.unused_tokens:
                 return UserError(f"unexpected argument {error.unused_tokens[0]!r}; see --help")
             case MissingArgumentError() if error.argument is not None:
                 return UserError(f"{error.argument.name}: expects a value")

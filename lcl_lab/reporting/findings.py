@@ -90,7 +90,7 @@ class Table:
     in_order: bool = False
 
     @classmethod
-    def from_rows(cls, caption: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> Table:
+    def from_rows(cls, caption: str, rows: Sequence[Mapping[str, Any]], /, **options: Any) -> Table:
         """A table of rows that are mappings from column to value."""
         return cls(caption, pd.DataFrame(list(rows)), **options)
 

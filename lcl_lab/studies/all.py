@@ -22,10 +22,10 @@ from pydantic import Field
 from rich.console import Console
 
 from lcl_lab import models, reporting, store
-from lcl_lab.studies.study_registry import find_studies
 from lcl_lab.studies.runner import command_of, run_study
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
+from lcl_lab.studies.study_registry import find_studies
 
 __all__ = ["AllConfig", "run_all"]
 

@@ -183,7 +183,7 @@ def pairwise_comparisons(
     )
     template = (
         "{metric}: {holm} of {tests} differences remain after Holm's correction, {bh} after Benjamini and Hochberg's, "
-        "{p} without any."
+        "{raw} without any."
     )
     counts = {
         name: int((adjusted[column] < 0.05).sum()) for name, column in (("holm", "holm"), ("bh", "bh"), ("raw", "p"))

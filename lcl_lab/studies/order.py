@@ -1,81 +1,79 @@
-"""Does the order of the shots matter, beside which shots were drawn?
+"""Does the order of the shots matter, compared with which shots were drawn?
 
-Question   How much does an answer change when the same support is shown in another order, against how much it
+Question   How much does an answer change when the same support is shown in another order, compared with how much it
            changes with another support?
-Source     Lu et al., "Fantastically ordered prompts", arXiv 2104.08786; the paper fixes one order and never says
-           how much hangs on it.
-Design     Every query is asked after several orders of one support, and after several supports of the same pair.
-           Orders are balanced, as those of all supports are (every two shots are one of each concept), and, apart,
-           of any kind. Variances are within queries, so what makes a query hard does not count.
+Source     Lu et al., "Fantastically ordered prompts", arXiv 2104.08786; the paper fixes one order and does not report
+           how much depends on it.
+Design     Every query is evaluated with several orders of one support, and with several supports of the same pair.
+           Orders are balanced, as those of all supports are (every two shots are one of each concept), and, as a
+           separate condition, unrestricted. Variances are within queries, so the difficulty of a query does not count.
 Command    python -m lcl_lab.studies.order
 Time       under a minute on two cores
-Expect     much of what another support changes is its order alone, and an unbalanced order changes more.
+Expect     much of the change due to another support is due to its order alone, and an unbalanced order changes more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lcl_lab.cli import run_program
-from lcl_lab.studies._options import EpisodeConfig
-from lcl_lab.studies._study import Presets, Study
+from lcl_lab import analysis, concepts, episodes, evaluation, figures, reporting
+from lcl_lab.studies import comparisons
+from lcl_lab.studies.study import Study
+from lcl_lab.studies.study_config import EpisodeConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lcl_lab.analysis import OrderAndDraw
+    from lcl_lab.analysis import Estimate, OrderAndDraw
     from lcl_lab.episodes import Episode
-    from lcl_lab.studies._findings import Findings
-    from lcl_lab.studies._plan import Plan, Value
+    from lcl_lab.evaluation import Design, Value
+    from lcl_lab.reporting import Findings, Statement
 
 __all__ = ["STUDY", "Order"]
 
-RIGHT, MARGIN = "accuracy", "margin (nats a token)"
+ACCURACY, MARGIN = "accuracy", "margin (nats per token)"
 ORDER, ANY, DRAW = "balanced order", "any order", "draw"
+_METHOD = "variance within queries, jackknife over concept pairs"
 
 
 class Order(EpisodeConfig):
-    """How many orders of a support, and how many supports."""
+    """The numbers of orders and of supports."""
+
+    PRESETS = {
+        "default": {},
+        "tiny": {"queries": 40, "data": "isekai-mini", "shots": 4, "repeats": 3},
+        "paper": {"queries": 2000, "shots": 16, "repeats": 12},
+    }
 
     model: tuple[str, ...] = Field(
-        ("mini/2-way", "mini/mix"), min_length=1, max_length=8, description="names as in every study"
+        ("mini/2-way", "mini/mix"), min_length=1, max_length=8, description="models, named as in every study"
     )
-    shots: int = Field(8, ge=2, description="support images in all, half of each concept")
-    repeats: int = Field(4, ge=2, description="orders of one support, and as many supports")
+    shots: int = Field(8, ge=2, description="support images in total, half of each concept")
+    repeats: int = Field(4, ge=2, description="number of orders of one support, and number of supports")
 
 
-PRESETS: Presets = {
-    "default": {},
-    "tiny": {"queries": 40, "data": "isekai-mini", "shots": 4, "repeats": 3},
-    "paper": {"queries": 2000, "shots": 16, "repeats": 12},
-}
+def _design(config: Order) -> Design:
+    dataset = concepts.load_dataset(config.data)
+    episodes.check_shots(dataset, config.shots, config.queries_per_support)
 
+    def draw(vary: str, number: int, query: int) -> Episode:
+        episode = episodes.draw_episode(dataset, config.seed, query, config.shots, config.queries_per_support)
+        return episodes.redraw(episode, number) if vary == DRAW else episodes.reorder(episode, number, vary == ORDER)
 
-def _plan(config: Order) -> Plan:
-    from lcl_lab.concepts import load_dataset
-    from lcl_lab.episodes import check_shots, draw_episode, redraw, reorder
-    from lcl_lab.studies._plan import of_episodes
-
-    concepts = load_dataset(config.data)
-    check_shots(concepts, config.shots, config.queries_per_support)
-
-    def under(vary: str, number: int, query: int) -> Episode:
-        drawn = draw_episode(concepts, config.seed, query, config.shots, config.queries_per_support)
-        return redraw(drawn, number) if vary == DRAW else reorder(drawn, number, vary == ORDER)
-
-    # What was drawn first, in the order in which it was drawn, is number 0 of all.
-    others = [(vary, number) for vary in (ORDER, ANY, DRAW) for number in range(1, config.repeats)]
-    varied = [(ORDER, 0), *others]
-    conditions: list[tuple[dict[str, Value], Callable[[int], Episode]]] = [
-        ({"shots": config.shots, "vary": vary, "number": number}, partial(under, vary, number))
+    # Number 0, the support as drawn first, is the same for all three and is evaluated once.
+    varied = [(ORDER, 0), *((vary, number) for vary in (ORDER, ANY, DRAW) for number in range(1, config.repeats))]
+    conditions: list[tuple[Mapping[str, Value], Callable[[int], Episode]]] = [
+        ({"shots": config.shots, "vary": vary, "number": number}, partial(draw, vary, number))
         for vary, number in varied
     ]
-    return of_episodes(
-        concepts,
+    return evaluation.episode_design(
+        dataset,
         config.queries,
         conditions,
         config.queries_per_support,
@@ -84,71 +82,136 @@ def _plan(config: Order) -> Plan:
     )
 
 
-def _find(config: Order, records: pd.DataFrame) -> Findings:
-    import pandas as pd
+@dataclass(frozen=True)
+class _Deviations:
+    """Standard deviations of one outcome of one model.
 
-    from lcl_lab.figures import dot_figure
-    from lcl_lab.studies._compare import asked_models
-    from lcl_lab.studies._findings import Findings, Section, Table, interval
+    Attributes:
+        outcome: `ACCURACY` or `MARGIN`.
+        balanced: over balanced orders of one support.
+        any: over unrestricted orders of one support.
+        draw: over supports.
+        share: variance over balanced orders divided by variance over supports; None if neither varies.
+    """
 
-    rows, said = [], []
-    for model in asked_models(records, config.model):
-        own = records[records["model"] == model]
-        for outcome, values in _outcomes(own).items():
-            found, other = (_against(own.assign(value=values), vary) for vary in (ORDER, ANY))
-            said.append(_told(model, outcome, found, other))
-            for source, *numbers in (
-                (ORDER, found.order, found.order_low, found.order_high),
-                (ANY, other.order, other.order_low, other.order_high),
-                (DRAW, found.draw, found.draw_low, found.draw_high),
-            ):
-                estimates = dict(zip(("estimate", "low", "high"), numbers, strict=True))
-                rows.append({"model": model, "outcome": outcome, "source": source, **estimates})
-    frame = pd.DataFrame(rows)
+    outcome: str
+    balanced: Estimate
+    any: Estimate
+    draw: Estimate
+    share: Estimate | None
+
+    @property
+    def by_source(self) -> Mapping[str, Estimate]:
+        return {ORDER: self.balanced, ANY: self.any, DRAW: self.draw}
+
+
+def _analyse(config: Order, records: pd.DataFrame) -> Findings:
+    deviations = [
+        _deviations(rows.assign(value=values), model, metric, outcome)
+        for model, metric, rows in comparisons.per_model_and_metric(records, config.model)
+        for outcome, values in _outcomes(rows, metric)
+    ]
     title = f"Order against draw at {config.shots} shots on {config.data}"
-    chart = dot_figure(frame, "source", title, "Standard deviation", domain=None, panel="outcome", width=320)
-    text = [interval(e, lo, hi) for e, lo, hi in frame[["estimate", "low", "high"]].to_numpy().tolist()]
-    wide = frame.assign(text=text).pivot(index=["model", "outcome"], columns="source", values="text").reset_index()
-    caption = "Standard deviation of a query's outcome, with its 95 % interval over concept pairs"
-    return Findings(title, [Section("Order and draw", said, chart, tables=[Table(caption, wide)])])
+    table = reporting.Table.from_rows(
+        "Standard deviation of a query's outcome, with 95 % intervals over concept pairs",
+        [_row(estimate) for deviation in deviations for estimate in deviation.by_source.values()],
+        across="source",
+        rows=("model", "metric", "outcome"),
+        estimand="standard deviation",
+        method=_METHOD,
+        decimals=3,
+    )
+    chart = figures.dot_figure(
+        table.frame, "source", title, "Standard deviation", domain=None, panel="outcome", width=320
+    )
+    statements = [_statement(deviation) for deviation in deviations]
+    return reporting.Findings(title, [reporting.Section("Order and draw", statements, chart, tables=[table])])
 
 
-def _outcomes(own: pd.DataFrame) -> dict[str, pd.Series]:
-    """Whether an answer is right, and by how much the true name is more likely, where a model tells."""
-    if own["correct_candidate"].isna().any():
-        return {RIGHT: own["correct_open"].astype(float)}
-    margin = own["loglik_true"] / own["tokens_true"] - own["loglik_other"] / own["tokens_other"]
-    return {RIGHT: own["correct_candidate"].astype(float), MARGIN: margin}
+def _outcomes(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Series]]:
+    """Whether an answer is correct, and for candidates by how much the true name is more likely."""
+    yield ACCURACY, rows[analysis.METRICS[metric]].astype(float)
+    if metric == "candidate":
+        yield MARGIN, rows["loglik_true"] / rows["tokens_true"] - rows["loglik_other"] / rows["tokens_other"]
 
 
-def _against(own: pd.DataFrame, vary: str) -> OrderAndDraw:
+def _deviations(rows: pd.DataFrame, model: str, metric: str, outcome: str) -> _Deviations:
+    balanced, unrestricted = (_order_and_draw(rows, vary) for vary in (ORDER, ANY))
+
+    def estimate(
+        value: float, low: float, high: float, estimand: str = "standard deviation", **condition: str
+    ) -> Estimate:
+        return analysis.Estimate(
+            value=value,
+            low=low,
+            high=high,
+            n=balanced.n,
+            clusters=balanced.clusters,
+            estimand=estimand,
+            metric=metric,
+            model=model,
+            condition={"outcome": outcome, **condition},
+            method=_METHOD,
+        )
+
+    share = estimate(balanced.share, balanced.share_low, balanced.share_high, "share of variance due to balanced order")
+    return _Deviations(
+        outcome,
+        balanced=estimate(balanced.order, balanced.order_low, balanced.order_high, source=ORDER),
+        any=estimate(unrestricted.order, unrestricted.order_low, unrestricted.order_high, source=ANY),
+        draw=estimate(balanced.draw, balanced.draw_low, balanced.draw_high, source=DRAW),
+        share=None if math.isnan(share.value) else share,
+    )
+
+
+def _order_and_draw(rows: pd.DataFrame, vary: str) -> OrderAndDraw:
     """Orders of one kind against draws."""
-    from lcl_lab.analysis import order_and_draw
-
-    wide = own.pivot(index=["pair", "query_id"], columns=["vary", "number"], values="value")
+    wide = rows.pivot(index=["pair", "query_id"], columns=["vary", "number"], values="value")
     first = wide[ORDER][0]
     orders, draws = (wide[kind].assign(first=first) for kind in (vary, DRAW))
-    return order_and_draw(orders.to_numpy(), draws.to_numpy(), wide.index.get_level_values("pair").to_numpy())
+    pairs = wide.index.get_level_values("pair").to_numpy()
+    return analysis.order_and_draw(orders.to_numpy(), draws.to_numpy(), pairs)
 
 
-def _told(model: str, outcome: str, found: OrderAndDraw, other: OrderAndDraw) -> str:
-    from lcl_lab.studies._findings import interval
+def _row(estimate: Estimate) -> dict[str, object]:
+    return {
+        "model": estimate.model,
+        "metric": estimate.metric,
+        **estimate.condition,
+        "estimate": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+        "clusters": estimate.clusters,
+    }
 
-    told = (
-        f"**{model}**, {outcome}: standard deviation {interval(found.order, found.order_low, found.order_high)} over "
-        f"balanced orders of one support, {interval(other.order, other.order_low, other.order_high)} over any, "
-        f"{interval(found.draw, found.draw_low, found.draw_high)} over supports"
+
+def _statement(deviations: _Deviations) -> Statement:
+    template = (
+        "{model}, {metric}, {outcome}: standard deviation {balanced} over balanced orders of one support, {any} over "
+        "any, {draw} over supports"
     )
-    if found.share == found.share:
-        share = interval(found.share, found.share_low, found.share_high, places=2)
-        told += f"; a balanced order alone makes {share} of the variance over supports"
-    if outcome == RIGHT:
-        shares = (2 * value**2 for value in (found.order, other.order, found.draw))
-        told += "; two of them disagree on {:.1%}, {:.1%} and {:.1%} of queries".format(*shares)
-    return f"{told}."
+    values: dict[str, object] = {
+        "outcome": deviations.outcome,
+        "balanced": deviations.balanced,
+        "any": deviations.any,
+        "draw": deviations.draw,
+    }
+    if deviations.share is not None:
+        template += "; balanced order alone accounts for {share:2} of the variance over supports"
+        values["share"] = deviations.share
+    if deviations.outcome == ACCURACY:
+        template += (
+            "; two of them disagree on {balanced_disagree:.1%}, {any_disagree:.1%} and {draw_disagree:.1%} of queries"
+        )
+        # Two independent 0/1 outcomes with variance v differ with probability 2v.
+        values |= {f"{name}_disagree": 2 * getattr(deviations, name).value ** 2 for name in ("balanced", "any", "draw")}
+    return reporting.Statement(f"{template}.", values, deviations.balanced.metric, deviations.balanced.model)
 
 
-STUDY = Study("order", __doc__ or "", Order, PRESETS, _plan, _find, reference=False)
+STUDY = Study("order", _design, _analyse, Order, __doc__ or "", reference=False)
 
 if __name__ == "__main__":
-    run_program(STUDY.main)
+    from lcl_lab.commands import study_program
+
+    study_program(STUDY).main()

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from lcl_lab import concepts, episodes, evaluation, models, reporting, store
 from lcl_lab.errors import UserError
-from lcl_lab.studies.study_registry import find_study
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
+from lcl_lab.studies.study_registry import find_study
 
 if TYPE_CHECKING:
     import pandas as pd
