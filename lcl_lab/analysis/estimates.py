@@ -59,6 +59,7 @@ class Comparison(Estimate):
         losses: queries right under A and wrong under B.
     """
 
+    p_value: float = float("nan")
     signed: bool = True
     a: Mapping[str, Any]
     b: Mapping[str, Any]

@@ -130,14 +130,9 @@ class Section:
     @property
     def metrics(self) -> set[str]:
         """The metrics that the section has data for."""
-        panels = {panel.metric for panel in self.figure.panels if panel.metric} if self.is_chart else set()
+        panels = set(self.figure.metrics) if isinstance(self.figure, Figure) else set()
         named = {statement.metric for statement in self.statements if statement.metric}
         return set(panels | named).union(*(table.metrics for table in self.tables))
-
-    @property
-    def is_chart(self) -> bool:
-        """Whether the figure is a chart, not a picture."""
-        return isinstance(self.figure, Figure)
 
     def for_metric(self, metric: str) -> Section | None:
         """What belongs to one metric or to none; None where nothing is left."""

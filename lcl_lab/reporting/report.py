@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Part", "findings_markdown", "findings_page", "write_collection", "write_report"]
 
 _FIGURE = re.compile(r"(\.\./\.\./\w+/[\w-]+/)?[\w-]+\.png")
+_METHOD = ("Question", "Source", "Design")
+_NAME_WIDTH = 11
 _STYLE = """
 body { font: 16px/1.5 Helvetica, Arial, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; font-size: 14px; margin: 1rem 0; display: block; overflow-x: auto }
@@ -145,10 +147,17 @@ def _write(folder: Path, title: str, lines: Sequence[str]) -> None:
 
 
 def _method(doc: str) -> Iterator[str]:
-    """The lines Question, Source and Design of a study's docstring."""
-    parts = re.findall(r"^(Question|Source|Design) +(.*(?:\n +.*)*)", dedent(doc), flags=re.MULTILINE)
-    for name, text in parts:
-        yield from (f"**{name}.** {' '.join(text.split())}", "")
+    """The entries Question, Source and Design of a study's docstring, whose first 11 columns hold their names."""
+    entries: list[tuple[str, list[str]]] = []
+    for line in dedent(doc).splitlines():
+        name, text = line[:_NAME_WIDTH].strip(), line[_NAME_WIDTH:].strip()
+        if name:
+            entries.append((name, [text]))
+        elif entries and text:
+            entries[-1][1].append(text)
+    for name, lines in entries:
+        if name in _METHOD:
+            yield from (f"**{name}.** {' '.join(lines)}", "")
 
 
 def _origin(provenance: Provenance) -> Iterator[str]:

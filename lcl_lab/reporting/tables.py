@@ -54,7 +54,7 @@ def _long(table: Table, interval: Callable[..., str]) -> pd.DataFrame:
     low, high = table.interval
     text = table.frame.copy()
     if {"estimate", low, high} <= set(text.columns):
-        text.insert(text.columns.get_loc("estimate"), table.estimand or "value", _intervals(table, interval))
+        text.insert(list(text.columns).index("estimate"), table.estimand or "value", _intervals(table, interval))
         text = text.drop(columns=["estimate", low, high])
     for column in text.columns:
         formatter = _formatter(str(column), text[column])

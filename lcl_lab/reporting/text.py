@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from string import Formatter
 from typing import Any
@@ -69,7 +70,7 @@ class _EstimateFormatter(Formatter):
         if not isinstance(value, Estimate):
             return str(format(value, format_spec)) if format_spec else format_value(value)
         if format_spec == "p":
-            if value.p_value is None:
+            if value.p_value is None or math.isnan(value.p_value):
                 raise ValueError(f"the {value.estimand} has no p-value")
             return format_p(value.p_value)
         if format_spec == "value":

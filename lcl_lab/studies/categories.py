@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lcl_lab.evaluation import Design
-    from lcl_lab.reporting import Claim, Findings, Statement
+    from lcl_lab.reporting import Claim, Findings, Statement, Table
 
 __all__ = ["STUDY", "Categories"]
 
@@ -94,22 +94,7 @@ def _analyse(config: Categories, records: pd.DataFrame) -> Findings:
                 "Category by category",
                 [_extremes(config, shown[shown["metric"] == metric], metric) for metric in metrics],
                 figures.dot_figure(shown, "category", title, guide=0.5, width=width),
-                tables=[
-                    reporting.Table(
-                        f"Accuracy ({metric}) by category, with 95 % intervals over support draws",
-                        estimates[estimates["metric"] == metric]
-                        .assign(order=lambda rows, metric=metric: rows["category"].map(_ranks(shown, metric)))
-                        .sort_values("order", kind="stable")
-                        .drop(columns="order"),
-                        across="model",
-                        rows=("category",),
-                        metric=metric,
-                        estimand="accuracy",
-                        method=_DRAWS,
-                        in_order=True,
-                    )
-                    for metric in metrics
-                ],
+                tables=[_table(estimates, shown, metric) for metric in metrics],
             ),
         ],
         list(_claims(config, records)),
@@ -128,9 +113,21 @@ def _hardest_last(config: Categories, estimates: pd.DataFrame) -> pd.DataFrame:
     return analysis.concat_estimates(ordered)
 
 
-def _ranks(shown: pd.DataFrame, metric: str) -> dict[str, int]:
-    categories = shown[shown["metric"] == metric]["category"]
-    return {category: rank for rank, category in enumerate(dict.fromkeys(categories))}
+def _table(estimates: pd.DataFrame, shown: pd.DataFrame, metric: str) -> Table:
+    """The accuracies of one metric, in the order of the figure."""
+    order = list(dict.fromkeys(shown[shown["metric"] == metric]["category"]))
+    rows = estimates[estimates["metric"] == metric]
+    ranks = rows["category"].map({category: rank for rank, category in enumerate(order)})
+    return reporting.Table(
+        f"Accuracy ({metric}) by category, with 95 % intervals over support draws",
+        rows.loc[ranks.sort_values(kind="stable").index],
+        across="model",
+        rows=("category",),
+        metric=metric,
+        estimand="accuracy",
+        method=_DRAWS,
+        in_order=True,
+    )
 
 
 def _leads(config: Categories, named: pd.DataFrame, metric: str) -> Iterator[Statement]:
