@@ -70,5 +70,5 @@ class Comparison(Estimate):
 
 
 def concat_estimates(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Frames of estimates below one another, with a new index; empty without frames."""
+    """Frames of estimates, or of records, below one another with a new index; empty without frames."""
     return pd.concat(list(frames), ignore_index=True) if frames else pd.DataFrame()

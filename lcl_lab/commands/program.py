@@ -38,12 +38,14 @@ class Program(Generic[C]):
         config: the class of its options.
         run: does the work and prints the result.
         doc: the description in its help.
+        takes_file: whether `--config` names a YAML file with options; a command that has a file of its own needs none.
     """
 
     name: str
     config: type[C]
     run: Callable[[C], object]
     doc: str
+    takes_file: bool = True
 
     def main(self, arguments: Sequence[str] | None = None) -> NoReturn:
         """Parse the arguments of the process, run, and exit: 0, 2 for a mistake of the user, 130 when interrupted."""
@@ -98,7 +100,9 @@ class Program(Generic[C]):
         if len(self.config.PRESETS) > 1:
             text = f"one of {', '.join(self.config.PRESETS)} (default: default)"
             parameters.append(_parameter("preset", str, text, typed))
-        return [*parameters, _parameter("config", Path, _FROM_FILE, typed)]
+        if self.takes_file:
+            parameters.append(_parameter("config", Path, _FROM_FILE, typed))
+        return parameters
 
     def _user_error(self, error: CycloptsError) -> UserError:
         names = [parameter.name for parameter in self._parameters(typed=False)]

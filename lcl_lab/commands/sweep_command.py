@@ -37,7 +37,7 @@ class SweepArguments(SweepOptions):
 
 def sweep_program(name: str = "python -m lcl_lab.sweep") -> Program[SweepArguments]:
     """The command that runs a sweep and prints its folder."""
-    return Program(name, SweepArguments, _run, _DOC)
+    return Program(name, SweepArguments, _run, _DOC, takes_file=False)
 
 
 def _run(arguments: SweepArguments) -> None:

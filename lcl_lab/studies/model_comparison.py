@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import pandas as pd
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from lcl_lab import analysis, concepts, episodes, evaluation, models, reporting, store
-from lcl_lab.analysis.estimates import Comparison
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.studies.comparisons import change
 from lcl_lab.studies.runner import StudyResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lcl_lab.analysis import Comparison
 
 __all__ = ["ModelComparison", "compare"]
 
@@ -75,7 +77,7 @@ def compare(
     if metric not in reporting.MAIN_METRICS:
         raise UserError(f"unknown metric; {nearest(metric, reporting.MAIN_METRICS)}", option="metric", value=metric)
     if isinstance(a, StudyResult) and isinstance(b, StudyResult):
-        both = pd.concat([_single_model(a, "a"), _single_model(b, "b")], ignore_index=True)
+        both = analysis.concat_estimates([_single_model(a, "a"), _single_model(b, "b")])
         sides = ["A", "B"]
         names = {side: both.loc[both["model"] == side, "name"].iloc[0] for side in sides}
         return _compare(both, metric, sides, seed, names)
@@ -107,7 +109,7 @@ def _compare(
     a, b = sides
     difference = change(filled, metric, {"model": a}, {"model": b}, seed, on=("seed", "query_id", *varying))
     if names:
-        difference = Comparison(**{**vars(difference), "a": {"model": names[a]}, "b": {"model": names[b]}})
+        difference = replace(difference, a={"model": names[a]}, b={"model": names[b]})
     return ModelComparison(difference, rows)
 
 
