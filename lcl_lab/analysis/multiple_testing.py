@@ -11,11 +11,11 @@ from statsmodels.stats.multitest import multipletests
 __all__ = ["adjust"]
 
 
-def adjust(p_values: Sequence[float]) -> pd.DataFrame:
+def adjust(p_values: Sequence[float | None]) -> pd.DataFrame:
     """Adjust the p-values of a family of tests.
 
     Args:
-        p_values: one per test; nan for a test that could not be made, which stays nan and does not count.
+        p_values: one per test; nan or None for a test that could not be made, which becomes nan and does not count.
 
     Returns:
         One row per test, in order, with the columns ``p``; ``holm``, which controls the probability of any false

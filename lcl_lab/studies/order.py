@@ -89,20 +89,21 @@ class _Deviations:
     Attributes:
         outcome: `ACCURACY` or `MARGIN`.
         balanced: over balanced orders of one support.
-        any: over unrestricted orders of one support.
+        unrestricted: over unrestricted orders of one support.
         draw: over supports.
-        share: variance over balanced orders divided by variance over supports; None if neither varies.
+        share: variance over balanced orders divided by variance over supports; None if there is no interval for it,
+            because nothing varies, or only the queries of one pair do.
     """
 
     outcome: str
     balanced: Estimate
-    any: Estimate
+    unrestricted: Estimate
     draw: Estimate
     share: Estimate | None
 
     @property
     def by_source(self) -> Mapping[str, Estimate]:
-        return {ORDER: self.balanced, ANY: self.any, DRAW: self.draw}
+        return {ORDER: self.balanced, ANY: self.unrestricted, DRAW: self.draw}
 
 
 def _analyse(config: Order, records: pd.DataFrame) -> Findings:
@@ -158,9 +159,9 @@ def _deviations(rows: pd.DataFrame, model: str, metric: str, outcome: str) -> _D
     return _Deviations(
         outcome,
         balanced=estimate(balanced.order, balanced.order_low, balanced.order_high, source=ORDER),
-        any=estimate(unrestricted.order, unrestricted.order_low, unrestricted.order_high, source=ANY),
+        unrestricted=estimate(unrestricted.order, unrestricted.order_low, unrestricted.order_high, source=ANY),
         draw=estimate(balanced.draw, balanced.draw_low, balanced.draw_high, source=DRAW),
-        share=None if math.isnan(share.value) else share,
+        share=share if math.isfinite(share.low) and math.isfinite(share.high) else None,
     )
 
 
@@ -188,13 +189,13 @@ def _row(estimate: Estimate) -> dict[str, object]:
 
 def _statement(deviations: _Deviations) -> Statement:
     template = (
-        "{model}, {metric}, {outcome}: standard deviation {balanced} over balanced orders of one support, {any} over "
-        "any, {draw} over supports"
+        "{model}, {metric}, {outcome}: standard deviation {balanced} over balanced orders of one support, "
+        "{unrestricted} over any, {draw} over supports"
     )
     values: dict[str, object] = {
         "outcome": deviations.outcome,
         "balanced": deviations.balanced,
-        "any": deviations.any,
+        "unrestricted": deviations.unrestricted,
         "draw": deviations.draw,
     }
     if deviations.share is not None:
@@ -202,10 +203,14 @@ def _statement(deviations: _Deviations) -> Statement:
         values["share"] = deviations.share
     if deviations.outcome == ACCURACY:
         template += (
-            "; two of them disagree on {balanced_disagree:.1%}, {any_disagree:.1%} and {draw_disagree:.1%} of queries"
+            "; two of them disagree on {balanced_disagree:.1%}, {unrestricted_disagree:.1%} and {draw_disagree:.1%} "
+            "of queries"
         )
         # Two independent 0/1 outcomes with variance v differ with probability 2v.
-        values |= {f"{name}_disagree": 2 * getattr(deviations, name).value ** 2 for name in ("balanced", "any", "draw")}
+        values |= {
+            f"{name}_disagree": 2 * getattr(deviations, name).value ** 2
+            for name in ("balanced", "unrestricted", "draw")
+        }
     return reporting.Statement(f"{template}.", values, deviations.balanced.metric, deviations.balanced.model)
 
 

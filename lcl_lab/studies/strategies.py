@@ -134,8 +134,8 @@ def _pairwise(config: Strategies, records: pd.DataFrame) -> Section:
 def _seeds(config: Strategies, records: pd.DataFrame) -> Iterator[Statement]:
     """Variance between checkpoints that differ only in their training seed, according to their cards."""
     template = (
-        "`{strategy}` over {seeds} seeds at {shots} shots, {metric}: mean {mean} for new seeds and new concept pairs; "
-        "between seeds sd {between_seeds:.3f}, between concept pairs sd {between_pairs:.3f}."
+        "`{strategy}` over {seeds} seeds at {shots} shots, {metric}: mean {mean}, an interval for new seeds and new "
+        "concept pairs; between seeds sd {between_seeds:.3f}, between concept pairs sd {between_pairs:.3f}."
     )
     for strategy, checkpoints in _by_strategy(config, records).items():
         rows = records[records["model"].isin(checkpoints)]
