@@ -146,5 +146,7 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
             return f"takes at most {context['max_length']} values"
         case "literal_error":
             return f"must be one of {context['expected']}"
+        case "value_error":
+            return message
         case _:
             return f"{message[0].lower()}{message[1:]}"

@@ -65,7 +65,7 @@ class PowerConfig(Config):
     @model_validator(mode="after")
     def _both_conditions(self) -> PowerConfig:
         if self.run is not None and not (self.a and self.b):
-            raise ValueError("--run needs two of its conditions, as --a and --b, such as --a model=mini/2-way")
+            raise ValueError("run needs two of its conditions as a and b, such as model=mini/2-way")
         return self
 
 

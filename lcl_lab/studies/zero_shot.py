@@ -67,7 +67,7 @@ class ZeroShot(EpisodeConfig):
     def _all_of_vqa(self) -> ZeroShot:
         given = [self.vqa_questions, self.vqa_annotations, self.vqa_images]
         if any(given) and not all(given):
-            raise ValueError("VQAv2 needs --vqa-questions, --vqa-annotations and --vqa-images")
+            raise ValueError("VQAv2 needs vqa_questions, vqa_annotations and vqa_images")
         return self
 
 

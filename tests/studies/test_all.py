@@ -1,4 +1,4 @@
-"""Every study in tiny mode, by the program that runs them all, and what their reports and records must be."""
+"""Every study in tiny mode, run by one call, and the properties of their reports and records."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from PIL import Image
 from lcl_lab.episodes import is_correct_open
 from lcl_lab.errors import UserError
 from lcl_lab.store import read_run, runs
-from lcl_lab.studies.all import main, studies
+from lcl_lab.studies import find_studies, run_all
 from lcl_lab.studies.arithmetic import RULES
 
-NAMES = [study.name for study in studies()]
+NAMES = [study.name for study in find_studies()]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of all studies in tiny mode."""
     folder = tmp_path_factory.mktemp("results")
-    main(["--preset", "tiny", "--results", str(folder)])
+    run_all(preset="tiny", results=folder)
     return folder
 
 
@@ -62,7 +62,7 @@ def test_a_study_says_at_its_top_what_it_is(name: str) -> None:
 def test_it_writes_a_report_with_figures_that_show_something(study: str, results: Path) -> None:
     folder = run_of(results, study)
     report = (folder / "report.md").read_text(encoding="utf-8")
-    assert f"python -m lcl_lab.studies.{study} --preset tiny" in report
+    assert f"python -m lcl_lab.studies.{study} --" in report
     assert "**Question.**" in report
     assert "| ---" in report
     pictures = re.findall(r"!\[[^]]*\]\(([^)]*)\)", report)
@@ -91,20 +91,20 @@ def test_one_report_sets_the_papers_claims_beside_ours(results: Path) -> None:
     head = report.split("## ")[0]
     for source in ("Figure 7", "Figure 8", "Table 2", "Tables 1, 2", "Table 3"):
         assert f"| {source} |" in head
-    verdicts = re.findall(r"\| (holds|does not hold|cannot tell) \|", head)
+    verdicts = re.findall(r"\| (holds|does not hold|inconclusive) \|", head)
     assert len(verdicts) >= 8
     for study in NAMES:
         assert f"python -m lcl_lab.studies.{study} " in report
     for model in ("base", "2-way", "2-way-random", "2-way-weight", "mix", "in-context"):
-        assert f"**mini/{model}**, link score" in report
+        assert f"**mini/{model}**, candidate: link score" in report
     manifest = json.loads((run_of(results, "all") / "manifest.json").read_text())
     assert len(manifest["provenance"]["config"]["runs"]) == len(NAMES)
 
 
 def test_what_is_finished_is_not_run_again(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")}
-    main(["--preset", "tiny", "--results", str(results)])
-    assert capsys.readouterr().out.count("finished before") == len(NAMES)
+    run_all(preset="tiny", results=results, verbose=True)
+    assert capsys.readouterr().out.count("already finished") == len(NAMES)
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")} == before
 
 
@@ -194,20 +194,21 @@ def test_dialogues_are_chosen_by_the_rule(records: pd.DataFrame, results: Path) 
     assert all(int(query) == patterns[patterns == patterns[int(query)]].index.min() for query in firsts)
 
 
-def test_one_model_can_be_put_to_all_questions(tmp_path: Path) -> None:
-    main(["--preset", "tiny", "--model", "mini/prototype", "--results", str(tmp_path)])
+def test_one_model_can_be_evaluated_in_all_studies(tmp_path: Path) -> None:
+    run_all(preset="tiny", model="mini/prototype", results=tmp_path)
     assert "mini/prototype" in (run_of(tmp_path, "all") / "report.md").read_text(encoding="utf-8")
 
 
 @of(
-    ("arguments", "told"),
+    ("options", "message"),
     [
-        (["--model", *["mini/base"] * 9], "--model .*at most 8"),
-        (["--seed", "-1"], "--seed -1: input should be greater than or equal to 0"),
-        (["--preset", "tiny", "--queries", "x"], "--queries x"),
+        ({"model": ["mini/base"] * 9}, "model .*at most 8"),
+        ({"seed": -1}, "seed -1: must be at least 0"),
+        ({"preset": "tiny", "queries": "x"}, "queries x: must be an integer"),
+        ({"query": 1}, "query: unknown option; did you mean 'queries'"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_run(arguments: list[str], told: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=told):
-        main([*arguments, "--results", str(tmp_path / "results")])
+def test_wrong_options_are_reported_before_anything_runs(options: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        run_all(results=tmp_path / "results", **options)
     assert not (tmp_path / "results").exists()

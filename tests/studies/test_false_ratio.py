@@ -15,12 +15,11 @@ from lcl_lab.models.checkpoint import shipped_folder
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import STUDY
 
-TINY = ["--preset", "tiny", "--model", "mini/2-way"]
 
 
-def study(results: Path, *arguments: str) -> pd.DataFrame:
+def study(results: Path, **options: object) -> pd.DataFrame:
     """The records of the study's newest run."""
-    STUDY.main([*TINY, "--results", str(results), *arguments])
+    STUDY.run(preset="tiny", model="mini/2-way", results=results, **options)
     newest = runs(results)[0]
     assert newest.finished
     return connect(results).execute("SELECT * FROM records WHERE run = ?", [newest.run]).df()
@@ -29,13 +28,13 @@ def study(results: Path, *arguments: str) -> pd.DataFrame:
 def test_it_writes_a_report_with_its_figure_and_prints_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study(tmp_path)
+    study(tmp_path, verbose=True)
     folder = Path(capsys.readouterr().out.strip().splitlines()[-1])
     assert folder == runs(tmp_path)[0].path
     report = (folder / "report.md").read_text()
     assert "mini/2-way" in report
     assert "mini/prototype" in report
-    assert "python -m lcl_lab.studies.false_ratio --preset tiny" in report
+    assert "python -m lcl_lab.studies.false_ratio --model mini/2-way --queries 12" in report
     for picture in re.findall(r"!\[[^]]*\]\(([^)]*)\)", report):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     assert "<script src=" not in (folder / "figure.html").read_text()
@@ -52,14 +51,14 @@ def test_records_hold_exactly_the_false_labels_of_their_condition(tmp_path: Path
 
 def test_the_same_seed_gives_the_same_records_for_any_batch_size(tmp_path: Path) -> None:
     one, *others = (
-        study(tmp_path / size, "--batch-size", size, "--queries", "30", "--shots", "8") for size in ("1", "7", "64")
+        study(tmp_path / str(size), batch_size=size, queries=30, shots=8) for size in (1, 7, 64)
     )
     for other in others:
         assert same_records(one, other, tolerance=1e-4) is None
 
 
 def test_another_seed_gives_other_episodes(tmp_path: Path) -> None:
-    zero, one = study(tmp_path / "0"), study(tmp_path / "1", "--seed", "1")
+    zero, one = study(tmp_path / "0"), study(tmp_path / "1", seed=1)
     assert set(zero["episode_id"]).isdisjoint(one["episode_id"])
 
 
@@ -67,18 +66,18 @@ def test_a_finished_run_is_not_run_again_and_fresh_keeps_it(tmp_path: Path, caps
     study(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
     capsys.readouterr()
-    study(tmp_path)
-    assert "nothing to do" in capsys.readouterr().out
+    study(tmp_path, verbose=True)
+    assert "already finished" in capsys.readouterr().out
     changed = {path for path, at in before.items() if path.stat().st_mtime_ns != at}
     assert not {path for path in changed if path.suffix != ".lock"}
-    study(tmp_path, "--fresh")
+    study(tmp_path, fresh=True)
     assert len(runs(tmp_path)) == 2
 
 
 def test_yaml_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
     config = tmp_path / "x.yaml"
     config.write_text("preset: tiny\nratios: [0, 1]\nqueries: 5\n")
-    STUDY.main(["--model", "mini/2-way", "--config", str(config), "--results", str(tmp_path), "--queries", "6"])
+    STUDY.run(model="mini/2-way", file=config, results=tmp_path, queries=6)
     (run,) = runs(tmp_path)
     assert run.config["ratios"] == [0.0, 1.0]
     assert run.config["queries"] == 6
@@ -95,8 +94,7 @@ def test_provenance_is_enough_to_repeat_the_run(tmp_path: Path) -> None:
 
 
 def test_the_reference_can_be_asked_for_like_any_model_and_twice_is_once(tmp_path: Path) -> None:
-    tiny = ["--preset", "tiny", "--queries", "4", "--results", str(tmp_path)]
-    STUDY.main([*tiny, "--model", "mini/prototype", "--model", "mini/prototype"])
+    STUDY.run(preset="tiny", queries=4, results=tmp_path, model=["mini/prototype", "mini/prototype"])
     assert connect(tmp_path).sql("SELECT DISTINCT model FROM records").fetchall() == [("mini/prototype",)]
 
 
@@ -124,15 +122,15 @@ MISTAKES = {
     "unknown model": (["--model", "mini/2way"], "--model mini/2way: unknown model", "did you mean 'mini/2-way'?"),
     "unknown dataset": (["--data", "world100"], "--data world100: unknown dataset", "did you mean 'world-100'?"),
     "odd shots": (["--shots", "5"], "--shots 5", "such as 6"),
-    "no shots": (["--shots", "0"], "--shots 0", "greater than or equal to 2"),
+    "no shots": (["--shots", "0"], "--shots 0", "must be at least 2"),
     "too many shots": (["--shots", "200"], "--shots 200", "64 images"),
-    "ratio above one": (["--ratios", "0", "1.5"], "--ratios 1.5", "less than or equal to 1"),
-    "negative ratio": (["--ratios", "-0.5"], "--ratios -0.5", "greater than or equal to 0"),
-    "not a number": (["--shots", "many"], "--shots many", "valid integer"),
+    "ratio above one": (["--ratios", "0", "1.5"], "--ratios 1.5", "must be at most 1"),
+    "negative ratio": (["--ratios", "-0.5"], "--ratios -0.5", "must be at least 0"),
+    "not a number": (["--shots", "many"], "--shots many", "must be an integer"),
     "unknown option": (["--shot-count", "4"], "unknown option --shot-count", "--shots"),
-    "misspelt key": (["--config", misspelt_yaml], "unknown key 'shot'", "did you mean 'shots'?"),
+    "misspelt key": (["--config", misspelt_yaml], "x.yaml: shot: unknown option", "did you mean 'shots'?"),
     "missing config": (["--config", "no.yaml"], "--config no.yaml", "No such file"),
-    "two of a name": (["--model", "a=mini/base", "a=mini/2-way"], "two models are called a", "NAME=PATH"),
+    "two of a name": (["--model", "a=mini/base", "a=mini/2-way"], "two models are named a", "NAME=PATH"),
     "corrupt checkpoint": (["--model", broken_model], "model.safetensors is damaged", ""),
     "unwritable results": (["--results", a_file], "cannot create", "file"),
 }
@@ -156,12 +154,11 @@ def test_a_mistake_is_one_clear_line_and_exit_code_2(mistake: str, tmp_path: Pat
 def test_help_imports_no_torch() -> None:
     program = """
 import sys
+from lcl_lab.commands import study_program
 from lcl_lab.studies.false_ratio import STUDY
-try:
-    STUDY.main(["--help"])
-except SystemExit:
-    heavy = {"torch", "transformers", "pandas", "altair", "ray"} & set(sys.modules)
-    assert not heavy, heavy
+study_program(STUDY)(["--help"])
+heavy = {"torch", "transformers", "pandas", "altair", "ray", "numpy"} & set(sys.modules)
+assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
@@ -169,10 +166,8 @@ except SystemExit:
 def test_models_in_folders_are_asked_and_what_is_no_model_is_one_line(untrained: Path, tmp_path: Path) -> None:
     """A trained embedded model and a prototype lie in folders like any other checkpoint."""
     for model in (untrained, shipped_folder() / "prototype"):
-        STUDY.main(
-            ["--preset", "tiny", "--queries", "2", "--model", str(model), "--results", str(tmp_path / "results")]
-        )
+        STUDY.run(preset="tiny", queries=2, model=str(model), results=tmp_path / "results")
     wrong = Path(shutil.copytree(untrained, tmp_path / "wrong"))
     (wrong / "config.json").write_text('{"model_type": "no-such"}')
     with pytest.raises(UserError, match=r"cannot load .*wrong"):
-        STUDY.main(["--preset", "tiny", "--model", str(wrong), "--results", str(tmp_path / "results")])
+        STUDY.run(preset="tiny", model=str(wrong), results=tmp_path / "results")

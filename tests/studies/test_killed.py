@@ -15,20 +15,19 @@ from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import STUDY
 
 
-def arguments(results: Path) -> list[str]:
-    design = ["--queries", "60", "--shots", "4", "--ratios", "0", "1"]
-    return ["--model", "mini/2-way", *design, "--results", str(results)]
+def run(results: Path) -> None:
+    STUDY.run(model="mini/2-way", queries=60, shots=4, ratios=(0, 1), results=results)
 
 
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
-    ["lcl_lab.studies._run", "lcl_lab.models.transformers_model", "lcl_lab.models.mini.prototype"]
+    ["lcl_lab.studies.runner", "lcl_lab.models.transformers_model", "lcl_lab.models.mini.prototype"]
 )
 
 
 def start(results: Path) -> BaseProcess:
-    process = SERVER.Process(target=STUDY.main, args=(arguments(results),))
+    process = SERVER.Process(target=run, args=(results,))
     process.start()
     return process
 

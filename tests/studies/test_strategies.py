@@ -16,9 +16,11 @@ def test_checkpoints_of_one_strategy_are_told_apart_by_seed(tmp_path: Path) -> N
         card = json.loads((folder / CARD).read_text())
         (folder / CARD).write_text(json.dumps({**card, "strategy": "2-way", "seed": seed}))
         models.append(str(folder))
-    arguments = ["--preset", "tiny", "--shots", "4", "--queries", "60", "--model", *models, "mini/base"]
-    outcome = STUDY.run([*arguments, "--results", str(tmp_path / "results")])
-    (section,) = (s for s in outcome.findings.sections if s.heading.startswith("Between seeds"))
-    assert len(section.sentences) == 2
-    assert all(sentence.startswith("`2-way` over 2 seeds at 4 shots, ") for sentence in section.sentences)
-    assert all("between seeds sd" in s and "between concept pairs sd" in s for s in section.sentences)
+    result = STUDY.run(
+        preset="tiny", shots=4, queries=60, model=[*models, "mini/base"], results=tmp_path / "results"
+    )
+    (section,) = (s for s in result.findings.sections if s.heading.startswith("Between training seeds"))
+    assert [statement.metric for statement in section.statements] == ["candidate", "open-ended"]
+    for statement in section.statements:
+        assert statement.text.startswith("`2-way` over 2 seeds at 4 shots, ")
+        assert statement.estimates[0].estimand

@@ -12,11 +12,11 @@ from lcl_lab.errors import UserError
 from lcl_lab.store import read_run, runs
 from lcl_lab.studies.zero_shot import STUDY
 
-TINY = ["--preset", "tiny", "--queries", "4", "--questions", "0"]
+TINY = {"preset": "tiny", "queries": 4, "questions": 0}
 
 
 @pytest.fixture
-def vqa(tmp_path: Path) -> list[str]:
+def vqa(tmp_path: Path) -> dict[str, Path]:
     """Twelve questions about three images, four annotators of ten for the usual answer."""
     for number in range(3):
         Image.new("RGB", (64, 64), (80 * number, 0, 0)).save(tmp_path / f"COCO_val2014_{number:012}.jpg")
@@ -25,11 +25,10 @@ def vqa(tmp_path: Path) -> list[str]:
     answered = [{"question_id": k, "image_id": k % 3, "answers": answers} for k in range(12)]
     (tmp_path / "q.json").write_text(json.dumps({"data_subtype": "val2014", "questions": asked}))
     (tmp_path / "a.json").write_text(json.dumps({"annotations": answered}))
-    files = ["--vqa-questions", "q.json", "--vqa-annotations", "a.json", "--vqa-images", "."]
-    return [str(tmp_path / word) if not word.startswith("--") else word for word in files]
+    return {"vqa_questions": tmp_path / "q.json", "vqa_annotations": tmp_path / "a.json", "vqa_images": tmp_path}
 
 
-def test_vqav2_is_asked_and_graded_as_its_organisers_do(vqa: list[str], tmp_path: Path) -> None:
+def test_vqav2_is_asked_and_graded_as_its_organisers_do(vqa: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "reddish.py").write_text(
         "from lcl_lab.models import Answer\n"
         "class Reddish:\n"
@@ -41,8 +40,8 @@ def test_vqav2_is_asked_and_graded_as_its_organisers_do(vqa: list[str], tmp_path
         "def load():\n"
         "    return Reddish()\n"
     )
-    models = ["--model", "mini/base", str(tmp_path / "reddish.py")]
-    outcome = STUDY.run([*TINY, *models, *vqa, "--results", str(tmp_path / "results")])
+    models = ["mini/base", str(tmp_path / "reddish.py")]
+    outcome = STUDY.run(**TINY, model=models, **vqa, results=tmp_path / "results")
     records = read_run(outcome.path)
     asked = records[(records["task"] == "VQAv2") & (records["model"] != "mini/base")]
     assert len(asked) == 12
@@ -52,11 +51,11 @@ def test_vqav2_is_asked_and_graded_as_its_organisers_do(vqa: list[str], tmp_path
     assert "VQAv2" in (outcome.path / "report.md").read_text()
 
 
-def test_what_is_missing_is_told_before_anything_is_loaded(vqa: list[str], tmp_path: Path) -> None:
-    results = ["--results", str(tmp_path / "results")]
-    with pytest.raises(UserError, match="VQAv2 needs --vqa-questions, --vqa-annotations"):
-        STUDY.run([*TINY, *vqa[:2], *results])
+def test_what_is_missing_is_told_before_anything_is_loaded(vqa: dict[str, Path], tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    with pytest.raises(UserError, match="VQAv2 needs vqa_questions, vqa_annotations"):
+        STUDY.run(**TINY, vqa_questions=vqa["vqa_questions"], results=results)
     (tmp_path / "COCO_val2014_000000000001.jpg").unlink()
     with pytest.raises(UserError, match=r"no image .*000000000001\.jpg"):
-        STUDY.run([*TINY, *vqa, *results])
-    assert not runs(tmp_path / "results")
+        STUDY.run(**TINY, **vqa, results=results)
+    assert not runs(results)
