@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
-from math import prod
 
 import numpy as np
 
-__all__ = ["COLOURS", "FACTORS", "Appearance", "count_appearances", "description_words", "random_appearance"]
+__all__ = ["COLOURS", "FACTORS", "Appearance", "description_words", "random_appearance"]
 
 COLOURS = {
     "red": (214, 40, 40),
@@ -113,12 +112,6 @@ def description_words() -> list[str]:
     """All words that `Appearance.describe` can use, sorted."""
     values = {word for choices in FACTORS.values() for value in choices for word in value.split()}
     return sorted(values | {_plural(part) for part in FACTORS["part"]} | {"a", "and", "with"})
-
-
-def count_appearances() -> int:
-    """The number of distinct appearances."""
-    n = len(COLOURS)
-    return prod(len(values) for values in FACTORS.values()) // n**2 * n * (n - 1)
 
 
 def _plural(noun: str) -> str:

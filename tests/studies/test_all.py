@@ -208,7 +208,9 @@ def test_one_model_can_be_evaluated_in_all_studies(tmp_path: Path) -> None:
         ({"query": 1}, "query: unknown option; did you mean 'queries'"),
     ],
 )
-def test_wrong_options_are_reported_before_anything_runs(options: dict[str, object], message: str, tmp_path: Path) -> None:
+def test_wrong_options_are_reported_before_anything_runs(
+    options: dict[str, object], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=message):
         run_all(results=tmp_path / "results", **options)
     assert not (tmp_path / "results").exists()

@@ -16,7 +16,6 @@ from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import STUDY
 
 
-
 def study(results: Path, **options: object) -> pd.DataFrame:
     """The records of the study's newest run."""
     STUDY.run(preset="tiny", model="mini/2-way", results=results, **options)
@@ -50,9 +49,7 @@ def test_records_hold_exactly_the_false_labels_of_their_condition(tmp_path: Path
 
 
 def test_the_same_seed_gives_the_same_records_for_any_batch_size(tmp_path: Path) -> None:
-    one, *others = (
-        study(tmp_path / str(size), batch_size=size, queries=30, shots=8) for size in (1, 7, 64)
-    )
+    one, *others = (study(tmp_path / str(size), batch_size=size, queries=30, shots=8) for size in (1, 7, 64))
     for other in others:
         assert same_records(one, other, tolerance=1e-4) is None
 

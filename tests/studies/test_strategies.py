@@ -16,9 +16,7 @@ def test_checkpoints_of_one_strategy_are_told_apart_by_seed(tmp_path: Path) -> N
         card = json.loads((folder / CARD).read_text())
         (folder / CARD).write_text(json.dumps({**card, "strategy": "2-way", "seed": seed}))
         models.append(str(folder))
-    result = STUDY.run(
-        preset="tiny", shots=4, queries=60, model=[*models, "mini/base"], results=tmp_path / "results"
-    )
+    result = STUDY.run(preset="tiny", shots=4, queries=60, model=[*models, "mini/base"], results=tmp_path / "results")
     (section,) = (s for s in result.findings.sections if s.heading.startswith("Between training seeds"))
     assert [statement.metric for statement in section.statements] == ["candidate", "open-ended"]
     for statement in section.statements:
