@@ -1,0 +1,132 @@
+"""Results folders for the dashboard, what users and strangers do to such folders, and what a page shows."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from lcl_lab.store import Run, runs
+from lcl_lab.studies import find_studies
+from tests.store.factories import provenance, record
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "dashboards" / "shipped"
+STUDIES = [study.name for study in find_studies()]
+PAGES = ["", *STUDIES, "episodes", "compare", "sweeps", "provenance"]
+HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) :material/home: **b** $a$ {c}"
+
+
+def copy_shipped(folder: Path, *studies: str) -> Path:
+    """A results folder with the shipped runs of some studies."""
+    for study in studies:
+        shutil.copytree(SHIPPED / study, folder / study)
+    return folder
+
+
+def open_page(page: str = "", /, **query: str) -> AppTest:
+    """A page as its address opens it."""
+    app = AppTest.from_file(str(ROOT / "dashboards" / "app.py"), default_timeout=60)
+    app._page_hash = calc_hash(page) if page else ""
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def page_text(app: AppTest) -> str:
+    """All text of a page except charts and tables."""
+    parts: list[str] = []
+    for kind in ("title", "subheader", "caption", "text", "info", "warning", "error", "success", "markdown", "html"):
+        parts += [str(element.proto.body) for element in app.get(kind)]
+    return re.sub(r"\\(.)", r"\1", "\n".join(parts))
+
+
+def statements(app: AppTest) -> list[tuple[str, str]]:
+    """The metric and the text of each statement on a page; the metric is empty where there is none."""
+    bodies = "".join(str(element.proto.body) for element in app.get("html"))
+    items = re.findall(r'<li data-metric="([^"]*)">(.*?)</li>', bodies)
+    return [(metric, html.unescape(re.sub(r"<[^>]+>", "", text))) for metric, text in items]
+
+
+def chart_specs(app: AppTest) -> list[dict[str, Any]]:
+    """The Vega-Lite specifications of a page's charts, without their data."""
+    return [json.loads(element.proto.spec) for element in app.get("vega_lite_chart")]
+
+
+def chart_rows(app: AppTest) -> list[dict[str, Any]]:
+    """All rows of data of a page's charts."""
+    datasets = [dataset for element in app.get("vega_lite_chart") for dataset in element.proto.datasets]
+    frames = [convert_arrow_bytes_to_pandas_df(dataset.data.data) for dataset in datasets]
+    return [row for frame in frames for row in frame.to_dict(orient="records")]
+
+
+def charted_metrics(app: AppTest) -> set[str]:
+    """The metrics of the estimates in a page's charts."""
+    return {row["metric"] for row in chart_rows(app) if isinstance(row.get("metric"), str)}
+
+
+def tables(app: AppTest) -> list[pd.DataFrame]:
+    """The tables of numbers on a page."""
+    return [element.value for element in app.dataframe]
+
+
+def write_hostile_run(results: Path) -> Run:
+    """A finished false-label run whose model, names, answers and images are whatever a stranger wrote."""
+    model = {"name": HOSTILE, "fingerprint": "0"}
+    config = {"data": model, "shots": 4, "models": [model], "seed": 0, "ratios": [0.0, 1.0], "queries": 20}
+    with Run.open(results, "false_ratio", config) as run:
+        for ratio in (0.0, 1.0):
+            answers = [
+                replace(
+                    record(query, "c", "false_ratio"),
+                    model=HOSTILE,
+                    seed=0,
+                    pair=f"{query % 10}",
+                    condition={"shots": 4, "false_ratio": ratio},
+                    answer=HOSTILE,
+                    true_name=HOSTILE,
+                    query_image="folder:/etc:passwd:0",
+                    correct_candidate=ratio == 0,
+                )
+                for query in range(20)
+            ]
+            run.commit(f"ratio={ratio}", answers)
+        run.finish(provenance())
+    return run
+
+
+def repeat_run(results: Path, **config: Any) -> None:
+    """The one run of a results folder once more, newer, and with another configuration."""
+    (run,) = runs(results)
+    other = run.path.with_name(f"20301231-000000-{run.path.name[-8:]}")
+    shutil.copytree(run.path, other)
+    file = other / "config.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["config"] |= config
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def rewrite_records(results: Path, replacement: str) -> None:
+    """Change the records of every run: `replacement` is the list in SQL's `SELECT * REPLACE (…)`."""
+    for run in runs(results):
+        file, changed = run.path / "records.parquet", run.path / "changed"
+        with duckdb.connect() as connection:
+            connection.execute(
+                f"COPY (SELECT * REPLACE ({replacement}) FROM read_parquet('{file}')) TO '{changed}' (FORMAT parquet)"
+            )
+        changed.rename(file)
+
+
+def newest_run(results: Path, study: str) -> str:
+    """The name of the newest run of a study."""
+    return next(run.run for run in runs(results) if run.study == study)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+from lcl_lab.dashboard.escape import escape_markdown
+from tests.dashboard.factories import statements
+
+
+def page() -> None:
+    from lcl_lab.dashboard.escape import show_statements
+    from lcl_lab.reporting import Statement
+
+    hostile = "<script>x</script> ![i](http://evil.example/x.png) [l](http://evil.example) a_b_c"
+    show_statements([Statement("{model}, {metric}: {text}", {"text": hostile}, "candidate", "mini/2-way")])
+
+
+def test_only_bold_text_of_a_statement_is_markup() -> None:
+    app = AppTest.from_function(page).run()
+    body = app.get("html")[0].proto.body
+    assert body.startswith('<ul><li data-metric="candidate"><strong>mini/2-way</strong>, candidate: &lt;script&gt;')
+    assert "<a" not in body and "<img" not in body
+    assert statements(app)[0][1].endswith("[l](http://evil.example) a_b_c")
+
+
+def test_markdown_is_escaped() -> None:
+    assert escape_markdown("**b** [l](x)") == r"\*\*b\*\* \[l\]\(x\)"
