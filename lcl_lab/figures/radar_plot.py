@@ -57,7 +57,8 @@ def _lines(rows: pd.DataFrame, category: str, angles: dict[str, float], models: 
     """One closed line with points per model."""
     closed = []
     for model, shown in rows.groupby("model", sort=False):
-        points = [(angles[name], value) for name, value in zip(shown[category], shown["estimate"], strict=True)]
+        # Rows of another metric may come in another order; a line must go around the spokes.
+        points = sorted((angles[name], value) for name, value in zip(shown[category], shown["estimate"], strict=True))
         closed.append(_closed(points).assign(model=model))
     color, shape = color_and_shape(models, "Model")
     base = alt.Chart(pd.concat(closed)).encode(x=_X, y=_Y, color=color)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lcl_lab.errors import UserError
@@ -25,6 +26,17 @@ def test_each_metric_has_its_panel_with_only_its_estimates() -> None:
     alone = radar_figure(rows[rows["metric"] == "open-ended"], "category", "Any title")
     of_metric, single = (f.for_metric("open-ended").chart().to_dict()["datasets"] for f in (figure, alone))
     assert of_metric == single
+
+
+def test_lines_go_around_the_spokes_whatever_the_order_of_the_rows() -> None:
+    rows = estimates("category", CATEGORIES)
+    last = rows["metric"] == "open-ended"
+    shuffled = pd.concat([rows[~last], rows[last][::-1]])
+    charts = (
+        radar_figure(frame, "category", "").for_metric("open-ended").chart().to_dict() for frame in (rows, shuffled)
+    )
+    straight, reverse = ([data for data in chart["datasets"].values() if "model" in data[0]][0] for chart in charts)
+    assert sorted(map(str, straight)) == sorted(map(str, reverse))
 
 
 def test_nothing_to_draw_is_an_error() -> None:
