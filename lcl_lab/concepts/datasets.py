@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lcl_lab.concepts.dataset import Concept, ImageRef, Pair
 
-__all__ = ["DATASETS", "DOWNLOADS", "READERS", "load_dataset", "register_dataset"]
+__all__ = ["DATASETS", "DOWNLOADS", "READERS", "load_dataset", "register_dataset", "registered_datasets"]
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
     "world-100": lambda: concepts.world_100(),
@@ -75,6 +75,11 @@ def load_dataset(name: str | Dataset) -> Dataset:
         dataset = find_maker("data", "dataset", name, DOWNLOADS, also)()
     check_dataset(dataset, "data", name)
     return _DatasetOfFile(dataset, file_fingerprint(name)) if is_file(name) else dataset
+
+
+def registered_datasets() -> dict[str, Dataset]:
+    """The datasets that were registered in this process, by name."""
+    return dict(_registered)
 
 
 def register_dataset(dataset: Dataset, name: str | None = None) -> Dataset:

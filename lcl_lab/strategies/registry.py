@@ -12,7 +12,7 @@ from lcl_lab.plugins import find_maker, is_file
 from lcl_lab.strategies import named
 from lcl_lab.strategies.strategy import Stage, Strategy
 
-__all__ = ["available_strategies", "find_strategy", "register_strategy"]
+__all__ = ["available_strategies", "find_strategy", "register_strategy", "registered_strategies"]
 
 _registered: dict[str, Strategy] = {}
 
@@ -43,7 +43,7 @@ def find_strategy(name: str | Strategy, also: Sequence[str] = ()) -> Strategy:
 def register_strategy(strategy: Strategy) -> Strategy:
     """Make a strategy available under its name, to `train_model` and everything else that trains.
 
-    The registration lasts as long as the process; workers of a sweep do not see it, so give those a Python file.
+    The registration lasts as long as the process. A sweep that is started from it passes it on to its workers.
 
     Args:
         strategy: the strategy; one that was registered under the same name before is replaced.
@@ -62,6 +62,11 @@ def register_strategy(strategy: Strategy) -> Strategy:
     if name not in _built_in():
         _registered[name] = strategy
     return strategy
+
+
+def registered_strategies() -> dict[str, Strategy]:
+    """The strategies that were registered in this process, by name."""
+    return dict(_registered)
 
 
 @cache

@@ -18,6 +18,7 @@ from ray.util.queue import Empty, Queue
 
 from lcl_lab.errors import UserError
 from lcl_lab.sweeps.monitor import Note, TuneMonitor
+from lcl_lab.sweeps.registrations import Registrations
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.sweep_config import Logger, Stopping, SweepConfig
 from lcl_lab.sweeps.sweep_paths import SweepPaths
@@ -45,19 +46,25 @@ def run_trials(
     Raises:
         OSError: Ray cannot write its files.
     """
+    registrations = Registrations()
     if client.is_connected():
-        _run_on_head(config, trials, paths, storage, note)
+        _run_on_head(config, trials, paths, storage, registrations, note)
     else:
-        _tune(config, trials, paths, storage, note)
+        _tune(config, trials, paths, storage, registrations, note)
 
 
 def _run_on_head(
-    config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None, note: Note
+    config: SweepConfig,
+    trials: Sequence[Trial],
+    paths: SweepPaths,
+    storage: Storage | None,
+    registrations: Registrations,
+    note: Note,
 ) -> None:
     """Run Ray Tune on the cluster's head, since a client of `ray://` cannot, and forward its notes to here."""
     notes = Queue(actor_options={"num_cpus": 0, "resources": _HEAD})
     remote: Any = ray.remote(_tune).options(num_cpus=0, resources=_HEAD, max_retries=0)
-    running = remote.remote(config, trials, paths, storage, lambda *event: notes.put(event))
+    running = remote.remote(config, trials, paths, storage, registrations, lambda *event: notes.put(event))
     ended = False
     while not ended or not notes.empty():
         ended = bool(ray.wait([running], timeout=0)[0])
@@ -68,7 +75,14 @@ def _run_on_head(
     ray.get(running)
 
 
-def _tune(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None, note: Note) -> None:
+def _tune(
+    config: SweepConfig,
+    trials: Sequence[Trial],
+    paths: SweepPaths,
+    storage: Storage | None,
+    registrations: Registrations,
+    note: Note,
+) -> None:
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # keeps relative paths valid
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # not every report has an accuracy
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
@@ -76,6 +90,7 @@ def _tune(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, stora
     by_name = {trial.name: trial for trial in trials}
 
     def trainable(parameters: dict[str, Any]) -> None:
+        registrations.restore()
         trial = by_name[parameters["trial"]["name"]]
         if storage:
             run_stored_trial(trial, storage, _report)
