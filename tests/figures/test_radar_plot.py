@@ -35,7 +35,7 @@ def test_lines_go_around_the_spokes_whatever_the_order_of_the_rows() -> None:
     charts = (
         radar_figure(frame, "category", "").for_metric("open-ended").chart().to_dict() for frame in (rows, shuffled)
     )
-    straight, reverse = ([data for data in chart["datasets"].values() if "model" in data[0]][0] for chart in charts)
+    straight, reverse = (next(data for data in chart["datasets"].values() if "model" in data[0]) for chart in charts)
     assert sorted(map(str, straight)) == sorted(map(str, reverse))
 
 
