@@ -16,6 +16,7 @@ from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from lcl_lab.analysis import METRICS
 from lcl_lab.store import Run, runs
 from lcl_lab.studies import find_studies
 from tests.store.factories import provenance, record
@@ -67,12 +68,12 @@ def chart_rows(app: AppTest) -> list[dict[str, Any]]:
     """All rows of data of a page's charts."""
     datasets = [dataset for element in app.get("vega_lite_chart") for dataset in element.proto.datasets]
     frames = [convert_arrow_bytes_to_pandas_df(dataset.data.data) for dataset in datasets]
-    return [row for frame in frames for row in frame.to_dict(orient="records")]
+    return [{str(name): value for name, value in row.items()} for frame in frames for row in frame.to_dict("records")]
 
 
 def charted_metrics(app: AppTest) -> set[str]:
-    """The metrics of the estimates in a page's charts."""
-    return {row["metric"] for row in chart_rows(app) if isinstance(row.get("metric"), str)}
+    """The metrics of the estimates in a page's charts; published ones name theirs differently."""
+    return {row["metric"] for row in chart_rows(app) if row.get("metric") in METRICS}
 
 
 def tables(app: AppTest) -> list[pd.DataFrame]:
@@ -88,9 +89,8 @@ def write_hostile_run(results: Path) -> Run:
         for ratio in (0.0, 1.0):
             answers = [
                 replace(
-                    record(query, "c", "false_ratio"),
+                    record(query, 0, "false_ratio"),
                     model=HOSTILE,
-                    seed=0,
                     pair=f"{query % 10}",
                     condition={"shots": 4, "false_ratio": ratio},
                     answer=HOSTILE,

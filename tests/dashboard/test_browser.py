@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from lcl_lab.dashboard import DashboardConfig, streamlit_command
 from tests.dashboard.factories import PAGES, ROOT, STUDIES, copy_shipped, newest_run, write_hostile_run
+from tests.dashboard.test_launcher import free_port, is_healthy
 from tests.sweeps.grids import wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -59,21 +59,16 @@ class Window:
         self.page.wait_for_selector('[data-testid="stStatusWidget"]', state="detached")
 
 
-def started(results: Path) -> tuple[subprocess.Popen[bytes], str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboards/app.py", "--server.headless", "true"]
-    command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--", "--results", str(results)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def healthy() -> bool:
-        try:
-            return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200)
-        except OSError:
-            return False
-
-    wait_for(healthy, 60)
+def start(results: Path, folder: Path = ROOT) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a dashboard: in the checkout as the README does, in any other folder as `lcl dashboard` does."""
+    port = free_port()
+    if folder == ROOT:
+        command = [sys.executable, "-m", "streamlit", "run", "dashboards/app.py", "--server.headless", "true"]
+        command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--", "--results", str(results)]
+    else:
+        command = streamlit_command(DashboardConfig(results=results, port=port, headless=True))
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: is_healthy(port), 60)
     return process, f"http://127.0.0.1:{port}"
 
 
@@ -81,7 +76,7 @@ def started(results: Path) -> tuple[subprocess.Popen[bytes], str]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The address of a dashboard that shows a copy of the shipped results."""
     results = copy_shipped(tmp_path_factory.mktemp("dashboard") / "results", *STUDIES)
-    process, address = started(results)
+    process, address = start(results)
     yield address, results
     process.kill()
     process.wait()
@@ -245,7 +240,7 @@ def test_a_phone_needs_no_sideways_scrolling(name: str, window: Window) -> None:
 
 def test_hostile_records_run_nowhere(chromium: sync_api.Browser, tmp_path: Path) -> None:
     write_hostile_run(tmp_path / "results")
-    process, address = started(tmp_path / "results")
+    process, address = start(tmp_path / "results")
     try:
         context = chromium.new_context()
         shown = Window(context.new_page(), address, tmp_path / "results")
@@ -269,3 +264,15 @@ def test_hostile_records_run_nowhere(chromium: sync_api.Browser, tmp_path: Path)
         process.wait()
     assert [url for url in shown.outside if not url.startswith(("data:", "blob:"))] == []
     assert shown.dialogs == []
+
+
+def test_another_folder_has_the_same_theme(chromium: sync_api.Browser, tmp_path: Path) -> None:
+    process, address = start(tmp_path / "results", tmp_path)
+    try:
+        page = chromium.new_page()
+        page.goto(f"{address}/false_ratio")
+        tag = page.locator('[data-testid="stMultiSelect"] [data-tag]').first
+        assert tag.evaluate("tag => getComputedStyle(tag).backgroundColor") == "rgb(0, 114, 178)"
+    finally:
+        process.kill()
+        process.wait()

@@ -20,7 +20,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def healthy(port: int) -> bool:
+def is_healthy(port: int) -> bool:
     try:
         return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200)
     except OSError:
@@ -50,10 +50,10 @@ def test_the_dashboard_is_served_from_any_folder_until_it_is_stopped(stop: signa
     ]
     process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: healthy(port), 60)
+        wait_for(lambda: is_healthy(port), 60)
         process.send_signal(stop)
         process.wait(30)
-        wait_for(lambda: not healthy(port), 30)
+        wait_for(lambda: not is_healthy(port), 30)
     finally:
         process.kill()
 
