@@ -52,6 +52,11 @@ def test_no_import_changes_the_altair_theme() -> None:
     assert alt.theme.active == "default"
 
 
+def one_query() -> lcl.Design:
+    world = lcl.load_dataset("world-100")
+    return lcl.episode_design(world, 1, [({}, lambda query: lcl.draw_episode(world, query_id=query))])
+
+
 WRONG = {
     "odd shots": (lambda: lcl.draw_episode("world-100", shots=5), "shots 5: .*(4|6)"),
     "too many shots": (lambda: lcl.draw_episode("world-100", shots=200), "shots 200: .*64 images"),
@@ -73,7 +78,7 @@ WRONG = {
     "a dataset that is none": (lambda: lcl.register_dataset(object()), "dataset|data"),
     "a strategy that is none": (lambda: lcl.register_strategy(object()), "strategy"),
     "a study that is none": (lambda: lcl.register_study(object()), "study"),
-    "models": (lambda: lcl.evaluate(["mini/nobody"], lcl.episode_design(lcl.load_dataset("world-100"), 1, [({}, lambda q: lcl.draw_episode("world-100", query_id=q))])), "mini/nobody"),
+    "models": (lambda: lcl.evaluate(["mini/nobody"], one_query()), "mini/nobody"),
 }  # fmt: skip
 
 

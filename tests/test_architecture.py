@@ -30,18 +30,43 @@ LAYERS = {
     "strategies": {"concepts", "prompts"},
     "training": {"concepts", "episodes", "prompts", "models", "evaluation", "strategies", "figures", "store"},
     "studies": {
-        "concepts", "episodes", "prompts", "models", "evaluation", "store", "analysis", "figures", "reporting",
+        "concepts",
+        "episodes",
+        "prompts",
+        "models",
+        "evaluation",
+        "store",
+        "analysis",
+        "figures",
+        "reporting",
     },
     "sweeps": {"models", "strategies", "training", "studies", "store"},
     "zoo": {
-        "concepts", "episodes", "prompts", "models", "evaluation", "analysis", "reporting", "strategies", "training",
+        "concepts",
+        "episodes",
+        "prompts",
+        "models",
+        "evaluation",
+        "analysis",
+        "reporting",
+        "strategies",
+        "training",
     },
     "dashboard": {"concepts", "episodes", "store", "analysis", "figures", "reporting", "studies"},
     "commands": {"studies", "training", "models", "sweeps", "zoo", "dashboard"},
     "benchmarks": {
-        "concepts", "episodes", "prompts", "models", "evaluation", "store", "studies", "sweeps", "dashboard", "commands",
+        "concepts",
+        "episodes",
+        "prompts",
+        "models",
+        "evaluation",
+        "store",
+        "studies",
+        "sweeps",
+        "dashboard",
+        "commands",
     },
-}  # fmt: skip
+}
 
 
 def name_of(path: Path) -> str:

@@ -37,8 +37,8 @@ def _studies() -> Mapping[str, _Entry]:
 
 
 def _study_entry(study: studies.Study[Any]) -> _Entry:
-    question = study.doc.strip().splitlines()[0]
-    return _Entry(question, lambda name: commands.study_program(study, name))
+    first_line, *_ = [*study.doc.strip().splitlines(), ""]
+    return _Entry(first_line, lambda name: commands.study_program(study, name))
 
 
 def _zoo() -> Mapping[str, _Entry]:

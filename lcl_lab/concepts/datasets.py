@@ -85,7 +85,7 @@ def registered_datasets() -> dict[str, Dataset]:
 def register_dataset(dataset: Dataset, name: str | None = None) -> Dataset:
     """Make a dataset object available to `load_dataset`, and so to studies and training, under a name.
 
-    The registration lasts as long as the process; workers of a sweep do not see it, so give those a Python file.
+    The registration lasts as long as the process. A sweep that is started from it passes it on to its workers.
     Registering another dataset under the same name replaces the first one.
 
     Args:

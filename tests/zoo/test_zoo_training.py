@@ -28,7 +28,7 @@ def run(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:
 def test_the_zoo_is_trained_judged_and_not_shipped_below_its_bars(tmp_path: Path) -> None:
     done = run("train", "--out", str(tmp_path / "zoo"), "--ship", cache=tmp_path)
     assert done.returncode == 2
-    assert "error: not shipped: 2-way misses its bar: " in done.stderr
+    assert "error: not shipped: 2-way misses a release criterion: " in done.stderr
     for name in ZOO:
         card = json.loads((tmp_path / "zoo" / name / CARD).read_text())
         assert card["command"].startswith("python -m lcl_lab.train --strategy")
@@ -40,13 +40,13 @@ def test_the_zoo_is_trained_judged_and_not_shipped_below_its_bars(tmp_path: Path
     assert (tmp_path / "zoo" / "base" / "model.safetensors").stat().st_mtime_ns == written
 
 
-def test_the_readme_says_of_the_shipped_models_what_their_cards_say(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    shutil.copy(ROOT / "README.md", readme)
-    done = run("table", "--readme", str(readme), cache=tmp_path)
+def test_the_documentation_says_of_the_shipped_models_what_their_cards_say(tmp_path: Path) -> None:
+    page = tmp_path / "models.md"
+    shutil.copy(ROOT / "docs" / "models.md", page)
+    done = run("table", "--page", str(page), cache=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert readme.read_text() == (ROOT / "README.md").read_text()
-    assert all(f"| {name.removeprefix('mini/')} | candidate |" in readme.read_text() for name in shipped())
+    assert page.read_text() == (ROOT / "docs" / "models.md").read_text()
+    assert all(f"| {name.removeprefix('mini/')} | candidate |" in page.read_text() for name in shipped())
 
 
 @pytest.mark.slow
@@ -61,6 +61,6 @@ def test_seeds_differ_and_their_spread_is_told(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_one_line(tmp_path: Path) -> None:
-    done = run("table", "--readme", str(tmp_path / "none.md"), cache=tmp_path)
+    done = run("table", "--page", str(tmp_path / "none.md"), cache=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("error: --readme")
+    assert done.stderr.strip().splitlines()[-1].startswith("error: --page")
