@@ -28,7 +28,7 @@ def track(items: Iterable[Item], description: str, total: int | None = None, del
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    bar = Progress(console=Console(stderr=True))
+    bar = Progress(console=Console(stderr=True, force_jupyter=False))
     task = bar.add_task(description, total=total)
     start = time.monotonic()
     try:

@@ -246,7 +246,7 @@ def _progress_bar(disable: bool = False) -> Progress:
         MofNCompleteColumn(),
         TextColumn("prompts, left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, force_jupyter=False),
         disable=disable,
     )
 

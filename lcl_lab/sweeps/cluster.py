@@ -31,7 +31,7 @@ def connected(config: SweepConfig) -> Iterator[None]:
     Raises:
         UserError: no cluster answers, or no node has the resources of a trial.
     """
-    with Console(stderr=True).status("starting Ray …"):
+    with Console(stderr=True, force_jupyter=False).status("starting Ray …"):
         _connect(config)
     try:
         check_resources(config, [node["Resources"] for node in ray.nodes() if node["Alive"]])

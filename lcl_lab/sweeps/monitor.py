@@ -87,7 +87,7 @@ class SweepMonitor:
             name: {"status": "finished" if name in finished else "waiting"} for name in names
         }
         self._started, self._refreshed, self._finished_before = time.perf_counter(), 0.0, len(finished)
-        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+        self._live = Live(console=Console(stderr=True, force_jupyter=False), auto_refresh=False)
 
     @property
     def failed(self) -> dict[str, str]:

@@ -84,7 +84,7 @@ class TrainingLog:
         if not silent:
             write_text(file, "".join(kept))
         self._tokens, self._since = 0, time.perf_counter()
-        with Progress(*_COLUMNS, console=Console(stderr=True), disable=silent) as self._bar:
+        with Progress(*_COLUMNS, console=Console(stderr=True, force_jupyter=False), disable=silent) as self._bar:
             self._task = self._bar.add_task(self.title, total=steps, completed=first, note="")
             yield
 
