@@ -28,7 +28,9 @@ def format_interval(value: float, low: float, high: float, decimals: int = 3, si
 
 def format_narrow(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
     """Value and interval on two lines, so that five conditions fit into 80 characters."""
-    form = f"{'+' if signed else ''}.{decimals}f"
+    if signed:
+        return format_interval(value, low, high, decimals, signed).replace(" ", "\n", 1)
+    form = f".{decimals}f"
     return f"{value:{form}}\n{low:{form}}–{high:{form}}".replace("\n0.", "\n.").replace("–0.", "–.")
 
 
