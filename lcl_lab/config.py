@@ -42,8 +42,8 @@ class Config(BaseModel):
             UserError: an unknown preset or field, or a wrong value; says where it was given and the nearest valid one.
         """
         from_file = read_yaml(Path(file), option="config") if file is not None else {}
-        own = "preset" in cls.model_fields  # then it is an option like any other
-        named = "default" if own else str(from_file.pop("preset", "default"))
+        preset_is_field = "preset" in cls.model_fields  # then it is an option like any other
+        named = "default" if preset_is_field else str(from_file.pop("preset", "default"))
         if (preset or named) not in cls.PRESETS:
             hint = nearest(preset or named, cls.PRESETS)
             raise UserError(f"unknown preset; {hint}", option="preset", value=preset or named)
@@ -62,9 +62,9 @@ class Config(BaseModel):
             raise UserError(f"unknown option; {nearest(unknown[0], cls.model_fields)}", option=unknown[0])
         # A single value is as good as a list of one.
         lists = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
-        given = {k: (v,) if k in lists and isinstance(v, str | int | float) else v for k, v in values.items()}
+        wrapped = {k: (v,) if k in lists and isinstance(v, str | int | float) else v for k, v in values.items()}
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(wrapped)
         except ValidationError as error:
             raise _user_error(error) from None
 

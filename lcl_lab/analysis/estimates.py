@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from lcl_lab.analysis.paired import PairedDifference
 
 __all__ = ["Comparison", "Estimate", "concat_estimates"]
 
@@ -67,6 +70,30 @@ class Comparison(Estimate):
     value_b: float
     gains: int = 0
     losses: int = 0
+
+    @classmethod
+    def from_difference(cls, difference: PairedDifference, **fields: Any) -> Comparison:
+        """The typed form of a paired difference.
+
+        Args:
+            difference: the numbers.
+            **fields: what they are of: metric, model, condition, the sides `a` and `b`.
+        """
+        return cls(
+            value=difference.estimate,
+            low=difference.low,
+            high=difference.high,
+            n=difference.n,
+            clusters=difference.clusters,
+            estimand="change in accuracy",
+            method="paired difference, cluster bootstrap over concept pairs; McNemar's exact test over concept pairs",
+            p_value=difference.p_value,
+            value_a=difference.accuracy_a,
+            value_b=difference.accuracy_b,
+            gains=difference.gains,
+            losses=difference.losses,
+            **fields,
+        )
 
 
 def concat_estimates(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

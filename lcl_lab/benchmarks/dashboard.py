@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import streamlit as st
 from pydantic import Field
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -106,7 +107,9 @@ def time_pages(results: Path) -> Iterator[tuple[str, float]]:
     logging.disable(logging.WARNING)  # Streamlit warns that no server runs
     sys.argv = ["app.py", "--results", str(results)]
     paths = [page.path for section in find_pages().values() for page in section]
-    for number, path in enumerate(["provenance", *paths]):
+    for number, path in enumerate(["overview", *paths]):
+        st.cache_resource.clear()
+        st.cache_data.clear()
         app = AppTest.from_file(str(_SCRIPT), default_timeout=300)
         app._page_hash = "" if path == "overview" else calc_hash(path)  # selects the page as its address does
         started = time.perf_counter()

@@ -74,9 +74,9 @@ class Program(Generic[C]):
             _, bound, _ = self._app().parse_args(list(arguments), exit_on_error=False, print_error=False)
         except CycloptsError as error:
             raise self._user_error(error) from None
-        given = {name: value for name, value in bound.arguments.items() if value is not None}
-        preset = given.pop("preset", None) if len(self.config.PRESETS) > 1 else None
-        return self.config.create(preset, given.pop("config", None), **given)
+        options = {name: value for name, value in bound.arguments.items() if value is not None}
+        preset = options.pop("preset", None) if len(self.config.PRESETS) > 1 else None
+        return self.config.create(preset, options.pop("config", None), **options)
 
     def _app(self, typed: bool = False) -> App:
         """The parser. Values stay text, which the configuration checks as it checks YAML; only the help is typed."""

@@ -47,7 +47,7 @@ def _show(index: RunIndex) -> None:
         st.info(escape_markdown(f"The answers cannot be paired: {error}"))
         return
     with metric_place:
-        metric = controls.select_metric(findings.metrics)
+        metric = controls.select_metric(_by_coverage(findings))
     picked = render.show_findings(findings.for_metric(metric), "compare", [*columns, "condition"])
     render.show_export(findings.for_metric(metric), "compare")
     flips = episodes_page.link(a, {}, beside=episodes_page.source_name(b, a.run.run), answers="flipped", metric=metric)
@@ -55,6 +55,12 @@ def _show(index: RunIndex) -> None:
     if picked:
         condition = {key: value for key, value in picked.items() if key != "condition"}
         st.switch_page(episodes_page.this_page(), query_params=flips | episodes_page.link(a, condition))
+
+
+def _by_coverage(findings: Findings) -> list[str]:
+    """The metrics, first the one that compares the most conditions: some tasks have no candidates."""
+    rows = findings.sections[0].tables[0].frame["metric"].value_counts()
+    return sorted(findings.metrics, key=lambda metric: -int(rows[metric]))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the records …")

@@ -90,7 +90,7 @@ class Condition:
     Attributes:
         values: its condition columns in the records.
         queries: the number of queries.
-        item: maps a query id to its item; called anew whenever the item is needed.
+        item: maps a query id to its item; called again whenever the item is needed.
         models: the only models to evaluate under it; None means all.
     """
 

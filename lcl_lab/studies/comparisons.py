@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 BOOTSTRAP = "cluster bootstrap over concept pairs"
-_PAIRED = f"paired difference, {BOOTSTRAP}; McNemar's exact test over concept pairs"
 
 
 def evaluated_models(records: pd.DataFrame, models: Sequence[str]) -> list[str]:
@@ -104,25 +103,7 @@ def change(
     """
     rng = analysis.cell_rng(seed, (metric, *map(str, a.items()), *map(str, b.items())))
     difference = analysis.paired_difference(records, analysis.METRICS[metric], a, b, rng, on=on)
-    return analysis.Comparison(
-        value=difference.estimate,
-        low=difference.low,
-        high=difference.high,
-        n=difference.n,
-        clusters=difference.clusters,
-        estimand="change in accuracy",
-        metric=metric,
-        model=model,
-        condition=condition,
-        method=_PAIRED,
-        p_value=difference.p_value,
-        a=a,
-        b=b,
-        value_a=difference.accuracy_a,
-        value_b=difference.accuracy_b,
-        gains=difference.gains,
-        losses=difference.losses,
-    )
+    return analysis.Comparison.from_difference(difference, metric=metric, model=model, condition=condition, a=a, b=b)
 
 
 def accuracy_table(
@@ -179,7 +160,13 @@ def pairwise_comparisons(
         f"and its p-value adjusted for {len(rows)} tests"
     )
     table = reporting.Table.from_rows(
-        caption, rows, estimand="difference", method=_PAIRED, decimals=3, signed=True, metric=metric
+        caption,
+        rows,
+        estimand="difference",
+        method=tested[0][-1].method if tested else "",
+        decimals=3,
+        signed=True,
+        metric=metric,
     )
     template = (
         "{metric}: {holm} of {tests} differences remain after Holm's correction, {bh} after Benjamini and Hochberg's, "

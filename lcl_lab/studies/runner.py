@@ -109,8 +109,8 @@ def configure(study: Study[C], *, preset: str | None = None, file: str | Path | 
         UserError: an option is unknown or wrong.
     """
     if "model" in options:
-        given = options["model"] if isinstance(options["model"], list | tuple) else [options["model"]]
-        options["model"] = tuple(_model_name(model) for model in given)
+        evaluated = options["model"] if isinstance(options["model"], list | tuple) else [options["model"]]
+        options["model"] = tuple(_model_name(model) for model in evaluated)
     if "data" in options and not isinstance(options["data"], str):
         concepts.register_dataset(options["data"])
         options["data"] = options["data"].name

@@ -64,20 +64,7 @@ def _compared(
         change = analysis.paired_difference(records, column, a, b, np.random.default_rng([seed, 8]))
         low, high = sorted((sign * change.low, sign * change.high))
         verdict = "holds" if low > 0 else "does not hold" if high < 0 else "inconclusive"
-        comparison = analysis.Comparison(
-            value=change.estimate,
-            low=change.low,
-            high=change.high,
-            n=change.n,
-            clusters=change.clusters,
-            estimand="change in accuracy",
-            metric=metric,
-            p_value=change.p_value,
-            a=a,
-            b=b,
-            value_a=change.accuracy_a,
-            value_b=change.accuracy_b,
-        )
+        comparison = analysis.Comparison.from_difference(change, metric=metric, a=a, b=b)
         template = "{claim}, {metric}: {change.value_a:.3f} → {change.value_b:.3f}, {change}: {verdict}"
         values = {"claim": claim, "change": comparison, "verdict": verdict}
         yield reporting.Statement(template, values, metric, verdict=verdict)
