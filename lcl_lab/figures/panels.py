@@ -58,7 +58,7 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """Panels next to or below one another. Notebooks display it as a chart.
+    """Panels next to or below one another. Notebooks display it as SVG; `chart()` is the interactive Altair chart.
 
     Attributes:
         panels: at least one, in the order in which they are drawn.
@@ -139,11 +139,9 @@ class Figure:
             write_atomic(paths[format], self.render(format))
         return paths
 
-    def _repr_mimebundle_(self, *args: Any, **kwargs: Any) -> Any:
-        return self.chart()._repr_mimebundle_(*args, **kwargs)
-
     def _repr_html_(self) -> str:
-        return self.render("svg").decode()  # works without a network and inside another object's HTML
+        # Altair's own representation loads scripts from the network, and cannot be part of another object's HTML.
+        return self.render("svg").decode()
 
 
 def groups(rows: pd.DataFrame, column: str | None = None) -> Iterator[tuple[str | None, str | None, pd.DataFrame]]:
