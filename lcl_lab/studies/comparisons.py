@@ -36,7 +36,7 @@ BOOTSTRAP = "cluster bootstrap over concept pairs"
 
 def evaluated_models(records: pd.DataFrame, models: Sequence[str]) -> list[str]:
     """Those of `models` that have records, each once; the reference is in the records in addition."""
-    present = set(records["model"])
+    present = set(records["model"].unique())
     return [model for model in dict.fromkeys(models) if model in present]
 
 
