@@ -44,3 +44,10 @@ def test_a_metric_that_a_side_lacks_is_not_offered(results: Path) -> None:
     assert app.selectbox("metric").options == ["candidate", "open-ended"]
     app.selectbox("beside").set_value("mini/base").run()
     assert app.selectbox("metric").options == ["open-ended"]
+
+
+def test_the_metric_with_the_most_conditions_comes_first(results: Path) -> None:
+    copy_shipped(results, "zero_shot")
+    app = open_page("compare")
+    assert app.selectbox("by").options == ["open-ended", "candidate"]  # only naming has candidates
+    assert len(tables(app)[0]) == 9
