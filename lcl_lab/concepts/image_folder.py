@@ -50,7 +50,7 @@ def read_folder(path: Path) -> ImageFiles:
 
 
 def _check_names(option: str, concepts: Mapping[str, Concept]) -> None:
-    """Two concepts of one name cannot be told apart by any answer."""
+    """No answer could distinguish two concepts with the same name."""
     ids: dict[str, str] = {}
     for id, concept in concepts.items():
         first = ids.setdefault(comparable_name(concept.name), id)
