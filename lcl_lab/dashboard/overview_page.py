@@ -83,7 +83,7 @@ def _show_runs(index: RunIndex) -> None:
 
 
 def _zero_shot(index: RunIndex, models: Sequence[str]) -> list[Source]:
-    """The zero-shot answers of some models, after those of the model that they are compared with."""
+    """The zero-shot answers of the given models, after those of the model that they are compared with."""
     groups = index.groups_of("zero_shot")
     return _finished(groups[0], [groups[0].models[0], *models]) if groups else []
 

@@ -1,4 +1,4 @@
-"""The records of some models and seeds, read by SQL with only the columns that studies use."""
+"""The records of selected models and seeds, read by SQL with only the columns that studies use."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SEED_OFFSET = 1_000_000  # between the query ids of two seeds
 
 
 def connect_runs(runs: Iterable[store.RunInfo]) -> duckdb.DuckDBPyConnection:
-    """A connection with the view `records` of some runs. Every call makes a new one: pages are drawn in threads."""
+    """A connection with the view `records` of the given runs. Every call makes a new one: pages are drawn in threads."""
     return store.connect_to(list({run.run: run for run in runs}.values()))
 
 
 def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = None) -> pd.DataFrame:
-    """The records of some sources. Query and support ids of different seeds are shifted apart.
+    """The records of the given sources. Query and support ids of different seeds are shifted apart.
 
     Args:
         sources: models, seeds and their runs.

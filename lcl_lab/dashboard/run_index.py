@@ -77,7 +77,7 @@ class RunGroup:
         return list(dict.fromkeys(source.seed for source in self.sources))
 
     def select(self, models: Sequence[str], seeds: Sequence[int]) -> list[Source]:
-        """The newest sources of some models and seeds."""
+        """The newest sources of the given models and seeds."""
         return [source for source in self.sources if source.model in models and source.seed in seeds]
 
 

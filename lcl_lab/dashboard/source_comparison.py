@@ -90,21 +90,21 @@ def _differences(records: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def _difference(cell: pd.DataFrame, metric: str, condition: Mapping[str, Any]) -> dict[str, Any]:
     rng = analysis.cell_rng(0, ("compare", *condition.values()))
-    found = analysis.paired_difference(cell, analysis.METRICS[metric], _A, _B, rng)
+    difference = analysis.paired_difference(cell, analysis.METRICS[metric], _A, _B, rng)
     return {
         "metric": metric,
         "condition": format_condition(condition) or "all",
         **condition,
-        "A": found.accuracy_a,
-        "B": found.accuracy_b,
-        "estimate": found.estimate,
-        "low": found.low,
-        "high": found.high,
-        "gains": found.gains,
-        "losses": found.losses,
-        "n": found.n,
-        "clusters": found.clusters,
-        "p_value": found.p_value,
+        "A": difference.accuracy_a,
+        "B": difference.accuracy_b,
+        "estimate": difference.estimate,
+        "low": difference.low,
+        "high": difference.high,
+        "gains": difference.gains,
+        "losses": difference.losses,
+        "n": difference.n,
+        "clusters": difference.clusters,
+        "p_value": difference.p_value,
     }
 
 

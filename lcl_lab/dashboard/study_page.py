@@ -39,7 +39,7 @@ def pages() -> list[Page]:
 
 
 def study_findings(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> tuple[Findings, list[str]]:
-    """What the records of some sources say.
+    """Analyse the records of the given sources.
 
     Args:
         study: the study.
