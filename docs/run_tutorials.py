@@ -8,13 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
-import vl_convert
 from nbclient import NotebookClient
 from PIL import Image
 
 FOLDER = Path(__file__).parent / "tutorials"
 _WIDTH, _COLOURS = 720, 64
-_LARGE = 12_000  # characters of an output that is stored as it is
+_LARGE = 60_000  # characters of an output that is stored as it is
 
 
 def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
@@ -47,8 +46,6 @@ def _small(output: nbformat.NotebookNode, folder: str) -> nbformat.NotebookNode:
     data = output.get("data", {})
     if "text/plain" in data:
         data["text/plain"] = data["text/plain"].replace(f"{folder}/", "")
-    for kind in [kind for kind in data if kind.startswith("application/vnd.vegalite")]:
-        data["image/png"] = b64encode(vl_convert.vegalite_to_png(data.pop(kind))).decode()
     if "image/png" in data:
         data["image/png"] = _compress(data["image/png"])
         data.pop("text/html", None)

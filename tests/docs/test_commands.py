@@ -1,0 +1,286 @@
+"""Every command of the documentation is run, with a small preset where it is long."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from lcl_lab.concepts import ImageRef, load_dataset
+from tests.docs.pages import COMMANDS, ROOT, last_line, options_in, run_command, write_files
+from tests.hub import serve
+from tests.served import answering
+from tests.sweeps.grids import wait_for
+
+# Commands that no test of this folder runs as they are, and why.
+NOT_RUN = {
+    "pip install uv && uv run python -m lcl_lab.studies.false_ratio": "installs; its second part is run",
+    "uv run pytest": "is running",
+    "uv run mkdocs serve": "never ends; test_site builds the site",
+    "ray job submit ": "needs a cluster; tests/sweeps/test_remote_cluster.py submits it to a local one",
+    "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
+}
+STUDY = re.compile(r"(lcl study |python -m lcl_lab\.studies\.)(?!all)(?!.*--help)")
+STAND_IN = re.compile(r"llava-hf/|openai:|folder:|mine=|parrot.py|colours.py")
+
+
+def matching(pattern: str) -> list[str]:
+    found = [command for command in COMMANDS if re.search(pattern, command)]
+    assert found, f"no command matches {pattern}"
+    return found
+
+
+STUDIES = [command for command in matching(STUDY.pattern) if not STAND_IN.search(command) and command not in NOT_RUN]
+TINY = ("--preset", "tiny", "--queries", "4")
+QUICK = {"lcl study false_ratio", "lcl study shots", "lcl study qualitative"}  # tests/studies run the others as well
+
+
+def study_parameter(command: str) -> object:
+    return pytest.param(command, marks=[] if command in QUICK else [pytest.mark.slow])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the example files, in which all commands are run one after another."""
+    made = tmp_path_factory.mktemp("commands")
+    write_files(made)
+    return made
+
+
+def test_every_command_is_run_or_has_a_reason() -> None:
+    tested = (
+        STUDY.pattern, "studies.all|lcl study all", "--help", "one_sided.py", "lcl power", "lcl mine", "lcl convert",
+        "lcl train", "accelerate launch", "lcl zoo", "lcl sweep studies/tiny_grid.yaml$", "lcl_lab.benchmarks",
+        "lcl dashboard|streamlit run", "docs/make_figures.py",
+    )  # fmt: skip
+    missing = [
+        command
+        for command in COMMANDS
+        if not any(re.search(pattern, command) for pattern in tested) and not command.startswith(tuple(NOT_RUN))
+    ]
+    assert missing == []
+    unused = [reason for reason in NOT_RUN if not any(command.startswith(reason) for command in COMMANDS)]
+    assert unused == []
+
+
+@pytest.mark.parametrize("command", matching("--help"))
+def test_help_is_shown(command: str, folder: Path) -> None:
+    assert "Usage: lcl" in run_command(command, folder)
+
+
+@pytest.mark.parametrize("command", [study_parameter(command) for command in STUDIES])
+def test_studies_run(command: str, folder: Path) -> None:
+    options = TINY[2:] if "--preset" in command else TINY
+    assert Path(last_line(run_command(command, folder, *options)), "report.html").is_file()
+
+
+def test_the_first_command_runs(folder: Path) -> None:
+    command = matching("^pip install uv")[0].split(" && ")[1]
+    assert Path(last_line(run_command(command, folder, *TINY)), "report.md").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_all_studies_run_by_one_command(folder: Path) -> None:
+    (command,) = matching("^lcl study all")
+    assert Path(last_line(run_command(command, folder, "--preset", "tiny")), "report.html").is_file()
+
+
+def test_a_study_in_a_file_runs(folder: Path) -> None:
+    (command,) = matching("one_sided.py")
+    report = Path(last_line(run_command(command, folder, "--queries", "4")), "report.md").read_text(encoding="utf-8")
+    assert "python one_sided.py --queries 4" in report
+    assert "| mini/2-way | candidate |" in report
+
+
+@pytest.mark.parametrize("command", matching("colours.py|parrot.py"))
+def test_studies_run_with_a_dataset_or_model_in_a_file(command: str, folder: Path) -> None:
+    out = run_command(command, folder, *TINY)
+    assert re.search("colours|parrot.py", Path(last_line(out), "report.md").read_text(encoding="utf-8"))
+
+
+def test_sample_sizes_are_printed(folder: Path) -> None:
+    (command,) = matching("lcl power")
+    assert re.search(r"1 +\d+ +\d+ +\d+", run_command(command, folder))
+
+
+def write_photos(folder: Path) -> None:
+    """`folder:photos`, as the page about datasets describes it."""
+    world = load_dataset("isekai-mini")
+    for pair in world.pairs[:2]:
+        for concept in pair:
+            (folder / "photos" / concept).mkdir(parents=True, exist_ok=True)
+            for number in range(5):
+                image = world.image(ImageRef(world.name, concept, number))
+                image.save(folder / "photos" / concept / f"{number}.png")
+
+
+def test_a_study_runs_on_a_folder_of_images(folder: Path) -> None:
+    (command,) = [
+        command for command in matching("--data folder:photos") if "study" in command and "llava" not in command
+    ]
+    write_photos(folder)
+    out = run_command(command, folder, *TINY, "--model", "mini/prototype")
+    assert Path(last_line(out), "report.md").is_file()
+
+
+def test_a_model_of_the_hub_is_evaluated(
+    folder: Path, stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tiny LLaVA under the name of the real one, on a local server with the hub's protocol."""
+    (command,) = matching("llava-hf/llava-1.5-7b-hf --data")
+    write_photos(folder)
+    with serve("llava-hf/llava-1.5-7b-hf", stock, tmp_path / "hub", monkeypatch):
+        out = run_command(command, folder, *TINY)
+    assert "llava-hf/llava-1.5-7b-hf" in Path(last_line(out), "report.md").read_text()
+
+
+def test_a_model_behind_a_server_is_evaluated(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = matching("openai:")
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
+    with answering("a cactus") as address:
+        command = command.replace("http://127.0.0.1:8000", address)
+        out = run_command(command, folder, *TINY)
+    assert "**openai:NAME**, open-ended" in Path(last_line(out), "report.md").read_text()
+
+
+def test_released_weights_are_converted(released: tuple[Path, Path], tmp_path: Path) -> None:
+    (command,) = matching("lcl convert")
+    shards, tower = released
+    (tmp_path / "LCL_2WAY_WEIGHT").symlink_to(shards)
+    run_command(command, tmp_path, "--vision-tower", str(tower))
+    assert (tmp_path / "lcl-2way-weight" / "config.json").is_file()
+
+
+@pytest.fixture(scope="module")
+def neighbours(folder: Path, stock: Path) -> Path:
+    """A tiny checkpoint under the name of the real one, and mined hard negatives."""
+    (folder / "llava-1.5-7b").symlink_to(stock)
+    (command,) = matching("lcl mine")
+    run_command(command, folder, "--images", "1")
+    return folder / "pairs.jsonl"
+
+
+@pytest.mark.slow
+def test_hard_negatives_are_mined(neighbours: Path) -> None:
+    assert len(neighbours.read_text().splitlines()) == 900
+
+
+def training_parameter(command: str) -> object:
+    return pytest.param(command, marks=[pytest.mark.slow] if re.search("--lora|odd.py", command) else [])
+
+
+@pytest.mark.parametrize("command", [training_parameter(command) for command in matching("lcl train")])
+def test_trainings_run(command: str, folder: Path, request: pytest.FixtureRequest) -> None:
+    if "--neighbours" in command:
+        request.getfixturevalue("neighbours")
+    run_command(command, folder, "--preset", "tiny", "--threads", "1")
+    assert (folder / options_in(shlex.split(command))["--out"] / "card.json").is_file()
+
+
+def test_a_trained_model_is_evaluated(folder: Path) -> None:
+    (command,) = matching("--model mine=")
+    if not (folder / "training" / "2-way").exists():
+        run_command(matching("lcl train --strategy 2-way --out")[0], folder, "--preset", "tiny", "--threads", "1")
+    out = run_command(command, folder, *TINY)
+    assert "| mine | candidate |" in Path(last_line(out), "report.md").read_text()
+
+
+@pytest.mark.slow
+def test_sharded_training_runs_where_accelerate_launches_it(folder: Path, neighbours: Path) -> None:
+    (command,) = matching("^accelerate launch")
+    words = shlex.split(command.removeprefix("accelerate launch "))
+    port = ["--main_process_port", "0", "--mixed_precision", "no"]
+    program = [sys.executable, "-m", "accelerate.commands.launch", *port, *words, "--preset", "tiny", "--threads", "1"]
+    subprocess.run(program, cwd=folder, check=True)
+    assert (folder / options_in(words)["--out"] / "card.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("command", matching("lcl zoo (train|seeds)"))
+def test_zoo_commands_run(command: str, folder: Path) -> None:
+    run_command(command, folder, "--preset", "tiny", "--threads", "1")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_sweep_runs(folder: Path) -> None:
+    (command,) = matching("lcl sweep studies/tiny_grid.yaml$")
+    out = run_command(command, folder)
+    assert len(list(Path(folder, last_line(out), "trials").glob("*.json"))) == 4
+
+
+@pytest.mark.parametrize("command", matching("lcl dashboard|streamlit run"))
+def test_the_dashboard_starts(command: str, folder: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    words = shlex.split(command.removeprefix("uv run "))
+    write_photos(folder)
+    if words[0] == "streamlit":
+        server = ["--server.headless", "true", "--server.port", port, "--server.address", "127.0.0.1"]
+        words, cwd = [sys.executable, "-m", *words[:3], *server], ROOT
+    else:
+        program = "from lcl_lab.commands import main; import sys; main(sys.argv[1:])"
+        words, cwd = [sys.executable, "-c", program, *words[1:], "--headless", "--port", port], folder
+    process = subprocess.Popen(words, cwd=cwd, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), 60)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(address: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(address, timeout=1).status == 200)
+    except OSError:
+        return False
+
+
+BENCHMARKS = {
+    "evaluator": (["--queries", "1", "--threads", "1"], r"floor[\s\S]*floor"),
+    "sweep": (["--trials", "2", "--steps", "2"], "2 workers compared to 1"),
+    "dashboard": (["--records", "1"], r"provenance +\d\.\d\d"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_benchmarks_run(name: str, tmp_path: Path) -> None:
+    options, pattern = BENCHMARKS[name]
+    (command,) = matching(f"benchmarks.{name}$")
+    words = [sys.executable, *shlex.split(command)[1:], *options]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(pattern, done.stdout)
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_study_pages_are_current() -> None:
+    """They can be drawn again; text in an SVG does not depend on the machine, unlike the digits of coordinates."""
+    figures = sorted((ROOT / "docs" / "figures").glob("*.svg"))
+    before = {figure: figure.read_text() for figure in figures}
+    (command,) = matching("docs/make_figures.py")
+    try:
+        subprocess.run([sys.executable, *shlex.split(command)[3:]], cwd=ROOT, check=True)
+        for figure in figures:
+            assert re.findall(r">([^<>]+)</text>", figure.read_text()) == re.findall(
+                r">([^<>]+)</text>", before[figure]
+            )
+    finally:
+        for figure, text in before.items():
+            figure.write_text(text)
+
+
+def texts(svg: str) -> list[str]:
+    return re.findall(r">([^<>]+)</text>", svg)
