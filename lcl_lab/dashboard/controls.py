@@ -96,7 +96,7 @@ def select_metric(metrics: Sequence[str], both: bool = False, key: str = "by") -
 
 
 def confirm_reading(sources: Sequence[Source]) -> bool:
-    """Whether to read the records of the given sources. Reading that would take longer than a page should is confirmed."""
+    """Whether to read the records of the given sources; where that takes long, the user confirms it."""
     runs = {source.run.run: source.run for source in sources}
     shares = Counter(source.run.run for source in sources)
     count = sum(run.records * shares[name] // len(run.config["models"]) for name, run in runs.items())

@@ -19,7 +19,7 @@ _SEED_OFFSET = 1_000_000  # between the query ids of two seeds
 
 
 def connect_runs(runs: Iterable[store.RunInfo]) -> duckdb.DuckDBPyConnection:
-    """A connection with the view `records` of the given runs. Every call makes a new one: pages are drawn in threads."""
+    """A connection with the view `records` of the given runs. New at every call: pages are drawn in threads."""
     return store.connect_to(list({run.run: run for run in runs}.values()))
 
 
