@@ -40,7 +40,7 @@ LAYERS = {
         "figures",
         "reporting",
     },
-    "sweeps": {"models", "strategies", "training", "studies", "store"},
+    "sweeps": {"concepts", "models", "strategies", "training", "studies", "store"},
     "zoo": {
         "concepts",
         "episodes",
