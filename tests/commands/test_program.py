@@ -70,7 +70,12 @@ def test_main_exits_with_2_for_a_mistake_and_130_when_interrupted(capsys: pytest
 def test_help_lists_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert parse("--help") is None
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for part in ("Usage: python -m example", "An example.", "number of queries (default: 10)", "ratios of false labels"):
+    for part in (
+        "Usage: python -m example",
+        "An example.",
+        "number of queries (default: 10)",
+        "ratios of false labels",
+    ):
         assert part in text
     for option in ("--queries INT", "--ratios FLOAT...", "--fresh", "--preset", "--config PATH", "folder to read"):
         assert option in text
