@@ -65,8 +65,9 @@ def _run(trial: Trial, paths: SweepPaths, report: Report) -> None:
     started = time.perf_counter()
     model = paths.model(trial.name)
     if not _is_trained(model):
+        train = training.train_model  # imports PyTorch, which takes seconds: a report says that work has begun
         report({"doing": TRAINING})
-        training.train_model(trial.training_in(model), report=lambda line: report({"doing": TRAINING, **line}))
+        train(trial.training_in(model), report=lambda line: report({"doing": TRAINING, **line}))
     runs = []
     for study, config in trial.evaluations_of(model, paths.results):
         report({"doing": study.name})
