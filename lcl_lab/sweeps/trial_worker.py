@@ -65,7 +65,8 @@ def _run(trial: Trial, paths: SweepPaths, report: Report) -> None:
     started = time.perf_counter()
     model = paths.model(trial.name)
     if not _is_trained(model):
-        train = training.train_model  # imports PyTorch, which takes seconds: a report says that work has begun
+        # Both are imported here, which takes seconds, so that the first report says that work has begun.
+        train, _ = training.train_model, training.train_strategy
         report({"doing": TRAINING})
         train(trial.training_in(model), report=lambda line: report({"doing": TRAINING, **line}))
     runs = []
