@@ -16,7 +16,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from lcl_lab.analysis.accuracies import require_columns
 from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
-from lcl_lab.errors import UserError
+from lcl_lab.errors import UserError, nearest
 
 __all__ = ["PairedDifference", "cluster_mcnemar", "difference_interval", "paired_difference", "paired_values"]
 
@@ -174,7 +174,7 @@ def _side(
         mask &= (frame[name] == value).to_numpy(dtype=bool)
     rows = frame.loc[mask, list(dict.fromkeys([column, cluster, *on]))]
     if rows.empty:
-        raise UserError(f"no record has {dict(condition)}")
+        raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")
     if rows.isna().to_numpy().any():
         raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
     indexed = rows.set_index(list(on))
@@ -183,13 +183,27 @@ def _side(
         same = frame.loc[mask].set_index(list(on)).loc[[repeated[0]]]
         differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
         hint = f"; they differ in {', '.join(differ)}" if differ else ", all identical"
-        raise UserError(f"{_describe(on, repeated[0])} has {len(same)} records under {dict(condition)}{hint}")
+        raise UserError(f"{_describe(on, repeated[0])} has {len(same)} records with {_text(condition)}{hint}")
     return indexed[[column, cluster]].sort_index()
+
+
+def _text(condition: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in condition.items()
+    )
+
+
+def _nearest_value(frame: pd.DataFrame, condition: Mapping[str, object]) -> str:
+    """A hint at the value of the first column that has no such value."""
+    for name, value in condition.items():
+        if not (frame[name] == value).any():
+            return f"; {name}: {nearest(str(value), map(str, frame[name].dropna().unique()))}"
+    return ""
 
 
 def _describe(on: Sequence[str], key: object) -> str:
     values = key if isinstance(key, tuple) else (key,)
-    return ", ".join(f"{name} {value!r}" for name, value in zip(on, values, strict=True))
+    return ", ".join(f"{name} {value}" for name, value in zip(on, values, strict=True))
 
 
 def difference_interval(

@@ -21,7 +21,7 @@ from lcl_lab.dashboard.dashboard_config import DashboardConfig
 
 __all__ = ["RunGroup", "RunIndex", "Source", "SourceState", "options_of", "read_index", "shipped_results"]
 
-_NOT_DESIGN = ("models", "seed", "dtype")
+_NOT_DESIGN = ("models", "seed", "dtype", "content")
 _PACKAGE = Path(__file__).parents[1]
 
 SourceState = tuple[str, str, int, int]

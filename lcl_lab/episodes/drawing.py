@@ -45,6 +45,8 @@ def draw_episode(
         UserError: there is no such dataset, or an argument is out of range.
     """
     data = concepts.load_dataset(dataset) if isinstance(dataset, str) else dataset
+    if not hasattr(data, "pairs"):  # a full check at every draw would be slow
+        concepts.check_dataset(data)
     check_integer("seed", seed)
     check_integer("query_id", query_id)
     check_integer("queries_per_support", queries_per_support, least=1)

@@ -14,6 +14,7 @@ import numpy as np
 from lcl_lab.episodes.arguments import check_fraction, check_integer
 from lcl_lab.episodes.episode import Episode
 from lcl_lab.errors import UserError
+from lcl_lab.type_checks import check_type
 
 __all__ = ["falsify", "falsify_at", "falsify_independently", "rename", "reorder"]
 
@@ -30,6 +31,7 @@ def falsify(episode: Episode, ratio: float) -> Episode:
     Raises:
         UserError: the ratio is out of range.
     """
+    check_type(episode, Episode, "episode")
     check_fraction("ratio", ratio)
     rng = np.random.default_rng([episode.seed, episode.support_id, _FALSE])
     ranks = rng.permutation(len(episode.support))
@@ -47,6 +49,7 @@ def falsify_at(episode: Episode, position: int) -> Episode:
     Raises:
         UserError: there is no such position.
     """
+    check_type(episode, Episode, "episode")
     if not episode.support:
         raise UserError("the support has no labels", option="position", value=position)
     check_integer("position", position, least=1, most=len(episode.support))
@@ -63,6 +66,7 @@ def falsify_independently(episode: Episode, probability: float) -> Episode:
     Raises:
         UserError: the probability is out of range.
     """
+    check_type(episode, Episode, "episode")
     check_fraction("probability", probability)
     rng = np.random.default_rng([episode.seed, episode.query_id, _INDEPENDENT])
     flips = rng.random(len(episode.support)) < probability
@@ -81,6 +85,7 @@ def reorder(episode: Episode, order: int, balanced: bool = True) -> Episode:
     Raises:
         UserError: the number is negative.
     """
+    check_type(episode, Episode, "episode")
     check_integer("order", order)
     if order == 0:
         return episode
@@ -104,6 +109,7 @@ def rename(episode: Episode, names: Mapping[str, str]) -> Episode:
     Raises:
         UserError: an old name is missing, or both new names are the same.
     """
+    check_type(episode, Episode, "episode")
     old = (episode.true_name, episode.other_name)
     _check_names(old, names)
     support = tuple(

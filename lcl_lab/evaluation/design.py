@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
-from lcl_lab import concepts, episodes, prompts
+from lcl_lab import concepts, episodes, prompts, store
+from lcl_lab.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Condition", "Design", "EvalItem", "Question", "Value", "episode_design"]
 
+_SAMPLED = 16  # queries of a condition in the digest of a design
 Value = int | float | str | None
 """A value of a condition column."""
 
@@ -82,6 +86,12 @@ class EvalItem:
         """The text of the last turn."""
         return " ".join(part for part in self.prompt.turns[-1].parts if isinstance(part, str))
 
+    def content(self) -> list[Any]:
+        """What a model receives, and the grades of three answers, as JSON-like values."""
+        turns = [[turn.role, [str(part) for part in turn.parts]] for turn in self.prompt.turns]
+        answers = (self.episode.true_name, self.episode.other_name, "")
+        return [self.episode.id, turns, list(self.prompt.candidates), [self.grade(answer) for answer in answers]]
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -92,12 +102,21 @@ class Condition:
         queries: the number of queries.
         item: maps a query id to its item; called again whenever the item is needed.
         models: the only models to evaluate under it; None means all.
+
+    Raises:
+        UserError: a condition column has the name of another column of the records.
     """
 
     values: Mapping[str, Value]
     queries: int
     item: Callable[[int], EvalItem]
     models: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            store.check_columns(self.values)
+        except ValueError as error:
+            raise UserError(str(error), option="conditions") from None
 
 
 @dataclass(frozen=True)
@@ -107,7 +126,7 @@ class Design:
     Attributes:
         conditions: the conditions.
         image: returns the image of a reference in a prompt.
-        identity: JSON-like values that identify the design; two designs with equal identities ask the same.
+        identity: JSON-like values that describe the design; runs that agree in them can be shown together.
         queries_per_support: consecutive queries that share a support.
         example: an episode to picture in the report.
     """
@@ -118,9 +137,29 @@ class Design:
     queries_per_support: int = 1
     example: Episode | None = None
 
+    def content_digest(self) -> str:
+        """16 hex digits over what models receive and how answers are graded.
+
+        Covers the condition columns, and the episode, prompt and grading of up to 16 queries of each condition. So an
+        edited study or prompt format is another design, though all its options are the same.
+        """
+        digest = blake2b(digest_size=8)
+        for condition in self.conditions:
+            content = [dict(condition.values), condition.queries, condition.models]
+            content += [condition.item(query).content() for query in _spread(condition.queries, _SAMPLED)]
+            digest.update(json.dumps(content, sort_keys=True, default=str).encode())
+        return digest.hexdigest()
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Up to `most` numbers below `count`, evenly spread, the first and the last among them."""
+    if count <= most:
+        return list(range(count))
+    return [number * (count - 1) // (most - 1) for number in range(most)]
+
 
 def episode_design(
-    dataset: Dataset,
+    dataset: Dataset | str,
     queries: int | Sequence[int],
     conditions: Sequence[tuple[Mapping[str, Value], Callable[[int], Episode]]],
     queries_per_support: int = 1,
@@ -130,13 +169,14 @@ def episode_design(
     """The design of a study in which every item is an episode of one dataset.
 
     Args:
-        dataset: where images come from.
+        dataset: where images come from, or the name of a dataset.
         queries: the number of queries of every condition, or of each.
         conditions: the condition columns, and a function from query id to episode.
         queries_per_support: consecutive queries that share a support.
         models: for each condition the only models to evaluate; None means all.
         **identity: what else identifies the design, such as the number of shots.
     """
+    dataset = concepts.load_dataset(dataset)
     counts = [queries] * len(conditions) if isinstance(queries, int) else queries
     restrictions = models or [None] * len(conditions)
 

@@ -8,19 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+import PIL.Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lcl_lab import episodes, models, store
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
+from lcl_lab.type_checks import check_type
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL.Image import Image
 
+    from lcl_lab.concepts import ImageRef
     from lcl_lab.episodes import Episode
     from lcl_lab.models import Answer, Checkpoint, Model
     from lcl_lab.store import Record, Run
@@ -128,6 +133,7 @@ def answer(model: Model | str, episode: Episode) -> GradedAnswer:
     Raises:
         UserError: there is no such model, or the episode does not know its dataset.
     """
+    check_type(episode, episodes.Episode, "episode", "the model comes first")
     if episode.dataset is None:
         raise UserError("has no dataset to take images from; draw it with draw_episode", option="episode")
     loaded = models.load_model(model) if isinstance(model, str) else model
@@ -136,7 +142,7 @@ def answer(model: Model | str, episode: Episode) -> GradedAnswer:
 
 
 def evaluate(
-    evaluated: Sequence[Model | Checkpoint | str],
+    evaluated: Sequence[Model | Checkpoint | str] | Model | Checkpoint | str,
     design: Design,
     *,
     batch_size: int = 32,
@@ -147,7 +153,7 @@ def evaluate(
     """Evaluate models on a design, in memory.
 
     Args:
-        evaluated: models, checkpoints, or names of models.
+        evaluated: models, checkpoints, or names of models; or a single one.
         design: the conditions and items.
         batch_size: prompts in a batch, for models that are loaded here; does not change results.
         dtype: precision of the weights, for models that are loaded here.
@@ -160,6 +166,8 @@ def evaluate(
     Raises:
         UserError: a model cannot be found or loaded.
     """
+    evaluated = [evaluated] if isinstance(evaluated, str) or not isinstance(evaluated, Sequence) else evaluated
+    check_type(design, Design, "design")
     records: list[Record] = []
     with _progress_bar(disable=not progress) as bar:
         task = bar.add_task("", total=len(evaluated) * sum(condition.queries for condition in design.conditions))
@@ -272,6 +280,13 @@ def _cells(model: str, fingerprint: str, design: Design) -> Iterator[_Cell]:
             yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + size, condition.queries)))
 
 
+def _checked_image(image: Callable[[ImageRef], Image], ref: ImageRef) -> Image:
+    """The image of a user's dataset, which may be anything."""
+    loaded = image(ref)
+    check_type(loaded, PIL.Image.Image, "data", f"image() of {ref.data} must return one")
+    return loaded
+
+
 def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
     """Groups of cells that start at the same query."""
     for start in sorted({cell.queries.start for cell in cells}):
@@ -285,8 +300,9 @@ def _answer_block(
     longest = max((cell.queries for cell in cells), key=len)
     items = [(cell, cell.condition.item(query)) for query in longest for cell in cells if query in cell.queries]
     records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
-    answers = model.answer([item.prompt for _, item in items], design.image)
+    answers = model.answer([item.prompt for _, item in items], partial(_checked_image, design.image))
     for (cell, item), given in zip(items, answers, strict=True):
+        check_type(given, models.Answer, "model", f"answer() of {name} must yield one per prompt")
         records[cell.name].append(grade_answer(item, given).record(study, name, cell.condition))
         advance()
     yield from ((cell, records[cell.name]) for cell in cells)

@@ -7,6 +7,7 @@ from lcl_lab.errors import UserError, nearest
 from lcl_lab.models import mini
 from lcl_lab.models.checkpoint import Checkpoint, find_checkpoint, is_prototype
 from lcl_lab.models.interface import Model
+from lcl_lab.type_checks import check_type
 
 __all__ = ["DTYPES", "load_model"]
 
@@ -40,6 +41,7 @@ def load_model(
         raise UserError("must be at least 1", option="batch_size", value=batch_size)
     if dtype not in DTYPES:
         raise UserError(f"unknown; {nearest(dtype, DTYPES)}", option="dtype", value=dtype)
+    check_type(checkpoint, (str, Checkpoint), "checkpoint")
     if isinstance(checkpoint, str):
         checkpoint = find_checkpoint(checkpoint, base_url=base_url)
     if checkpoint.model is not None:

@@ -2,7 +2,7 @@ from .arrow import record_schema, to_table
 from .provenance import Provenance, collect
 from .query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_records, read_run, runs
 from .record_diff import records_digest, same_records
-from .records import FIXED, Record, SupportExample
+from .records import FIXED, Record, SupportExample, check_columns
 from .run_directory import Run, read_events
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "RunInfo",
     "SupportExample",
     "broken_runs",
+    "check_columns",
     "collect",
     "connect",
     "connect_to",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-__all__ = ["FIXED", "RESERVED", "Record", "SupportExample"]
+__all__ = ["FIXED", "RESERVED", "Record", "SupportExample", "check_columns"]
 
 RESERVED = ("run", "filename")
 """Columns that the `records` view adds."""
@@ -26,6 +26,20 @@ class SupportExample:
     label: str
     true_label: str
     false: bool
+
+
+def check_columns(condition: Iterable[str]) -> None:
+    """Refuse condition columns that other columns of a record are named like.
+
+    Raises:
+        ValueError: a name is empty, is that of another column, or occurs twice.
+    """
+    taken = {*FIXED, *RESERVED}
+    for name in condition:
+        # Column names in SQL are not case-sensitive.
+        if not name or name.casefold() in taken:
+            raise ValueError(f"condition column {name!r} clashes with another column of the record")
+        taken.add(name.casefold())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +102,7 @@ class Record:
     seconds: float
 
     def __post_init__(self) -> None:
-        taken = {*FIXED, *RESERVED}
-        for name in self.condition:
-            # Column names in SQL are not case-sensitive.
-            if not name or name.casefold() in taken:
-                raise ValueError(f"condition column {name!r} clashes with another column of the record")
-            taken.add(name.casefold())
+        check_columns(self.condition)
 
 
 FIXED: tuple[str, ...] = tuple(field.name for field in fields(Record) if field.name != "condition")

@@ -89,6 +89,8 @@ def compare(
     design = evaluation.episode_design(
         dataset, queries, [({"shots": shots}, lambda query: episodes.draw_episode(dataset, seed, query, shots))]
     )
+    if a is b or a == b:
+        raise UserError("is the same model as a", option="b", value=b if isinstance(b, str) else None)
     evaluated = [
         models.find_checkpoint(side, option) if isinstance(side, str) else side for option, side in (("a", a), ("b", b))
     ]

@@ -18,6 +18,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
 from lcl_lab.studies.study_registry import find_study
+from lcl_lab.type_checks import check_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ class StudyResult:
     @property
     def accuracy(self) -> pd.DataFrame:
         """The accuracies among the estimates, without the columns that do not apply to them."""
-        rows = self.estimates[self.estimates["estimand"] == "accuracy"]
+        rows = self.estimates[self.estimates["estimand"] == "accuracy"].drop(columns=["estimand", "method"])
         return rows.dropna(axis="columns", how="all").reset_index(drop=True)
 
     @property
@@ -98,7 +99,10 @@ def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool =
     Raises:
         UserError: a model, dataset, design or results folder cannot be used; raised before anything is evaluated.
     """
+    check_type(study, (str, Study), "study")
     chosen: Study[Any] = find_study(study) if isinstance(study, str) else study
+    if config is not None:
+        check_type(config, chosen.config, "config", "a preset is given as preset=...")
     return _run(chosen, config or configure(chosen, **options), verbose)
 
 
@@ -132,11 +136,13 @@ def command_of(program: Sequence[str], config: StudyConfig) -> list[str]:
 
 def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     started = time.perf_counter()
-    study.design(config)  # an impossible design is reported before anything is downloaded
+    # An impossible design is reported before anything is downloaded.
+    check_type(study.design(config), evaluation.Design, "study", f"the design function of {study.name} must return one")
     checkpoints, config = _checkpoints(study, config)
     design = study.design(config)
     identity = {
         **design.identity,
+        "content": design.content_digest(),
         "seed": config.seed,
         "dtype": config.dtype,
         "models": [checkpoint.identity() for checkpoint in checkpoints],

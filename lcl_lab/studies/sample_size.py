@@ -9,7 +9,7 @@ concept pair as they do between the run's conditions a and b; without it, as --c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from lcl_lab import analysis, store
+from lcl_lab import analysis, reporting, store
 from lcl_lab.config import Config
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.progress import track
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lcl_lab.analysis import Clustering
 
 __all__ = ["PowerConfig", "SampleSize", "required_sample_size"]
@@ -122,13 +124,24 @@ def _clustering(config: PowerConfig) -> Clustering:
         return analysis.Clustering(config.changed, config.alike)
     records = store.read_run(config.run)
     for option, condition in (("a", config.a), ("b", config.b)):
-        _check_columns(option, condition, map(str, records.columns))
+        _check_condition(option, condition, records)
     before, after, clusters = analysis.paired_values(records, analysis.METRICS[config.metric], config.a, config.b)
     return analysis.observed_clustering(after - before, clusters)
 
 
-def _check_columns(option: str, condition: Mapping[str, Any], columns: Iterable[str]) -> None:
-    known = list(columns)
-    for name in condition:
-        if name not in known:
-            raise UserError(f"the run has no such column; {nearest(name, known)}", option=option, value=name)
+def _check_condition(option: str, condition: Mapping[str, Any], records: pd.DataFrame) -> None:
+    """A condition must select one record per query."""
+    columns = list(map(str, records.columns))
+    rows = records
+    for name, value in condition.items():
+        if name not in columns:
+            raise UserError(f"the run has no such column; {nearest(name, columns)}", option=option, value=name)
+        if not (rows[name] == value).any():
+            hint = nearest(str(value), map(str, rows[name].dropna().unique()))
+            raise UserError(f"no record has this value; {hint}", option=option, value=f"{name}={value}")
+        rows = rows[rows[name] == value]
+    free = [name for name in ("model", *columns) if name == "model" or name not in store.FIXED]
+    varying = [name for name in dict.fromkeys(free) if rows[name].nunique() > 1]
+    if varying:
+        example = f"{varying[0]}={reporting.format_value(rows[varying[0]].iloc[0])}"
+        raise UserError(f"must also fix {' and '.join(varying)}, such as {example}", option=option)

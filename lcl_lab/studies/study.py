@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lcl_lab import studies
+from lcl_lab.errors import UserError
 from lcl_lab.studies.study_config import EpisodeConfig, StudyConfig
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Study"]
 
+_NAME = re.compile(r"[A-Za-z0-9._=-]+")  # it names the folder of the runs
 C = TypeVar("C", bound=StudyConfig)
 
 
@@ -36,6 +39,9 @@ class Study(Generic[C]):
         doc: question, source, design, expected result; the lines Question, Source and Design open the report.
         reference: whether the nearest-prototype classifier is evaluated too.
         supports: (column, value) of the records whose supports `analyse` reads; None where it reads none.
+
+    Raises:
+        UserError: the name cannot be that of a folder.
     """
 
     name: str
@@ -45,6 +51,10 @@ class Study(Generic[C]):
     doc: str = ""
     reference: bool = True
     supports: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise UserError("must consist of letters, digits and ._=-", option="name", value=self.name)
 
     def run(self, config: C | None = None, *, verbose: bool = False, **options: Any) -> StudyResult:
         """Run the study, or resume it; see `lcl_lab.run_study`."""

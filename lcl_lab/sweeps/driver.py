@@ -79,9 +79,9 @@ def _drive(
     with _locked(paths.folder), storage.claimed() if storage else nullcontext():
         if storage:
             for trial in trials:
-                if not paths.is_finished(trial.name):
+                if not paths.is_finished(trial.name, trial.options):
                     fetch_trial(trial, storage, paths)
-        if all(paths.is_finished(trial.name) for trial in trials):
+        if all(paths.is_finished(trial.name, trial.options) for trial in trials):
             return {}
         create_loggers(config, paths.folder)  # fails here rather than after the cluster has started
         with connected(config):
@@ -99,15 +99,16 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _run(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None) -> Mapping[str, str]:
     by_name = {trial.name: trial for trial in trials}
-    finished = {name for name in by_name if paths.is_finished(name)}
+    finished = {trial.name for trial in trials if paths.is_finished(trial.name, trial.options)}
 
     def ended(name: str, last: dict[str, Any]) -> bool:
         """Whether a trial that ended without an error finished; one that was stopped early is marked here."""
         if storage:
             fetch_trial(by_name[name], storage, paths)
-        if paths.is_finished(name) or config.stopping is None:
+        options = by_name[name].options
+        if paths.is_finished(name, options) or config.stopping is None:
             return True
-        paths.finish(name, stopped=last)
+        paths.finish(name, options=options, stopped=last)
         return False
 
     stages = [STARTING, TRAINING, *(study.name for study, _ in trials[0].evaluations)]

@@ -53,16 +53,22 @@ class SweepPaths:
             self.marks.mkdir(parents=True, exist_ok=True)
         return FileLock(self.marks / f".{trial}.lock", timeout=_LOCK_TIMEOUT)
 
-    def is_finished(self, trial: str) -> bool:
-        """Whether nothing is left to do; a trial that was stopped early is finished too."""
-        return self.mark(trial).exists()
+    def is_finished(self, trial: str, options: str) -> bool:
+        """Whether nothing is left to do; a trial that was stopped early is finished too.
+
+        Args:
+            trial: its name.
+            options: the digest of its options. A trial that finished with others is not finished with these.
+        """
+        mark = read_json(self.mark(trial))
+        return mark is not None and mark.get("options", options) == options  # marks of version 0.1 have no digest
 
     def finish(self, trial: str, **facts: Any) -> None:
         """Mark a trial as finished.
 
         Args:
             trial: its name.
-            **facts: contents of the mark: `seconds` and `runs` (relative to `results`), or `stopped`.
+            **facts: contents of the mark: `options`, and `seconds` and `runs` (relative to `results`), or `stopped`.
 
         Raises:
             UserError: the mark cannot be written.

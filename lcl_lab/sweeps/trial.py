@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcl_lab import training
+from lcl_lab.atomic import canonical_json
 from lcl_lab.errors import UserError
+from lcl_lab.training.identity import training_identity
 
 if TYPE_CHECKING:
     from lcl_lab.studies import Study, StudyConfig
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from lcl_lab.training import TrainConfig
 
 __all__ = ["Trial", "check_sweep"]
+
+_WITHOUT_EFFECT = {"model", "results", "fresh", "batch_size"}  # options of studies
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,19 @@ class Trial:
         """What loggers show as the parameters of the trial."""
         return {"name": self.name, "strategy": Path(self.strategy).stem, "seed": self.seed}
 
+    @cached_property
+    def options(self) -> str:
+        """16 hex digits over what results depend on: the training by content, and the options of the studies."""
+        identity = training_identity(training.check_training(self.training))
+        studies = [
+            [study.name, config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)] for study, config in self.evaluations
+        ]
+        content: dict[str, Any] = {"training": {**identity, "neighbours": None}, "studies": studies}
+        return blake2b(canonical_json(content).encode(), digest_size=8).hexdigest()
+
     def training_in(self, folder: Path) -> TrainConfig:
-        """The options of the training, with the folder of its checkpoint."""
-        return self.training.model_copy(update={"out": folder})
+        """The options of the training, with the folder of its checkpoint, in which it replaces any other training."""
+        return self.training.model_copy(update={"out": folder, "overwrite": True})
 
     def evaluations_of(self, model: Path, results: Path) -> Sequence[tuple[Study[Any], StudyConfig]]:
         """The studies with their options.

@@ -9,17 +9,20 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
 from lcl_lab import models, training
+from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import CARD
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.trial import Trial
+from lcl_lab.training.identity import is_trained_as
+from lcl_lab.training.plan import check_training
+from lcl_lab.training.train_config import TrainConfig
 
 __all__ = ["TRAINING", "Report", "fetch_trial", "run_stored_trial", "run_trial"]
 
@@ -42,7 +45,7 @@ def run_trial(trial: Trial, paths: SweepPaths, report: Report) -> None:
     """
     try:
         with paths.lock(trial.name):
-            if not paths.is_finished(trial.name):
+            if not paths.is_finished(trial.name, trial.options):
                 _run(trial, paths, report)
     except Timeout:
         raise UserError(f"{trial.name}: another process runs this trial; wait for it or stop it") from None
@@ -64,25 +67,27 @@ def fetch_trial(trial: Trial, storage: Storage, paths: SweepPaths) -> None:
 def _run(trial: Trial, paths: SweepPaths, report: Report) -> None:
     started = time.perf_counter()
     model = paths.model(trial.name)
-    if not _is_trained(model):
+    config = trial.training_in(model)
+    if not _is_trained(config):
         # Both are imported here, which takes seconds, so that the first report says that work has begun.
         train, _ = training.train_model, training.train_strategy
         report({"doing": TRAINING})
-        train(trial.training_in(model), report=lambda line: report({"doing": TRAINING, **line}))
+        train(config, report=lambda line: report({"doing": TRAINING, **line}))
     runs = []
-    for study, config in trial.evaluations_of(model, paths.results):
+    for study, options in trial.evaluations_of(model, paths.results):
         report({"doing": study.name})
-        runs.append(str(study.run(config).path.relative_to(paths.results)))
-    paths.finish(trial.name, seconds=round(time.perf_counter() - started, 1), runs=runs)
+        runs.append(str(study.run(options).path.relative_to(paths.results)))
+    paths.finish(trial.name, options=trial.options, seconds=round(time.perf_counter() - started, 1), runs=runs)
 
 
-def _is_trained(model: Path) -> bool:
-    """Whether the folder contains a finished model; a damaged one is removed, so that it is trained again."""
-    if not (model / CARD).exists():
+def _is_trained(config: TrainConfig) -> bool:
+    """Whether the folder contains the finished model of this training; a damaged one is removed."""
+    card = read_json(config.out / CARD)
+    if card is None:
         return False
     try:
-        models.find_checkpoint(str(model))
+        models.find_checkpoint(str(config.out))
     except UserError:
-        shutil.rmtree(model)
+        shutil.rmtree(config.out)
         return False
-    return True
+    return is_trained_as(card, check_training(config))

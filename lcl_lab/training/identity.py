@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from lcl_lab.atomic import read_json, reporting_os_errors, write_json
+from lcl_lab.atomic import canonical_json, read_json, reporting_os_errors, write_json
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint
 from lcl_lab.models.checkpoint import CARD, TRAINING
@@ -16,7 +17,7 @@ from lcl_lab.plugins import file_fingerprint, is_file
 from lcl_lab.strategies import strategy_fingerprint
 from lcl_lab.training.plan import TrainingPlan
 
-__all__ = ["CHECKPOINTS", "open_folder", "training_identity"]
+__all__ = ["CHECKPOINTS", "is_trained_as", "open_folder", "training_identity"]
 
 CHECKPOINTS = "checkpoints"
 _SETTINGS = (
@@ -84,6 +85,16 @@ def open_folder(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None
     with reporting_os_errors("write", out):
         out.mkdir(parents=True, exist_ok=True)
     write_json(out / TRAINING, identity)
+
+
+def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
+    """Whether the card of a finished model is that of this training run.
+
+    Only what the card states is compared: cards of earlier versions state less.
+    """
+    identity = json.loads(canonical_json(training_identity(plan)))
+    compared = [name for name in identity if name in card and name != "neighbours"]  # a path; its content is compared
+    return all(card[name] == identity[name] for name in compared)
 
 
 def _strategy_content(plan: TrainingPlan) -> str:

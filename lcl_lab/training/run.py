@@ -19,7 +19,7 @@ from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGen
 from lcl_lab.models.mini.clip import load_clip, transformers_vision_tower
 from lcl_lab.models.mini.processor import build_processor
 from lcl_lab.prompts import Prompt
-from lcl_lab.strategies import Stage, Strategy
+from lcl_lab.strategies import Stage, Strategy, TrainingData
 from lcl_lab.training.augmentation import FeatureAugmentation
 from lcl_lab.training.data import DataConfig, load_training_data
 from lcl_lab.training.frozen_vision import FrozenVision
@@ -30,6 +30,7 @@ from lcl_lab.training.lora import add_adapters
 from lcl_lab.training.loss import AnswerLoss, BatchBuilder
 from lcl_lab.training.plan import TrainingPlan
 from lcl_lab.training.train_config import TrainConfig
+from lcl_lab.type_checks import check_type
 
 __all__ = ["train_strategy"]
 
@@ -69,6 +70,7 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
             drawn = [(stage.draw(data.prompts, rng), rng) for rng in generators]
             return [builders[stage.noise].build(group) for group in (_by_length(drawn) if parts == 1 else [drawn])]
 
+        _check_draws(stages, data.prompts)
         design = held_out_design(config.held_out_queries)
         builder = BatchBuilder(processor, data.features)
 
@@ -79,6 +81,21 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
         state = fit(module, build, loop, log, evaluate)
         if state is not None:
             _save(state, plan)
+
+
+def _check_draws(stages: Sequence[Stage], prompts: TrainingData) -> None:
+    """Draw one prompt of every stage, so that a mistake in a user's strategy is one line before training starts.
+
+    Raises:
+        UserError: a stage cannot draw, or draws something else.
+    """
+    for number, stage in enumerate(stages, start=1):
+        try:
+            prompt = stage.draw(prompts, np.random.default_rng(0))
+        except Exception as error:  # whatever the code of a user raises
+            reason = f"draw of stage {number} fails: {type(error).__name__}: {error}"
+            raise UserError(reason, option="strategy") from error
+        check_type(prompt, Prompt, "strategy", f"draw of stage {number} must return one")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,44 @@ def test_the_new_run_has_the_answers_of_the_new_code(files: Path) -> None:
     CHANGES["a module that the model imports"](files)
     answers = run(files).records
     assert set(answers[answers["model"].str.contains("parrot")]["answer"]) == {"dax"}
+
+
+def inline_study(*positions: int, shift: int = 0) -> lcl.Study[lcl.EpisodeConfig]:
+    """One false label at some positions; `shift` moves it, which no option and no condition shows."""
+    world = lcl.load_dataset("world-100")
+
+    def design(config: lcl.EpisodeConfig) -> lcl.Design:
+        def draw(position: int, query: int) -> lcl.Episode:
+            return lcl.falsify_at(lcl.draw_episode(world, config.seed, query, shots=4), position + shift)
+
+        return lcl.episode_design(
+            world, config.queries, [({"position": position}, partial(draw, position)) for position in positions]
+        )
+
+    return lcl.Study("inline", design, reference=False)
+
+
+def test_an_edited_study_is_another_run(tmp_path: Path) -> None:
+    def run(study: lcl.Study[lcl.EpisodeConfig]) -> lcl.StudyResult:
+        return lcl.run_study(study, model="mini/prototype", queries=4, results=tmp_path)
+
+    first = run(inline_study(1, 2))
+    assert run(inline_study(1, 2)).path == first.path
+    others = run(inline_study(3, 4))
+    assert set(others.records["position"]) == {3, 4}
+    moved = run(inline_study(1, 2, shift=1))
+    assert len({first.path, others.path, moved.path}) == 3
+    false = [[shown["false"] for shown in support].index(True) + 1 for support in moved.records["support"]]
+    assert false == (moved.records["position"] + 1).tolist()
+
+
+def test_another_prompt_format_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> Path:
+        return lcl.run_study("false_ratio", preset="tiny", queries=2, model="mini/prototype", results=tmp_path).path
+
+    first = run()
+    monkeypatch.setattr("lcl_lab.prompts.conversation.QUESTION", "What is this?")
+    assert run() != first
 
 
 def test_an_image_of_the_same_size_with_other_content_is_another_dataset(tmp_path: Path) -> None:

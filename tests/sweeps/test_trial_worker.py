@@ -22,7 +22,7 @@ def test_a_damaged_model_is_trained_again_to_the_same_records(tmp_path: Path) ->
     reports: list[dict[str, Any]] = []
     paths = SweepPaths(tmp_path / "sweep", tmp_path / "results")
     run_trial(trial, paths, reports.append)
-    assert paths.is_finished(trial.name)
+    assert paths.is_finished(trial.name, trial.options)
     assert [line["doing"] for line in reports][-1] == "false_ratio"
     assert any("accuracy" in line for line in reports)
     (first,) = runs(tmp_path / "results")
