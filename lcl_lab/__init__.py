@@ -1,13 +1,11 @@
 """LCL Lab: does a multimodal model follow the link from support to query?
 
-In a notebook::
-
-    import lcl_lab as lcl
-
-    episode = lcl.draw_episode("world-100", query_id=7, shots=8)
-    lcl.falsify(episode, 0.5)                   # the same episode with half its labels false, as a picture
-    lcl.answer("mini/2-way", episode)           # the answer of a model, graded
-    lcl.run_study("false_ratio", preset="tiny").estimates
+Examples:
+    >>> import lcl_lab as lcl
+    >>> episode = lcl.draw_episode("world-100", query_id=7, shots=8)
+    >>> lcl.falsify(episode, 0.5)  # the same episode with half its labels false, as a picture
+    >>> lcl.answer("mini/2-way", episode)  # the answer of a model, graded
+    >>> lcl.run_study("false_ratio", preset="tiny").accuracy
 
 Data flows one way: concepts → episodes → prompts → models → evaluation → store → analysis → figures and reporting;
 strategies and training change models, studies and sweeps connect the rest. Names are loaded when they are first used,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers and their programs share the cores
@@ -11,13 +12,28 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from lcl_lab.concepts import datasets
+from lcl_lab.models import user_models
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, build_mini
 from lcl_lab.models.mini.clip import build_clip, transformers_vision_tower
 from lcl_lab.models.mini.processor import build_processor
+from lcl_lab.strategies import registry as strategy_registry
+from lcl_lab.studies import study_registry
 from tests.models.convert.factories import write_released
 from tests.sweeps.grids import ONE, run
 
 torch.set_num_threads(1)  # tiny models are fastest so
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registrations() -> Iterator[None]:
+    """What a file registers ends with it: the next file of the same process starts without."""
+    registries = [module._registered for module in (datasets, user_models, strategy_registry, study_registry)]
+    before = [dict(registry) for registry in registries]
+    yield
+    for registry, entries in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(entries)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ _HARMLESS = 0.10  # a change whose whole interval is smaller counts as no change
 _VERDICTS = {
     "follows": "it follows the shown labels",
     "ignores": "it does not read the labels",
-    "inconclusive": "whether it reads the labels is inconclusive",
+    "inconclusive": "inconclusive: it may or may not read the labels",
 }
 
 
