@@ -68,8 +68,8 @@ def test_a_failed_trial_is_reported_with_its_reason_and_others_finish(tmp_path: 
     folder = tmp_path / "results" / "sweeps" / "grid"
     assert (done.returncode, done.stdout.strip()) == (2, str(folder))
     line = done.stderr.strip().splitlines()[-1]
-    expected = "error: 1 trials failed; run the sweep again to retry them: broken-seed-0: RuntimeError: out of ideas"
-    assert line == expected
+    reason = "strategy: draw of stage 1 fails: RuntimeError: out of ideas"
+    assert line == f"error: 1 trials failed; run the sweep again to retry them: broken-seed-0: {reason}"
     assert [path.stem for path in (folder / "trials").glob("*.json")] == ["2-way-seed-0"]
     assert (folder / "events.jsonl").read_text().count('"tried again"') == 1
 
