@@ -35,8 +35,8 @@ def main() -> None:
             for cell in notebook.cells:
                 cell.metadata = {}
                 if cell.cell_type == "code":
-                    kept = [output for output in cell.outputs if output.get("name") != "stderr"]
-                    cell.outputs = [_small(output, folder) for output in kept]
+                    outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+                    cell.outputs = [_small(output, folder) for output in outputs]
             nbformat.write(notebook, path)
         print(path.name, path.stat().st_size)
 

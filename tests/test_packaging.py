@@ -6,17 +6,16 @@ import ast
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tomllib
-import urllib.request
 import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from tests.servers import answers, free_port
 from tests.sweeps.grids import wait_for
 
 ROOT = Path(__file__).parent.parent
@@ -105,8 +104,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    return {**kept, "HOME": str(home), "OMP_NUM_THREADS": "1"}
+    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return {**variables, "HOME": str(home), "OMP_NUM_THREADS": "1"}
 
 
 def test_a_study_runs_from_another_folder(installed: Path, tmp_path: Path) -> None:
@@ -121,20 +120,11 @@ def test_a_study_runs_from_another_folder(installed: Path, tmp_path: Path) -> No
 
 
 def test_the_dashboard_runs_from_another_folder(installed: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [installed / "bin" / "lcl", "dashboard", "--port", str(port), "--headless"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), 120)
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"))
     finally:
         process.terminate()
         process.wait(30)
-
-
-def answers(address: str) -> bool:
-    try:
-        return bool(urllib.request.urlopen(address, timeout=1).status == 200)
-    except OSError:
-        return False

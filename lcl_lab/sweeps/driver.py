@@ -62,8 +62,8 @@ def _configure(
         sweep = SweepConfig.from_file(config, **options)
         with errors_in_file(Path(config), options):
             return sweep, check_sweep(sweep)
-    given = {name: getattr(config, name) for name in config.model_fields_set} if config else {}
-    sweep = SweepConfig.create(**{**given, **options}) if options or config is None else config
+    fields_set = {name: getattr(config, name) for name in config.model_fields_set} if config else {}
+    sweep = SweepConfig.create(**{**fields_set, **options}) if options or config is None else config
     return sweep, check_sweep(sweep)
 
 

@@ -15,10 +15,10 @@ from .factories import picture
 def test_vqa_is_read_as_released(tmp_path: Path) -> None:
     picture(tmp_path / "COCO_val2014_000000000042.jpg")
     question = {"image_id": 42, "question": "What is it?", "question_id": 42000}
-    asked = {"data_subtype": "val2014", "questions": [question]}
+    questions = {"data_subtype": "val2014", "questions": [question]}
     answers = [{"answer": "cat", "answer_id": k, "answer_confidence": "yes"} for k in range(1, 11)]
     answered = {"annotations": [{"question_id": 42000, "image_id": 42, "answers": answers}]}
-    (tmp_path / "q.json").write_text(json.dumps(asked))
+    (tmp_path / "q.json").write_text(json.dumps(questions))
     (tmp_path / "a.json").write_text(json.dumps(answered))
     dataset = read_vqa(tmp_path / "q.json", tmp_path / "a.json", tmp_path)
     (read,) = dataset.questions

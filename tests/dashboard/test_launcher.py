@@ -4,27 +4,18 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from lcl_lab.dashboard import DashboardConfig, serve, streamlit_command
 from lcl_lab.errors import UserError
+from tests.servers import answers, free_port
 from tests.sweeps.grids import wait_for
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def is_healthy(port: int) -> bool:
-    try:
-        return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200)
-    except OSError:
-        return False
+    return answers(f"http://127.0.0.1:{port}/_stcore/health")
 
 
 def test_the_command_has_absolute_paths_and_every_option() -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from lcl_lab.concepts import ImageRef, load_dataset
 from tests.docs.pages import COMMANDS, ROOT, last_line, options_in, run_command, write_files
 from tests.hub import serve
 from tests.served import answering
+from tests.servers import answers, free_port
 from tests.sweeps.grids import wait_for
 
 # Commands that no test of this folder runs as they are, and why.
@@ -32,9 +31,9 @@ STAND_IN = re.compile(r"llava-hf/|openai:|folder:|mine=|parrot.py|colours.py")
 
 
 def matching(pattern: str) -> list[str]:
-    found = [command for command in COMMANDS if re.search(pattern, command)]
-    assert found, f"no command matches {pattern}"
-    return found
+    commands = [command for command in COMMANDS if re.search(pattern, command)]
+    assert commands, f"no command matches {pattern}"
+    return commands
 
 
 STUDIES = [command for command in matching(STUDY.pattern) if not STAND_IN.search(command) and command not in NOT_RUN]
@@ -49,9 +48,9 @@ def study_parameter(command: str) -> object:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the example files, in which all commands are run one after another."""
-    made = tmp_path_factory.mktemp("commands")
-    write_files(made)
-    return made
+    folder = tmp_path_factory.mktemp("commands")
+    write_files(folder)
+    return folder
 
 
 def test_every_command_is_run_or_has_a_reason() -> None:
@@ -222,9 +221,7 @@ def test_a_sweep_runs(folder: Path) -> None:
 
 @pytest.mark.parametrize("command", matching("lcl dashboard|streamlit run"))
 def test_the_dashboard_starts(command: str, folder: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     words = shlex.split(command.removeprefix("uv run "))
     write_photos(folder)
     if words[0] == "streamlit":
@@ -235,17 +232,10 @@ def test_the_dashboard_starts(command: str, folder: Path) -> None:
         words, cwd = [sys.executable, "-c", program, *words[1:], "--headless", "--port", port], folder
     process = subprocess.Popen(words, cwd=cwd, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), 60)
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"))
     finally:
         process.terminate()
         process.wait(30)
-
-
-def answers(address: str) -> bool:
-    try:
-        return bool(urllib.request.urlopen(address, timeout=1).status == 200)
-    except OSError:
-        return False
 
 
 BENCHMARKS = {

@@ -56,6 +56,7 @@ def test_a_second_driver_is_refused_and_an_abandoned_lock_is_not(tmp_path: Path)
     run_sweep(tmp_path / "grid.yaml", results=tmp_path / "results")  # its only trial has finished
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_reported_with_its_reason_and_others_finish(tmp_path: Path) -> None:
     """The strategy passes all checks and fails when it draws."""
     (tmp_path / "broken.py").write_text(
@@ -81,6 +82,7 @@ def test_two_workers_give_the_same_records(undisturbed: Path, tmp_path: Path) ->
     assert same_records(records(undisturbed), records(tmp_path), tolerance=1e-4) is None
 
 
+@pytest.mark.slow
 def test_trials_worse_than_others_are_stopped_early_and_loggers_receive_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
