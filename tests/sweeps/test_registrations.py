@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import lcl_lab as lcl
 from lcl_lab.strategies import Stage
 from lcl_lab.sweeps.registrations import Registrations
 
 
+@pytest.mark.slow
 def test_what_is_registered_here_is_used_by_the_workers(tmp_path: Path) -> None:
     """A strategy from a notebook: its functions exist in no module that a worker could import."""
     shots = 3

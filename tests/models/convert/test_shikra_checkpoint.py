@@ -22,7 +22,9 @@ from transformers import (
 
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode
+from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint, load_model
+from lcl_lab.models.convert import convert_shikra
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import process_prompts
 from lcl_lab.prompts import chat
@@ -132,12 +134,14 @@ def test_a_converted_checkpoint_answers_episodes(
 
 def test_a_wrong_argument_is_an_error_of_one_line(released: tuple[Path, Path], tmp_path: Path) -> None:
     folder, tower = released
-    for arguments, reason in (
-        ((tmp_path, tmp_path / "x"), "has no config.json"),
-        ((folder, tmp_path), "exists; give a new folder"),
-        ((folder, tmp_path / "x", "--vision-tower", tmp_path / "none"), "--vision-tower"),
+    for source, target, vision_tower, message in (
+        (tmp_path, tmp_path / "x", tower, "source .*: has no config.json"),
+        (folder, tmp_path, tower, "target .*: exists; give a new folder"),
+        (folder, tmp_path / "x", tmp_path / "none", "vision_tower .*none"),
     ):
-        done = run(*arguments, *([] if "--vision-tower" in arguments else ["--vision-tower", tower]))
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert reason in done.stderr
+        with pytest.raises(UserError, match=message):
+            convert_shikra(source, target, str(vision_tower))
+    done = run(tmp_path, tmp_path / "x")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "has no config.json" in done.stderr
     assert not list(tmp_path.iterdir())
