@@ -15,10 +15,11 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify_at
-from lcl_lab.models.engine.prefix_engine import PrefixEngine
+from lcl_lab.models.engine.engine_choice import choose_engine
 from lcl_lab.models.engine.prefix_tree import build_tree
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine
+from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.models.mini.processor import build_processor
 from lcl_lab.prompts import Prompt, chat
 
@@ -38,8 +39,8 @@ def measure(method: str, study: str, supports: int, queries: int, threads: int) 
     refs = {ref for prompt in prompts for ref in prompt.images}
     pictures = {ref: image(ref) for ref in refs}  # rendering them is not part of an evaluation
     encoded = [encoder(prompt) for prompt in prompts]
-    ours = PrefixEngine(model, processor, encoder, _BATCH)
-    plain = ReferenceEngine(model, processor, encoder, _BATCH if method == "batch" else 1)
+    ours: Any = choose_engine("benchmark", model, processor, encoder, _BATCH, NEW_TOKENS)
+    plain = ReferenceEngine(model, processor, encoder, _BATCH if method == "batch" else 1, NEW_TOKENS)
     answer: Callable[[], Any] = (
         (lambda: ours.answer(encoded, pictures.__getitem__))
         if method == "ours"
@@ -55,8 +56,8 @@ def measure(method: str, study: str, supports: int, queries: int, threads: int) 
         "tokens_computed": (ours if method == "ours" else plain).tokens_computed,
         "memory": _peak() - before,
         "images": len(refs),
-        "least": _tree_tokens(encoded, encoder.placeholder, ours),
-        "floor": _floor(model, _tree_tokens(encoded, encoder.placeholder, ours), len(refs)),
+        "least": _tree_tokens(encoded, ours),
+        "floor": _floor(model, _tree_tokens(encoded, ours), len(refs)),
     }
 
 
@@ -110,10 +111,10 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _tree_tokens(encoded: Sequence[Any], placeholder: int, ours: Any) -> int:
+def _tree_tokens(encoded: Sequence[Any], ours: Any) -> int:
     """Tokens in the tree of these prompts."""
 
-    root = build_tree([one.units(placeholder, ours.images.keys(one.images)) for one in encoded])
+    root = build_tree([one.units(ours.images.keys(one.images)) for one in encoded])
     return sum(1 if isinstance(unit, int) else 64 for node in root.descendants() for unit in node.units)
 
 

@@ -8,7 +8,7 @@ from .checkpoint import (
     strategy_of,
 )
 from .hub import fetch_from_hub
-from .interface import Answer, Loglik, Model
+from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
 from .preflight import Requirements, check_requirements
 from .server import ServerModel
@@ -22,8 +22,10 @@ __all__ = [
     "Checkpoint",
     "Loglik",
     "Model",
+    "ModelSettings",
     "Requirements",
     "ServerModel",
+    "Status",
     "TransformersModel",
     "check_requirements",
     "fetch_from_hub",

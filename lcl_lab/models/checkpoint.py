@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.resources import files
@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
-from lcl_lab.models.interface import GENERATION, Model
+from lcl_lab.models.interface import Model, ModelSettings
 from lcl_lab.models.openai_client import check_server
 from lcl_lab.models.user_models import load_user_file, registered_model
 from lcl_lab.plugins import is_file
@@ -45,6 +45,7 @@ TRAINING = "training.json"
 PROTOTYPE = "mini/prototype"
 """Name of the nearest-prototype classifier."""
 
+_DEFAULTS = ModelSettings()
 _SERVED = "openai:"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
 _HASHED = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")  # *.txt and *.model hold vocabularies
@@ -61,6 +62,7 @@ class Checkpoint:
         fingerprint: 16 hex digits over its content; of a model on a server, over its address and name.
         base_url: address of the server, or None.
         model: the model itself, if it is an object of the user.
+        settings: how it is loaded and generates answers.
     """
 
     name: str
@@ -68,12 +70,13 @@ class Checkpoint:
     fingerprint: str
     base_url: str | None = None
     model: Model | None = field(default=None, compare=False, repr=False)
+    settings: ModelSettings = field(default_factory=ModelSettings)
 
     def identity(self) -> dict[str, object]:
         """What answers depend on: name, fingerprint, and the generation settings of models that generate text."""
         generates = self.model is None and not is_prototype(self)
-        settings: Mapping[str, float] = GENERATION if generates else {}
-        return {"name": self.name, "fingerprint": self.fingerprint, "generation": dict(settings)}
+        settings = self.settings.identity() if generates else {}
+        return {"name": self.name, "fingerprint": self.fingerprint, "generation": settings}
 
 
 def shipped_folder() -> Path:
@@ -86,13 +89,16 @@ def shipped() -> list[str]:
     return sorted(f"mini/{card.parent.name}" for card in _SHIPPED.glob(f"*/{CARD}"))
 
 
-def find_checkpoint(name: str, option: str = "model", base_url: str | None = None) -> Checkpoint:
+def find_checkpoint(
+    name: str, option: str = "model", base_url: str | None = None, settings: ModelSettings = _DEFAULTS
+) -> Checkpoint:
     """Find a model by name and check that its files are complete.
 
     Args:
         name: see the module's description. `ALIAS=NAME` records its answers under `ALIAS`.
         option: the option or argument that the name was given for, for error messages.
         base_url: address of the server of `openai:NAME`.
+        settings: how it is to be loaded and to generate answers.
 
     Raises:
         UserError: there is no such model, or one of its files is missing or damaged.
@@ -103,18 +109,18 @@ def find_checkpoint(name: str, option: str = "model", base_url: str | None = Non
         return Checkpoint(name, Path(name), str(model.fingerprint), model=model)
     alias, equals, target = name.partition("=")
     if equals and alias and not Path(name).exists():
-        return replace(find_checkpoint(target, option, base_url), name=alias)
+        return replace(find_checkpoint(target, option, base_url, settings), name=alias)
     if name.startswith(_SERVED):
-        return _find_served(name, option, base_url)
+        return replace(_find_served(name, option, base_url), settings=settings)
     if is_file(name):
         model, content = load_user_file(name, option)
         return Checkpoint(name, Path(name), content, model=model)
     path = _folder(name)
     if is_hub_id(name) and not path.exists() and not name.startswith("mini/"):
-        path, commit = models.fetch_from_hub(name, option)
-        return Checkpoint(name, path, commit[:16])
+        path, commit = models.fetch_from_hub(name, option, settings.revision)
+        return Checkpoint(name, path, commit[:16], settings=settings)
     _check_files(path, name, option)
-    checkpoint = Checkpoint(name, path, fingerprint(path))
+    checkpoint = Checkpoint(name, path, fingerprint(path), settings=settings)
     _check_card(checkpoint, option)
     return checkpoint
 

@@ -20,12 +20,13 @@ _TIMEOUT = 10.0  # seconds for the first response
 _HTTP_ERROR: Any = HfHubHTTPError.__bases__[0]  # base class of the errors of the hub client's HTTP library
 
 
-def fetch_from_hub(name: str, option: str = "model") -> tuple[Path, str]:
+def fetch_from_hub(name: str, option: str = "model", revision: str | None = None) -> tuple[Path, str]:
     """The local copy of a model on the hub, downloaded if needed. A cached model needs no connection.
 
     Args:
         name: organisation and model, such as ``llava-hf/llava-1.5-7b-hf``.
         option: the option that the name was given for, for error messages.
+        revision: branch, tag or commit; default is the main branch.
 
     Returns:
         The folder of the checkpoint, and its commit.
@@ -34,14 +35,14 @@ def fetch_from_hub(name: str, option: str = "model") -> tuple[Path, str]:
         UserError: the hub has no such model, it does not accept images and text, or the hub cannot be reached.
     """
     try:
-        return _snapshot(name, option, local_files_only=True, allow_patterns=_FILES)
+        return _snapshot(name, option, local_files_only=True, revision=revision, allow_patterns=_FILES)
     except LocalEntryNotFoundError:
         pass
     try:
-        commit = HfApi().model_info(name, timeout=_TIMEOUT).sha
+        commit = HfApi().model_info(name, revision=revision, timeout=_TIMEOUT).sha
         # The config comes first, so that a model of the wrong kind is reported before its weights are downloaded.
         _snapshot(name, option, revision=commit, allow_patterns=["config.json"])
-        return _snapshot(name, option, allow_patterns=_FILES)
+        return _snapshot(name, option, revision=revision, allow_patterns=_FILES)
     except GatedRepoError as error:
         reason = "the model is gated; accept its licence on its hub page and run `hf auth login`"
         raise UserError(reason, option=option, value=name) from error

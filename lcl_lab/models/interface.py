@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from PIL.Image import Image
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.prompts import Prompt
 
-__all__ = ["GENERATION", "NEW_TOKENS", "Answer", "Loglik", "Model"]
+__all__ = ["NEW_TOKENS", "Answer", "Loglik", "Model", "ModelSettings", "Status"]
 
 NEW_TOKENS = 16
-"""Maximum number of tokens of a greedy answer; longer answers are cut."""
+"""Default of the maximum number of tokens of a greedy answer."""
 
-GENERATION: Mapping[str, float] = {"temperature": 0, "max_new_tokens": NEW_TOKENS}
-"""How the text of an answer is decoded, for transformers models and servers alike."""
+Status = Literal["ok", "empty", "truncated", "refused", "error"]
+"""What became of a request for an answer. All but "ok" are left out of the number of answers.
+
+"truncated": the maximum number of tokens was reached before an answer was known, for example while the model was still
+thinking. Servers also return "empty" answers, "refused" ones that a filter withheld, and replies that are an "error".
+"""
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How a model is loaded and how it generates answers; part of the identity of everything that it answers.
+
+    Attributes:
+        max_new_tokens: maximum number of tokens of a greedy answer, including the model's thinking.
+        thinking: let a model that can think do so before it answers.
+        processor: settings of the processor that replace those of the checkpoint, such as ``{"max_pixels": 200704}``.
+        revision: branch, tag or commit of a model on the hub.
+        trust_remote_code: run the Python code that a checkpoint contains.
+        extra_body: further fields of each request to a server.
+    """
+
+    max_new_tokens: int = NEW_TOKENS
+    thinking: bool = False
+    processor: Mapping[str, object] = field(default_factory=dict)
+    revision: str | None = None
+    trust_remote_code: bool = False
+    extra_body: Mapping[str, object] = field(default_factory=dict)
+
+    def identity(self) -> dict[str, object]:
+        """What answers depend on; the revision is part of a checkpoint's fingerprint."""
+        optional = {"thinking": self.thinking, "processor": self.processor, "extra_body": self.extra_body}
+        given = {name: value for name, value in optional.items() if value}
+        return {"temperature": 0, "max_new_tokens": self.max_new_tokens, **given}
 
 
 @dataclass(frozen=True)
@@ -50,11 +81,17 @@ class Answer:
         logliks: log-likelihood of each candidate, in the order of the prompt's candidates; empty for models that
             cannot score given text, such as servers.
         seconds: time spent on this answer.
+        status: what became of the request; the answer counts only if this is "ok".
+        cut_off: whether the text was cut off at the maximum number of tokens.
+        thinking: what the model wrote before its answer.
     """
 
     text: str
     logliks: tuple[Loglik, ...]
     seconds: float
+    status: Status = "ok"
+    cut_off: bool = False
+    thinking: str = ""
 
 
 class Model(Protocol):

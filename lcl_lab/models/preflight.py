@@ -19,7 +19,6 @@ from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import process_prompts
-from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.prompts import Prompt
 
 __all__ = ["Requirements", "check_requirements", "choose_dtype", "config_and_processor"]
@@ -80,7 +79,8 @@ def check_requirements(
         reason = " ".join(str(error).split())[:200]
         reason = f"its processor does not accept {shots + 1} images in one prompt: {reason}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
-    tokens, context = int(inputs["input_ids"].shape[1]) + NEW_TOKENS, getattr(text, "max_position_embeddings", None)
+    tokens = int(inputs["input_ids"].shape[1]) + checkpoint.settings.max_new_tokens
+    context = getattr(text, "max_position_embeddings", None)
     if context is not None and tokens > context:
         fitting = max(0, (shots + 1) * context // tokens - 1) // 2 * 2
         reason = f"{shots} shots take {tokens:,} tokens, but its context is {context:,}; {fitting} shots would fit"

@@ -22,7 +22,7 @@ from lcl_lab.cache_dir import cache_folder
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
-from lcl_lab.models.interface import GENERATION, Answer
+from lcl_lab.models.interface import Answer
 from lcl_lab.models.openai_client import error_reason, open_client
 from lcl_lab.prompts import Prompt, Turn
 
@@ -51,7 +51,7 @@ class ServerModel:
         self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
         self.batch_size = batch_size
         self.requests = 0
-        self._fresh = fresh
+        self._fresh, self._settings = fresh, checkpoint.settings
         self._base_url = checkpoint.base_url
         self._model = str(checkpoint.path)
         self._client = open_client(self._base_url, _RETRIES)
@@ -74,8 +74,9 @@ class ServerModel:
         request = {
             "model": self._model,
             "messages": [_message(turn, image) for turn in prompt.turns],
-            "max_tokens": GENERATION["max_new_tokens"],
-            "temperature": GENERATION["temperature"],
+            "max_tokens": self._settings.max_new_tokens,
+            "temperature": 0,
+            **self._settings.extra_body,
         }
         key = sha256(json.dumps([self._base_url, request], sort_keys=True).encode()).hexdigest()
         text = None if self._fresh else self._cache.get(key)

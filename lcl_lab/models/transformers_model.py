@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,18 +14,18 @@ from transformers.utils.logging import disable_progress_bar
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
+from lcl_lab.models.engine.engine_choice import choose_engine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
-from lcl_lab.models.engine.prefix_engine import PrefixEngine, PrefixSharingError, can_share
-from lcl_lab.models.engine.prompt_encoder import PromptEncoder
-from lcl_lab.models.engine.reference_engine import ReferenceEngine
-from lcl_lab.models.interface import Answer
+from lcl_lab.models.engine.prompt_encoder import Generated, PromptEncoder
+from lcl_lab.models.engine.tree_engine import TreeEngine
+from lcl_lab.models.interface import Answer, Loglik, ModelSettings, Status
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
 from lcl_lab.models.preflight import choose_dtype, config_and_processor
 from lcl_lab.prompts import Prompt
 
 __all__ = ["TransformersModel", "load_transformers_model"]
 
-_log = logging.getLogger(__name__)
+_DEFAULTS = ModelSettings()
 
 
 def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype: str = "auto") -> TransformersModel:
@@ -54,7 +53,13 @@ def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype:
     is_mini = isinstance(model, MiniForConditionalGeneration)
     disk_cache = None if is_mini else FeatureDiskCache(f"{checkpoint.fingerprint}-{torch_dtype}", device)
     return TransformersModel(
-        checkpoint.name, model.to(device), processor, checkpoint.fingerprint, batch_size, disk_cache
+        checkpoint.name,
+        model.to(device),
+        processor,
+        checkpoint.fingerprint,
+        batch_size,
+        disk_cache,
+        checkpoint.settings,
     )
 
 
@@ -71,6 +76,7 @@ class TransformersModel:
         fingerprint: identifies weights and processor.
         batch_size: prompts in a batch; halved whenever memory runs out.
         disk_cache: where image features are stored between runs; None to keep them in memory only.
+        settings: how it generates answers.
 
     Attributes:
         engine: evaluates the prompts; its counters show how much was computed.
@@ -84,11 +90,14 @@ class TransformersModel:
         fingerprint: str,
         batch_size: int = 32,
         disk_cache: FeatureDiskCache | None = None,
+        settings: ModelSettings = _DEFAULTS,
     ) -> None:
         self.name, self.fingerprint = name, fingerprint
         self._model = model.eval()
-        self._encoder = PromptEncoder(processor)
-        self.engine = _choose_engine(name, model, processor, self._encoder, batch_size, disk_cache)
+        self._encoder = PromptEncoder(processor, _end_ids(model), settings.thinking)
+        self.engine = choose_engine(
+            name, model, processor, self._encoder, batch_size, settings.max_new_tokens, disk_cache
+        )
 
     @property
     def device(self) -> str:
@@ -101,30 +110,24 @@ class TransformersModel:
         following, then = 0, time.perf_counter()
         results = (
             self.engine.answer([self._encoder(prompt) for prompt in prompts], image)
-            if isinstance(self.engine, PrefixEngine)
+            if isinstance(self.engine, TreeEngine)
             else self.engine.answer(prompts, image)
         )
-        for number, text, logliks in results:
+        for number, generated, logliks in results:
             now = time.perf_counter()
-            answered[number] = Answer(text, logliks, now - then)
+            answered[number] = _answer(generated, logliks, now - then)
             then = now
             while following in answered:
                 yield answered.pop(following)
                 following += 1
 
 
-def _choose_engine(
-    name: str,
-    model: Any,
-    processor: Any,
-    encoder: PromptEncoder,
-    batch_size: int,
-    disk_cache: FeatureDiskCache | None,
-) -> PrefixEngine | ReferenceEngine:
-    if can_share(model):
-        try:
-            return PrefixEngine(model, processor, encoder, batch_size, disk_cache)
-        except PrefixSharingError:
-            pass
-    _log.warning("%s is evaluated without prefix sharing: its architecture does not support it", name)
-    return ReferenceEngine(model, processor, encoder, batch_size)
+def _answer(generated: Generated, logliks: tuple[Loglik, ...], seconds: float) -> Answer:
+    status: Status = "truncated" if generated.text is None else "ok"
+    return Answer(generated.text or "", logliks, seconds, status, generated.cut_off, generated.thinking)
+
+
+def _end_ids(model: Any) -> list[int]:
+    """Ids of the tokens that end an answer, according to the generation config."""
+    ids = model.generation_config.eos_token_id
+    return [] if ids is None else ids if isinstance(ids, list) else [ids]

@@ -98,7 +98,7 @@ class BatchBuilder:
             encoded = self._encode(replace(prompt, candidates=(prompt.candidates[candidate],)))
             images = self._features(encoded.images, rng)
             sizes = [images.shape[1]] * len(images)
-            prefix = encoded.expanded(self._encode.placeholder, sizes)
+            prefix = encoded.expanded(sizes)
             (answer,) = encoded.candidates
             row = torch.tensor(prefix + answer)
             label = torch.full_like(row, IGNORED)
@@ -124,5 +124,5 @@ class BatchBuilder:
         for number, turn in enumerate(prompt.turns):
             if turn.role == "assistant":
                 before = self._encode(Prompt(prompt.turns[:number], (str(turn.parts[0]),)))
-                start = len(before.expanded(self._encode.placeholder, sizes))
+                start = len(before.expanded(sizes))
                 yield start, start + len(before.candidates[0])

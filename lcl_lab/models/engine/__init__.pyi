@@ -1,14 +1,19 @@
+from .chat_template import ChatTemplate, TemplateError
+from .engine_choice import choose_engine
 from .feature_disk_cache import FeatureDiskCache
-from .prefix_engine import PrefixEngine, PrefixSharingError, can_share
+from .fork_engine import ForkEngine
+from .prefix_engine import PrefixEngine
 from .prompt_encoder import EncodedPrompt, PromptEncoder
 from .reference_engine import ReferenceEngine
 
 __all__ = [
+    "ChatTemplate",
     "EncodedPrompt",
     "FeatureDiskCache",
+    "ForkEngine",
     "PrefixEngine",
-    "PrefixSharingError",
     "PromptEncoder",
     "ReferenceEngine",
-    "can_share",
+    "TemplateError",
+    "choose_engine",
 ]

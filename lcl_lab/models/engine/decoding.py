@@ -14,13 +14,7 @@ from torch import Tensor
 from lcl_lab.models.engine.kv_cache import PrefixCache
 from lcl_lab.models.interface import Loglik
 
-__all__ = ["DecodingState", "end_tokens"]
-
-
-def end_tokens(model: Any) -> Tensor:
-    """Ids of the tokens that end an answer."""
-    ids = model.generation_config.eos_token_id
-    return torch.tensor(ids if isinstance(ids, list) else [ids], device=model.device)
+__all__ = ["DecodingState"]
 
 
 class DecodingState:
@@ -34,7 +28,7 @@ class DecodingState:
         logits: (B, V), logits of the next tokens.
     """
 
-    def __init__(self, model: Any, cache: PrefixCache, mask: Tensor, positions: Tensor, logits: Tensor) -> None:
+    def __init__(self, model: Any, cache: Any, mask: Tensor, positions: Tensor, logits: Tensor) -> None:
         self._model, self.cache, self._mask, self.positions, self.logits = model, cache, mask, positions, logits
         self._axes = 3 if hasattr(model.model, "get_rope_index") else 1
 
@@ -55,33 +49,45 @@ class DecodingState:
             position_ids=positions.expand(self._axes, -1, -1) if self._axes > 1 else positions,
             past_key_values=self.cache,
             use_cache=True,
-            prefix_cache=self.cache,
+            **({"prefix_cache": self.cache} if isinstance(self.cache, PrefixCache) else {}),
         )
         self.positions = self.positions + ids.shape[1]
         logits: Tensor = output.logits.float()
         self.logits = logits[:, -1]
         return logits
 
-    def score(self, answers: Sequence[Sequence[int]]) -> list[tuple[Loglik, bool]]:
+    def score(self, answers: Sequence[Sequence[int]], closing: int) -> list[tuple[Loglik, bool]]:
         """Score one answer per row, without advancing the state.
+
+        Args:
+            answers: ids of the answers.
+            closing: number of ids at their start that are not scored.
 
         Returns:
             For each row the log-likelihood of the answer, and whether it is what greedy decoding would generate.
         """
         longest = max(map(len, answers))
         ids = torch.tensor([list(a) + [0] * (longest - len(a)) for a in answers], device=self.logits.device)
-        logits, mask, positions = self.logits[:, None], self._mask, self.positions
+        logits = self.logits[:, None]
         if longest > 1:
-            first = self.logits
-            logits = torch.cat([logits, self.append(ids[:, :-1])], dim=1)
-            self.cache.rewind(mask.shape[1])
-            self._mask, self.positions, self.logits = mask, positions, first
+            logits = torch.cat([logits, self._peek(ids[:, :-1])], dim=1)
         tokens = logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
         greedy = logits.argmax(-1) == ids
         return [
-            (Loglik(float(row[: len(answer)].sum()), len(answer)), bool(is_greedy[: len(answer)].all()))
+            (
+                Loglik(float(row[closing : len(answer)].sum()), len(answer) - closing),
+                bool(is_greedy[: len(answer)].all()),
+            )
             for row, is_greedy, answer in zip(tokens, greedy, answers, strict=True)
         ]
+
+    def _peek(self, ids: Tensor) -> Tensor:
+        """The logits after each of some tokens (B, T), as `append` returns them, without advancing the state."""
+        logits, mask, positions = self.logits, self._mask, self.positions
+        peeked = self.append(ids)
+        self.cache.rewind(mask.shape[1])
+        self._mask, self.positions, self.logits = mask, positions, logits
+        return peeked
 
     def greedy(self, ends: Tensor, limit: int) -> list[list[int]]:
         """Decode greedily until one of `ends` or `limit` tokens; advances the state.

@@ -1,30 +1,33 @@
 """Evaluates whole prompts as `transformers` itself would: works for any model, and is the reference for faster engines.
 
-Every prompt is computed once for its greedy answer and once per candidate, and its images are encoded each time.
-Batches are padded on the left.
+Every prompt is computed once for its greedy answer and once per candidate, and its images are encoded each time. A
+candidate is scored by letting the model generate exactly its tokens, so that everything that a model keeps per token is
+extended by the model's own rule. Batches are padded on the left.
+
+B prompts, T tokens of an answer, V the size of the vocabulary.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from torch.nn.functional import pad
-from transformers import BatchFeature, IdeficsProcessor
+from transformers import BatchFeature, GenerationConfig, IdeficsProcessor, LogitsProcessor, LogitsProcessorList
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.engine.oom import split_on_oom
-from lcl_lab.models.engine.prompt_encoder import PromptEncoder
-from lcl_lab.models.interface import NEW_TOKENS, Loglik
+from lcl_lab.models.engine.prompt_encoder import Generated, PromptEncoder
+from lcl_lab.models.interface import Loglik
 from lcl_lab.prompts import Prompt
 
 __all__ = ["ReferenceEngine", "process_prompts"]
 
-_Result = tuple[str, tuple[Loglik, ...]]
-"""Greedy text, and the log-likelihood of each candidate."""
+_Result = tuple[Generated, tuple[Loglik, ...]]
+"""Greedy answer, and the log-likelihood of each candidate."""
 
 
 def process_prompts(
@@ -61,20 +64,23 @@ class ReferenceEngine:
         processor: its processor.
         encoder: a prompt encoder for the processor.
         batch_size: prompts in a batch; halved whenever memory runs out.
+        new_tokens: maximum number of tokens of a greedy answer.
 
     Attributes:
         images_encoded: number of images that went through the vision encoder.
         tokens_computed: number of prompt tokens, padding included, that went through the model.
     """
 
-    def __init__(self, model: Any, processor: Any, encoder: PromptEncoder, batch_size: int) -> None:
+    def __init__(self, model: Any, processor: Any, encoder: PromptEncoder, batch_size: int, new_tokens: int) -> None:
         self._model, self._processor, self._encoder, self.batch_size = model, processor, encoder, batch_size
+        self._new_tokens = new_tokens
+        self._accepted = _accepted_inputs(model)
         self.images_encoded = self.tokens_computed = 0
 
     def answer(
         self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]
-    ) -> Iterator[tuple[int, str, tuple[Loglik, ...]]]:
-        """Yield the number, greedy text and candidates' log-likelihoods of every prompt, as they are computed.
+    ) -> Iterator[tuple[int, Generated, tuple[Loglik, ...]]]:
+        """Yield the number, greedy answer and candidates' log-likelihoods of every prompt, as they are computed.
 
         Raises:
             UserError: a single prompt needs more memory than there is.
@@ -90,50 +96,90 @@ class ReferenceEngine:
                 return self._answer_batch([prompts[number] for number in part], image)
 
             for part, results in split_on_oom(batch, step, self):
-                for number, (text, logliks) in zip(part, results, strict=True):
-                    yield number, text, logliks
+                for number, (generated, logliks) in zip(part, results, strict=True):
+                    yield number, generated, logliks
 
     @torch.inference_mode()
-    def logliks(self, prompt: Prompt, image: Callable[[ImageRef], Image]) -> tuple[Loglik, ...]:
-        """The log-likelihood of each candidate of one prompt."""
-        return self._score_all([prompt], self._inputs([prompt], image))[0]
+    def logliks(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> list[tuple[Loglik, ...]]:
+        """The log-likelihood of each candidate of some prompts, computed in one batch."""
+        return self._score_all(prompts, self._inputs(prompts, image))
 
     @torch.inference_mode()
     def _answer_batch(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> list[_Result]:
         inputs = self._inputs(prompts, image)
-        length = inputs["input_ids"].shape[1]
-        generated = self._model.generate(**inputs, do_sample=False, max_new_tokens=NEW_TOKENS)[:, length:]
-        texts = [self._encoder.text(row) for row in generated.tolist()]
+        ids, _ = self._generate(inputs, self._new_tokens)
         logliks = self._score_all(prompts, inputs)
         passes = 1 + len(prompts[0].candidates)
         self.tokens_computed += inputs["input_ids"].numel() * passes
         self.images_encoded += sum(len(prompt.images) for prompt in prompts) * passes
-        return list(zip(texts, logliks, strict=True))
+        return list(zip(map(self._encoder.parse, ids.tolist()), logliks, strict=True))
 
-    def _score_all(self, prompts: Sequence[Prompt], inputs: Mapping[str, Tensor]) -> list[tuple[Loglik, ...]]:
-        candidates = list(zip(*(self._encoder(prompt).candidates for prompt in prompts), strict=True))
-        scores = [self._score(inputs, answers) for answers in candidates]
+    def _score_all(self, prompts: Sequence[Prompt], inputs: Mapping[str, Any]) -> list[tuple[Loglik, ...]]:
+        encoded = [self._encoder(prompt) for prompt in prompts]
+        candidates = zip(*(one.candidates for one in encoded), strict=True)
+        scores = [self._score(inputs, answers, encoded[0].closing) for answers in candidates]
         return [tuple(score[row] for score in scores) for row in range(len(prompts))]
 
-    def _inputs(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> dict[str, Tensor]:
-        inputs = process_prompts(self._processor, self._encoder, prompts, image).to(self._model.device)
-        inputs.pop("token_type_ids", None)
-        dtype = self._model.dtype
-        return {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
-
-    def _score(self, inputs: Mapping[str, Tensor], answers: Sequence[Sequence[int]]) -> list[Loglik]:
-        """The log-likelihood of one answer per prompt."""
+    def _score(self, inputs: Mapping[str, Any], answers: Sequence[Sequence[int]], closing: int) -> list[Loglik]:
+        """The log-likelihood of one answer per prompt, without its first `closing` tokens."""
         longest = max(map(len, answers))
-        ids = torch.tensor([list(a) + [0] * (longest - len(a)) for a in answers], device=self._model.device)
-        extended = dict(inputs) | {
-            "input_ids": torch.cat([inputs["input_ids"], ids], dim=1),
-            "attention_mask": pad(inputs["attention_mask"], (0, longest), value=1),
+        ids = torch.tensor([[*answer, *[0] * (longest - len(answer))] for answer in answers])
+        ids = ids.to(self._model.device)
+        _, logits = self._generate(inputs, longest, ids)
+        tokens = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+        return [
+            Loglik(float(row[closing : len(answer)].sum()), len(answer) - closing)
+            for row, answer in zip(tokens, answers, strict=True)
+        ]
+
+    def _inputs(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> dict[str, Any]:
+        inputs = process_prompts(self._processor, self._encoder, prompts, image).to(self._model.device)
+        dtype = self._model.dtype
+        return {
+            key: value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+            for key, value in inputs.items()
+            if key in self._accepted
         }
-        if "mm_token_type_ids" in inputs:
-            extended["mm_token_type_ids"] = pad(inputs["mm_token_type_ids"], (0, longest))
-        if "image_attention_mask" in inputs:
-            last = inputs["image_attention_mask"][:, -1:].expand(-1, longest, -1)
-            extended["image_attention_mask"] = torch.cat([inputs["image_attention_mask"], last], dim=1)
-        logits = self._model(**extended).logits[:, -longest - 1 : -1].float()
-        tokens = logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
-        return [Loglik(float(row[: len(a)].sum()), len(a)) for row, a in zip(tokens, answers, strict=True)]
+
+    def _generate(self, inputs: Mapping[str, Any], length: int, answers: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Decode greedily, or decode given answers (B, T).
+
+        Returns:
+            The generated ids (B, T), and the logits of each of them (B, T, V).
+        """
+        # The checkpoint's own sampling, penalties and lengths are left out.
+        config = GenerationConfig(
+            max_new_tokens=length,
+            do_sample=False,
+            eos_token_id=list(self._encoder.ends) if answers is None else None,
+            pad_token_id=self._encoder.ends[0],
+            bos_token_id=self._model.generation_config.bos_token_id,
+            decoder_start_token_id=self._model.generation_config.decoder_start_token_id,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        processors = LogitsProcessorList([] if answers is None else [_Forced(answers)])
+        output = self._model.generate(**inputs, generation_config=config, logits_processor=processors)
+        logits = torch.stack(output.logits, dim=1)
+        return output.sequences[:, -logits.shape[1] :], logits
+
+
+class _Forced(LogitsProcessor):
+    """Lets a model generate the given answers (B, T)."""
+
+    def __init__(self, answers: Tensor) -> None:
+        self._answers, self._step = answers, 0
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        forced = torch.full_like(scores, float("-inf"))
+        forced.scatter_(1, self._answers[:, self._step, None], 0.0)
+        self._step += 1
+        return forced
+
+
+def _accepted_inputs(model: Any) -> set[str]:
+    """Names of the tensors that a model's `generate` accepts; processors return others as well."""
+    names: set[str] = {"input_ids", "attention_mask"}
+    for function in (model.forward, model.prepare_inputs_for_generation):
+        names |= set(inspect.signature(function).parameters)
+    return names - {"labels", "kwargs", "self"}

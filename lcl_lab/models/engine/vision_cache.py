@@ -60,15 +60,21 @@ class ImageEncoder:
     Args:
         model: an image-text-to-text model.
         processor: its processor.
+        placeholder: what stands for an image in text for the processor.
         disk_cache: where features are stored between runs; None to keep them in memory only.
 
     Attributes:
+        token_id: id of the tokens that are replaced by features.
         batch_size: images in a batch; halved whenever memory runs out.
         images_encoded: number of images that went through the vision encoder.
     """
 
-    def __init__(self, model: Any, processor: Any, disk_cache: FeatureDiskCache | None = None) -> None:
+    def __init__(
+        self, model: Any, processor: Any, placeholder: str, disk_cache: FeatureDiskCache | None = None
+    ) -> None:
         self._model, self._processor, self._disk_cache = model, processor, disk_cache
+        self._placeholder = placeholder
+        self.token_id = _image_token_id(model, processor)
         self.batch_size = 64
         self.images_encoded = 0
         self._memory: LRUCache[ImageKey, EncodedImage] = LRUCache(_BYTES, getsizeof=lambda encoded: encoded.nbytes)
@@ -132,7 +138,7 @@ class ImageEncoder:
         """The processor's tensors for one image, with its tokens as `input_ids`."""
         count = 1 if alone or not self._depends_on_count else 2
         inputs: Mapping[str, Tensor] = self._processor(
-            text=[self._processor.image_token * count],
+            text=[self._placeholder * count],
             images=[[image] * count],
             return_tensors="pt",
             add_special_tokens=False,
@@ -148,7 +154,7 @@ class ImageEncoder:
         output = self._forward(inputs, alone)
         self.images_encoded += len(inputs)
         ids = [tuple(one["input_ids"][0].tolist()) for one in inputs]
-        counts = [row.count(self._processor.image_token_id) for row in ids]
+        counts = [row.count(self.token_id) for row in ids]
         features = _split(output.pooler_output, counts)
         deep = [_split(layer, counts) for layer in getattr(output, "deepstack_features", None) or ()]
         deep_by_image = zip(*deep, strict=True) if deep else [()] * len(ids)
@@ -163,6 +169,12 @@ class ImageEncoder:
         if self._depends_on_count:
             batch["batch_num_images"] = torch.tensor([1 if alone else 2] * len(inputs))
         return self._model.model.get_image_features(**batch, return_dict=True)
+
+
+def _image_token_id(model: Any, processor: Any) -> int:
+    """The id of the tokens that stand for an image's features; processors and configs name it differently."""
+    owners = ((processor, "image_token_id"), (model.config, "image_token_id"), (model.config, "image_token_index"))
+    return next(int(getattr(owner, name)) for owner, name in owners if getattr(owner, name, None) is not None)
 
 
 def _split(features: Tensor | Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:

@@ -13,10 +13,12 @@ from lcl_lab.episodes import draw_episode, falsify
 from lcl_lab.errors import UserError
 from lcl_lab.models.engine import attention
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
-from lcl_lab.models.engine.prefix_engine import can_share
+from lcl_lab.models.engine.fork_engine import ForkEngine
+from lcl_lab.models.engine.prefix_engine import PrefixEngine
 from lcl_lab.models.engine.prefix_tree import build_tree
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine
+from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.models.transformers_model import TransformersModel
 from lcl_lab.prompts import Prompt, chat
 from tests.models.factories import ARCHITECTURES, build
@@ -47,8 +49,8 @@ def test_shared_prefixes_and_whole_prompts_give_the_same_answers(checkpoint: Pat
     model, processor = load(checkpoint)
     answers = list(TransformersModel("it", model, processor, "", 4).answer(prompts(), WORLD.image))
     reference = {
-        n: (text, logliks)
-        for n, text, logliks in ReferenceEngine(model, processor, PromptEncoder(processor), 1).answer(
+        n: (generated.text, logliks)
+        for n, generated, logliks in ReferenceEngine(model, processor, PromptEncoder(processor), 1, NEW_TOKENS).answer(
             prompts(), WORLD.image
         )
     }
@@ -75,8 +77,9 @@ def equal(one: list[tuple[str, list[float]]], other: list[tuple[str, list[float]
 
 
 def test_all_but_cross_attention_can_share(checkpoint: Path) -> None:
-    model, _ = load(checkpoint)
-    assert can_share(model) == (model.config.model_type != "idefics")
+    model, processor = load(checkpoint)
+    shares = isinstance(TransformersModel("it", model, processor, "", 4).engine, PrefixEngine)
+    assert shares == (model.config.model_type != "idefics")
 
 
 def test_a_model_that_cannot_share_warns_once(
@@ -89,7 +92,7 @@ def test_a_model_that_cannot_share_warns_once(
     assert messages == ["flamingo is evaluated without prefix sharing: its architecture does not support it"]
 
 
-def test_an_attention_with_different_results_falls_back_to_the_reference(
+def test_an_attention_with_different_results_falls_back_to_copies_of_the_cache(
     llava: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = results(TransformersModel("it", *load(llava), "", 4), prompts())
@@ -97,7 +100,7 @@ def test_an_attention_with_different_results_falls_back_to_the_reference(
     monkeypatch.setattr(attention, "_attend", lambda query, *rest: attend(torch.tanh(query), *rest))
     model, processor = load(llava)
     fallback = TransformersModel("it", model, processor, "", 4)
-    assert isinstance(fallback.engine, ReferenceEngine)
+    assert isinstance(fallback.engine, ForkEngine)
     assert model.config.text_config._attn_implementation == "sdpa"
     assert equal(results(fallback, prompts()), expected)
 
@@ -109,7 +112,7 @@ def test_each_image_is_encoded_once_and_each_token_of_the_tree_computed_once(lla
     results(shared, batch)
     assert shared.engine.images_encoded == len({ref for prompt in batch for ref in prompt.images})
     encode = PromptEncoder(processor)
-    root = build_tree([encode(prompt).units(encode.placeholder, prompt.images) for prompt in batch])
+    root = build_tree([encode(prompt).units(prompt.images) for prompt in batch])
     least = sum(1 if isinstance(unit, int) else 16 for node in root.descendants() for unit in node.units)
     assert least <= shared.engine.tokens_computed <= 1.1 * least
     results(shared, batch)

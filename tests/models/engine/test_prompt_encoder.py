@@ -34,8 +34,8 @@ def test_one_token_lies_between_an_image_and_its_name(encode: PromptEncoder) -> 
 def test_candidates_are_spelled_and_end_their_turn(encode: PromptEncoder) -> None:
     episode = draw_episode(WORLD, 0, 0, 2)
     true, other = encode(chat(episode)).candidates
-    assert encode.text(true) == episode.true_name
-    assert encode.text(other) == episode.other_name
+    assert encode.parse(true).text == episode.true_name
+    assert encode.parse(other).text == episode.other_name
     assert len(true) == len(episode.true_name) + 1
     assert true[-1] == other[-1]
 
@@ -43,7 +43,7 @@ def test_candidates_are_spelled_and_end_their_turn(encode: PromptEncoder) -> Non
 def test_the_question_of_an_episode_is_one_token(encode: PromptEncoder) -> None:
     prefix = encode(chat(draw_episode(WORLD, 0, 0, 0))).prefix
     assert len(prefix) == 4
-    assert encode.text(prefix) == QUESTION
+    assert encode.parse(prefix).text == QUESTION
 
 
 def test_each_placeholder_expands_to_the_tokens_of_its_image(encode: PromptEncoder) -> None:

@@ -1,0 +1,125 @@
+"""Chooses how a model is evaluated: the fastest way that reproduces the log-likelihoods of single whole prompts."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Image, fromarray
+
+from lcl_lab.concepts import ImageRef
+from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
+from lcl_lab.models.engine.fork_engine import ForkEngine
+from lcl_lab.models.engine.kv_cache import is_plain_kv_cache
+from lcl_lab.models.engine.prefix_engine import PrefixEngine
+from lcl_lab.models.engine.prompt_encoder import PromptEncoder
+from lcl_lab.models.engine.reference_engine import ReferenceEngine
+from lcl_lab.models.engine.tree_engine import TreeEngine
+from lcl_lab.models.interface import Loglik
+from lcl_lab.prompts import Prompt, Turn
+
+__all__ = ["choose_engine"]
+
+_log = logging.getLogger(__name__)
+_TOLERANCE = {torch.float32: 1e-4}  # nats per token that two ways may differ by
+_LOW_PRECISION_TOLERANCE = 0.1  # in other dtypes
+_MOST_SHOTS = 16  # of the trial prompts
+
+
+def choose_engine(
+    name: str,
+    model: Any,
+    processor: Any,
+    encoder: PromptEncoder,
+    batch_size: int,
+    new_tokens: int,
+    disk_cache: FeatureDiskCache | None = None,
+) -> TreeEngine[Any] | ReferenceEngine:
+    """Try the engines on a few prompts of noise, the fastest first, and take the first that is exact.
+
+    Args:
+        name: the model's name, for the messages.
+        model: an image-text-to-text model of `transformers`.
+        processor: its processor.
+        encoder: a prompt encoder for the processor.
+        batch_size: prompts in a batch.
+        new_tokens: maximum number of tokens of a greedy answer.
+        disk_cache: where image features are stored between runs; None to keep them in memory only.
+    """
+    single = ReferenceEngine(model, processor, encoder, 1, new_tokens)
+    prompts = _trial_prompts(single_image=False)
+    expected = [single.logliks([prompt], _noise)[0] for prompt in prompts]
+    attention = _attention_of(model)
+    for build in _shared_engines(model, encoder):
+        try:
+            engine = build(model, processor, encoder, batch_size, new_tokens, disk_cache)
+            found = {number: logliks for number, _, logliks in engine.answer(list(map(encoder, prompts)), _noise)}
+            exact = _agree(expected, [found[number] for number in range(len(prompts))], model.dtype)
+        except Exception as error:  # an architecture may fail in any way when it is used in parts
+            _log.debug("%s: %s failed its trial", name, build, exc_info=error)
+            exact = False
+        if exact:
+            engine.reset_counters()
+            return engine
+        model.set_attn_implementation(attention)
+    _log.warning("%s is evaluated without prefix sharing: its architecture does not support it", name)
+    batch = [prompt for prompt in prompts if len(prompt.images) == len(prompts[-1].images)]
+    together = single.logliks(batch, _noise)
+    if batch_size > 1 and not _agree(expected[-len(batch) :], together, model.dtype):
+        _log.warning("%s is evaluated one prompt at a time: in a batch its answers change", name)
+        batch_size = 1
+    return ReferenceEngine(model, processor, encoder, batch_size, new_tokens)
+
+
+def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[..., TreeEngine[Any]]]:
+    """The engines that an architecture may support, the fastest first."""
+    inner: Any = getattr(model, "model", None)
+    if encoder.placeholder is None or not hasattr(inner, "get_image_features"):
+        return
+    if "mm_encoder_outputs" not in inspect.signature(inner.forward).parameters:
+        return
+    try:
+        cache = _cache_of_one_token(model)
+    except Exception:  # without an image, an architecture may refuse
+        return
+    if is_plain_kv_cache(cache):
+        yield partial(PrefixEngine, layers=len(cache.layers))
+    yield ForkEngine
+
+
+def _attention_of(model: Any) -> dict[str, str]:
+    """The attention implementations of a model and its parts, as `set_attn_implementation` takes them."""
+    parts = {name: getattr(model.config, name) for name in getattr(model.config, "sub_configs", {})}
+    own = {"": str(model.config._attn_implementation)}
+    return own | {name: str(part._attn_implementation) for name, part in parts.items() if part is not None}
+
+
+def _cache_of_one_token(model: Any) -> Any:
+    token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+    with torch.inference_mode():
+        return model(input_ids=token, use_cache=True).past_key_values
+
+
+def _agree(one: Sequence[Sequence[Loglik]], other: Sequence[Sequence[Loglik]], dtype: torch.dtype) -> bool:
+    tolerance = _TOLERANCE.get(dtype, _LOW_PRECISION_TOLERANCE)
+    pairs = [pair for a, b in zip(one, other, strict=True) for pair in zip(a, b, strict=True)]
+    return all(abs(a.per_token - b.per_token) <= tolerance for a, b in pairs)
+
+
+def _trial_prompts(single_image: bool) -> list[Prompt]:
+    """Prompts on which engines are compared: one without shots, and two queries after the same shots."""
+    images = [ImageRef("trial", "noise", number) for number in range(4)]
+    labelled = zip(images, ("wug", "dax"), strict=False)
+    shots = [turn for ref, name in labelled for turn in (Turn("user", (ref,)), Turn("assistant", (name,)))]
+    contexts: list[list[Turn]] = [[], shots, shots]
+    return [Prompt((*turns, Turn("user", (images[k + 1],))), ("dax", "wug")) for k, turns in enumerate(contexts)]
+
+
+def _noise(ref: ImageRef) -> Image:
+    generator = np.random.default_rng(ref.number)
+    return fromarray(generator.integers(0, 256, (64, 64, 3), np.uint8))

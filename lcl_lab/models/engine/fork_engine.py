@@ -1,0 +1,146 @@
+"""Shares prefixes by copying a model's own cache where prompts branch: for caches with sliding windows or states.
+
+B rows of a batch, T tokens of a segment, L tokens of its prefix.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcl_lab.models.engine.decoding import DecodingState
+from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
+from lcl_lab.models.engine.prefix_tree import Node
+from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, PromptEncoder
+from lcl_lab.models.engine.tree_engine import Result, Segment, TreeEngine
+
+__all__ = ["ForkEngine"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fork:
+    """The model's cache after a prefix, in a batch of one; the prefix's ids; and the next position id."""
+
+    cache: Any
+    ids: list[int]
+    position: int
+
+
+class ForkEngine(TreeEngine[_Fork]):
+    """Evaluates prompts with copies of the model's own cache. The rows of a batch follow the same prefix.
+
+    The arguments are those of `TreeEngine`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        encoder: PromptEncoder,
+        batch_size: int,
+        new_tokens: int,
+        disk_cache: FeatureDiskCache | None = None,
+    ) -> None:
+        super().__init__(model, processor, encoder, batch_size, new_tokens, disk_cache)
+        self._accepted = set(inspect.signature(model.forward).parameters)
+
+    def _root(self) -> _Fork:
+        return _Fork(None, [], 0)
+
+    def _step(
+        self,
+        nodes: Sequence[Node],
+        segments: Mapping[Node, Segment],
+        prefixes: Mapping[Node, _Fork],
+        prompts: Sequence[EncodedPrompt],
+    ) -> tuple[list[_Fork | None], list[Result]]:
+        """Compute a batch of nodes: the prefix that each one's children continue, and the results of prompts there."""
+        ends: dict[Node, _Fork | None] = {}
+        results: dict[Node, Result] = {}
+        for (parent, _), group in groupby(nodes, lambda node: (node.parent, len(segments[node].ids))):
+            rows = list(group)
+            assert parent is not None
+            prefix = prefixes[parent]
+            state = self._prefill([segments[node] for node in rows], prefix)
+            for row, node in enumerate(rows):
+                ids = prefix.ids + segments[node].ids
+                one = torch.tensor([row], device=self._model.device)
+                cache = select_rows(state.cache, one) if node.children else None
+                ends[node] = _Fork(cache, ids, int(state.positions[row])) if node.children else None
+            if rows[0].ends:
+                candidates = [[tuple(c) for number in node.ends for c in prompts[number].candidates] for node in rows]
+                results |= dict(zip(rows, self._decode(state, candidates, prompts[0].closing), strict=True))
+        return [ends[node] for node in nodes], [results[node] for node in nodes if node in results]
+
+    def _prefill(self, segments: Sequence[Segment], prefix: _Fork) -> DecodingState:
+        """Compute segments of equal length after the same prefix, one per row."""
+        device = self._model.device
+        ids = torch.tensor([segment.ids for segment in segments], device=device)
+        rows = len(segments)
+        positions, following = zip(*(self._positions(segment, prefix.position) for segment in segments), strict=True)
+        mask = torch.ones(rows, len(prefix.ids) + ids.shape[1], dtype=torch.long, device=device)
+        images = [one for segment in segments for one in segment.images]
+        cache = None if prefix.cache is None else select_rows(prefix.cache, torch.zeros_like(ids[:, 0]))
+        output = self._model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=torch.stack(positions, dim=-2).to(device),
+            past_key_values=cache,
+            use_cache=True,
+            **self._token_types(ids, prefix.ids),
+            **({"mm_encoder_outputs": self.images.model_input(images)} if images else {}),
+        )
+        self.tokens_computed += ids.numel()
+        logits = output.logits[:, -1].float()
+        return ForkedState(self._model, output.past_key_values, mask, torch.tensor(following, device=device), logits)
+
+    def _token_types(self, ids: Tensor, prefix: list[int]) -> dict[str, Tensor]:
+        """What models with attention in both directions within an image need: where the images are (B, L + T)."""
+        types: dict[str, Tensor] = {}
+        is_image = (ids == self.images.token_id).long()
+        if "mm_token_type_ids" in self._accepted:
+            types["mm_token_type_ids"] = is_image
+        if "token_type_ids" in self._accepted:
+            before = (torch.tensor(prefix, device=ids.device) == self.images.token_id).long()
+            types["token_type_ids"] = torch.cat([before.expand(len(ids), -1), is_image], dim=1)
+        return types
+
+
+class ForkedState(DecodingState):
+    """A batch of prompts whose cache cannot be rewound, and is copied instead."""
+
+    def select(self, rows: Sequence[int]) -> DecodingState:
+        """An independent copy of some rows."""
+        index = torch.tensor(rows, device=self.logits.device)
+        cache = select_rows(self.cache, index)
+        return ForkedState(self._model, cache, self._mask[index], self.positions[index], self.logits[index])
+
+    def _peek(self, ids: Tensor) -> Tensor:
+        return self.select(range(len(ids))).append(ids)
+
+
+def select_rows(cache: Any, rows: Tensor) -> Any:
+    """A copy of some rows of a model's cache; a row may be repeated.
+
+    Args:
+        cache: a cache of `transformers`, whose tensors have one row per prompt.
+        rows: (B,), numbers of the rows.
+    """
+    if isinstance(cache, Tensor):
+        return cache.index_select(0, rows) if cache.ndim > 1 else cache.clone()
+    if isinstance(cache, dict):
+        return {key: select_rows(value, rows) for key, value in cache.items()}
+    if isinstance(cache, list | tuple):
+        return type(cache)(select_rows(value, rows) for value in cache)
+    if hasattr(cache, "__dict__") and not isinstance(cache, type):
+        selected = copy.copy(cache)
+        vars(selected).update({name: select_rows(value, rows) for name, value in vars(cache).items()})
+        return selected
+    return cache

@@ -1,0 +1,184 @@
+"""Evaluates prompts as a prefix tree: every image is encoded once, and every shared prefix is computed once.
+
+Batches go depth first; each row continues from what is stored of its parent. All candidates and the greedy answer of a
+prompt continue from its end. What is stored, and how a batch continues from it, is up to the subclasses.
+
+T is the number of tokens of a segment.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from lcl_lab.concepts import ImageRef
+from lcl_lab.models.engine.decoding import DecodingState
+from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
+from lcl_lab.models.engine.oom import split_on_oom
+from lcl_lab.models.engine.prefix_tree import Node, build_tree, schedule_batches
+from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, Generated, PromptEncoder
+from lcl_lab.models.engine.vision_cache import EncodedImage, ImageEncoder, ImageKey
+from lcl_lab.models.interface import Loglik
+
+__all__ = ["Result", "Segment", "TreeEngine"]
+
+P = TypeVar("P")
+"""What is stored of a prefix, for the nodes that continue it."""
+
+Result = tuple[Generated, dict[tuple[int, ...], Loglik]]
+"""The greedy answer at a node, and the log-likelihood of each candidate there."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The token ids of a node, and the encoded images among them."""
+
+    ids: list[int]
+    images: list[EncodedImage]
+
+
+class TreeEngine(ABC, Generic[P]):
+    """Evaluates prompts with a model that accepts encoded images and continues from a prefix.
+
+    Args:
+        model: an image-text-to-text model of `transformers`.
+        processor: its processor.
+        encoder: a prompt encoder for the processor, with a placeholder of one token.
+        batch_size: prompts in a batch; halved whenever memory runs out.
+        new_tokens: maximum number of tokens of a greedy answer.
+        disk_cache: where image features are stored between runs; None to keep them in memory only.
+
+    Attributes:
+        tokens_computed: number of prompt tokens, padding included, that went through the model.
+        images: encodes the images.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        encoder: PromptEncoder,
+        batch_size: int,
+        new_tokens: int,
+        disk_cache: FeatureDiskCache | None = None,
+    ) -> None:
+        self._model, self._encoder, self.batch_size, self._new_tokens = model, encoder, batch_size, new_tokens
+        self.images = ImageEncoder(model, processor, encoder.template.image, disk_cache)
+        self._ends = torch.tensor(encoder.ends, device=model.device)
+        self._rope_index = getattr(model.model, "get_rope_index", None)
+        self.tokens_computed = 0
+
+    @property
+    def images_encoded(self) -> int:
+        """Number of images that went through the vision encoder."""
+        return self.images.images_encoded
+
+    def reset_counters(self) -> None:
+        """Count from here on."""
+        self.tokens_computed = self.images.images_encoded = 0
+
+    @torch.inference_mode()
+    def answer(
+        self, prompts: Sequence[EncodedPrompt], image: Callable[[ImageRef], Image]
+    ) -> Iterator[tuple[int, Generated, tuple[Loglik, ...]]]:
+        """Yield the number, greedy answer and candidates' log-likelihoods of every prompt, as they are computed.
+
+        Args:
+            prompts: encoded prompts; those that share a prefix should be passed together.
+            image: returns an image of the prompts in RGB.
+
+        Raises:
+            UserError: a single prompt needs more memory than there is.
+        """
+        keys = [self.images.keys(prompt.images) for prompt in prompts]
+        encoded = self.images.encode([key for of_prompt in keys for key in of_prompt], image)
+        root = build_tree([prompt.units(of_prompt) for prompt, of_prompt in zip(prompts, keys, strict=True)])
+        segments = {node: _segment(node, encoded) for node in root.descendants()}
+        prefixes: dict[Node, P] = {root: self._root()}
+        pending_children = {node: len(node.children) for node in (root, *segments)}
+        for batch in schedule_batches(root, lambda node: len(segments[node].ids), lambda: self.batch_size):
+
+            def step(nodes: Sequence[Node]) -> tuple[list[P | None], list[Result]]:
+                return self._step(nodes, segments, prefixes, prompts)
+
+            for nodes, (ends, results) in split_on_oom(batch, step, self):
+                for node, prefix in zip(nodes, ends, strict=True):
+                    if prefix:
+                        prefixes[node] = prefix
+                    assert node.parent is not None
+                    pending_children[node.parent] -= 1
+                    if not pending_children[node.parent]:
+                        del prefixes[node.parent]
+                for node, (generated, logliks) in zip(nodes, results, strict=False):
+                    for number in node.ends:
+                        yield number, generated, tuple(logliks[tuple(c)] for c in prompts[number].candidates)
+
+    @abstractmethod
+    def _root(self) -> P:
+        """The empty prefix."""
+
+    @abstractmethod
+    def _step(
+        self,
+        nodes: Sequence[Node],
+        segments: Mapping[Node, Segment],
+        prefixes: Mapping[Node, P],
+        prompts: Sequence[EncodedPrompt],
+    ) -> tuple[list[P | None], list[Result]]:
+        """Compute a batch of nodes: the prefix that each one's children continue, and the results of prompts there."""
+
+    def _positions(self, segment: Segment, start: int) -> tuple[Tensor, int]:
+        """Position ids of a segment from `start`, (T,) or (3, T), and the one that follows."""
+        count = len(segment.ids)
+        if self._rope_index is None:
+            return torch.arange(start, start + count), start + count
+        row = torch.tensor([segment.ids])
+        grids = [one.grid for one in segment.images if one.grid is not None]
+        positions, _ = self._rope_index(
+            row,
+            mm_token_type_ids=(row == self.images.token_id).int(),
+            image_grid_thw=torch.cat(grids) if grids else None,
+        )
+        return positions[:, 0] + start, int(positions.max()) + 1 + start
+
+    def _decode(
+        self, state: DecodingState, candidates: Sequence[Sequence[tuple[int, ...]]], closing: int
+    ) -> list[Result]:
+        """The greedy text and the candidates' log-likelihoods of each row.
+
+        A candidate that turns out to be the greedy answer saves the greedy decoding of its row.
+        """
+        distinct = [list(dict.fromkeys(of_row)) for of_row in candidates]
+        logliks: list[dict[tuple[int, ...], Loglik]] = [{} for _ in distinct]
+        greedy: list[Sequence[int] | None] = [None] * len(distinct)
+        for turn in range(max(map(len, distinct))):
+            answers = [of_row[min(turn, len(of_row) - 1)] for of_row in distinct]
+            scores = state.score(answers, closing)
+            for row, (answer, (loglik, is_greedy)) in enumerate(zip(answers, scores, strict=True)):
+                logliks[row][answer] = loglik
+                if is_greedy and not closing and torch.isin(torch.tensor(answer), self._ends.cpu()).any():
+                    greedy[row] = answer
+        open_rows = [row for row, ids in enumerate(greedy) if ids is None]
+        if open_rows:
+            rest = state if len(open_rows) == len(greedy) else state.select(open_rows)
+            for row, ids in zip(open_rows, rest.greedy(self._ends, self._new_tokens), strict=True):
+                greedy[row] = ids
+        return [(self._encoder.parse(ids or ()), of_row) for ids, of_row in zip(greedy, logliks, strict=True)]
+
+
+def _segment(node: Node, encoded: Mapping[ImageKey, EncodedImage]) -> Segment:
+    ids: list[int] = []
+    images: list[EncodedImage] = []
+    for unit in node.units:
+        if isinstance(unit, int):
+            ids.append(unit)
+        else:
+            images.append(encoded[unit])  # type: ignore[index]
+            ids += images[-1].ids
+    return Segment(ids, images)
