@@ -139,13 +139,15 @@ class ChatTemplate:
         for self._styles in _CONTENT_STYLES:
             try:
                 with_image = self._render(_probe_turns(_PROBE_IMAGE), open_answer=True)
+                with_two = self._render(2 * _probe_turns(_PROBE_IMAGE)[:2] + [_FOLLOWING], open_answer=True)
                 without = self._render(_probe_turns(), open_answer=True)
             except TemplateError as error:
                 reason = error
                 continue
             image = _inserted(with_image, without)
             if image and with_image.count(_PROBE) == 1 and "'type'" not in with_image:
-                return self._styles, self._image_token if self._image_token in with_image else image
+                numbered = with_two.count(image) != 2 * with_image.count(image)
+                return self._styles, self._image_token if numbered and self._image_token in image else image
         raise reason
 
     def _render(self, turns: Sequence[Turn], open_answer: bool) -> str:

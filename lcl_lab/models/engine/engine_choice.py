@@ -79,7 +79,7 @@ def choose_engine(
 def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[..., TreeEngine[Any]]]:
     """The engines that an architecture may support, the fastest first."""
     inner: Any = getattr(model, "model", None)
-    if encoder.placeholder is None or not hasattr(inner, "get_image_features"):
+    if not hasattr(inner, "get_image_features"):
         return
     if "mm_encoder_outputs" not in inspect.signature(inner.forward).parameters:
         return
@@ -94,9 +94,10 @@ def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[...
 
 def _attention_of(model: Any) -> dict[str, str]:
     """The attention implementations of a model and its parts, as `set_attn_implementation` takes them."""
-    parts = {name: getattr(model.config, name) for name in getattr(model.config, "sub_configs", {})}
-    own = {"": str(model.config._attn_implementation)}
-    return own | {name: str(part._attn_implementation) for name, part in parts.items() if part is not None}
+    own = {"": model.config._attn_implementation}
+    parts = {name: getattr(model.config, name, None) for name in getattr(model.config, "sub_configs", {})}
+    own |= {name: part._attn_implementation for name, part in parts.items() if part is not None}
+    return {name: implementation for name, implementation in own.items() if implementation is not None}
 
 
 def _cache_of_one_token(model: Any) -> Any:

@@ -26,10 +26,10 @@ __all__ = ["ForkEngine"]
 
 @dataclass(frozen=True, eq=False)
 class _Fork:
-    """The model's cache after a prefix, in a batch of one; the prefix's ids; and the next position id."""
+    """The model's cache after a prefix, in a batch of one; the types of its tokens; and the next position id."""
 
     cache: Any
-    ids: list[int]
+    types: list[int]
     position: int
 
 
@@ -70,10 +70,13 @@ class ForkEngine(TreeEngine[_Fork]):
             prefix = prefixes[parent]
             state = self._prefill([segments[node] for node in rows], prefix)
             for row, node in enumerate(rows):
-                ids = prefix.ids + segments[node].ids
                 one = torch.tensor([row], device=self._model.device)
-                cache = select_rows(state.cache, one) if node.children else None
-                ends[node] = _Fork(cache, ids, int(state.positions[row])) if node.children else None
+                cache = select_rows(state.cache, one, len(rows)) if node.children else None
+                ends[node] = (
+                    _Fork(cache, prefix.types + segments[node].types, int(state.positions[row]))
+                    if node.children
+                    else None
+                )
             if rows[0].ends:
                 candidates = [[tuple(c) for number in node.ends for c in prompts[number].candidates] for node in rows]
                 results |= dict(zip(rows, self._decode(state, candidates, prompts[0].closing), strict=True))
@@ -85,32 +88,31 @@ class ForkEngine(TreeEngine[_Fork]):
         ids = torch.tensor([segment.ids for segment in segments], device=device)
         rows = len(segments)
         positions, following = zip(*(self._positions(segment, prefix.position) for segment in segments), strict=True)
-        mask = torch.ones(rows, len(prefix.ids) + ids.shape[1], dtype=torch.long, device=device)
+        mask = torch.ones(rows, len(prefix.types) + ids.shape[1], dtype=torch.long, device=device)
         images = [one for segment in segments for one in segment.images]
-        cache = None if prefix.cache is None else select_rows(prefix.cache, torch.zeros_like(ids[:, 0]))
+        cache = None if prefix.cache is None else select_rows(prefix.cache, torch.zeros_like(ids[:, 0]), 1)
         output = self._model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=torch.stack(positions, dim=-2).to(device),
             past_key_values=cache,
             use_cache=True,
-            **self._token_types(ids, prefix.ids),
+            **self._token_types(segments, prefix.types),
             **({"mm_encoder_outputs": self.images.model_input(images)} if images else {}),
         )
         self.tokens_computed += ids.numel()
         logits = output.logits[:, -1].float()
         return ForkedState(self._model, output.past_key_values, mask, torch.tensor(following, device=device), logits)
 
-    def _token_types(self, ids: Tensor, prefix: list[int]) -> dict[str, Tensor]:
-        """What models with attention in both directions within an image need: where the images are (B, L + T)."""
-        types: dict[str, Tensor] = {}
-        is_image = (ids == self.images.token_id).long()
-        if "mm_token_type_ids" in self._accepted:
-            types["mm_token_type_ids"] = is_image
-        if "token_type_ids" in self._accepted:
-            before = (torch.tensor(prefix, device=ids.device) == self.images.token_id).long()
-            types["token_type_ids"] = torch.cat([before.expand(len(ids), -1), is_image], dim=1)
-        return types
+    def _token_types(self, segments: Sequence[Segment], prefix: list[int]) -> dict[str, Tensor]:
+        """What models with attention in both directions within an image need: the types of all tokens, (B, L + T)."""
+        new = [segment.types for segment in segments]
+        rows = {"mm_token_type_ids": new, "token_type_ids": [prefix + types for types in new]}
+        return {
+            name: torch.tensor(types, device=self._model.device)
+            for name, types in rows.items()
+            if name in self._accepted
+        }
 
 
 class ForkedState(DecodingState):
@@ -119,28 +121,31 @@ class ForkedState(DecodingState):
     def select(self, rows: Sequence[int]) -> DecodingState:
         """An independent copy of some rows."""
         index = torch.tensor(rows, device=self.logits.device)
-        cache = select_rows(self.cache, index)
+        cache = select_rows(self.cache, index, len(self.logits))
         return ForkedState(self._model, cache, self._mask[index], self.positions[index], self.logits[index])
 
     def _peek(self, ids: Tensor) -> Tensor:
         return self.select(range(len(ids))).append(ids)
 
 
-def select_rows(cache: Any, rows: Tensor) -> Any:
+def select_rows(cache: Any, rows: Tensor, size: int) -> Any:
     """A copy of some rows of a model's cache; a row may be repeated.
 
     Args:
         cache: a cache of `transformers`, whose tensors have one row per prompt.
         rows: (B,), numbers of the rows.
+        size: number of rows of the cache.
     """
     if isinstance(cache, Tensor):
-        return cache.index_select(0, rows) if cache.ndim > 1 else cache.clone()
+        # Position ids with several axes have the axes first.
+        axis = next((axis for axis, length in enumerate(cache.shape[:2]) if length == size and cache.ndim > 1), None)
+        return cache.clone() if axis is None else cache.index_select(axis, rows)
     if isinstance(cache, dict):
-        return {key: select_rows(value, rows) for key, value in cache.items()}
+        return {key: select_rows(value, rows, size) for key, value in cache.items()}
     if isinstance(cache, list | tuple):
-        return type(cache)(select_rows(value, rows) for value in cache)
+        return type(cache)(select_rows(value, rows, size) for value in cache)
     if hasattr(cache, "__dict__") and not isinstance(cache, type):
         selected = copy.copy(cache)
-        vars(selected).update({name: select_rows(value, rows) for name, value in vars(cache).items()})
+        vars(selected).update({name: select_rows(value, rows, size) for name, value in vars(cache).items()})
         return selected
     return cache

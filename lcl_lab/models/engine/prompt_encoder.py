@@ -22,14 +22,14 @@ class EncodedPrompt:
         candidates: ids of each candidate answer, including the end of its turn.
         closing: number of ids at the start of each candidate that end the model's thinking and are not scored.
         images: the images, in the order of their placeholders.
-        placeholder: id of the placeholders; None if the template writes more than one token for an image.
+        placeholder: the id that stands for an image in the prefix.
     """
 
     prefix: list[int]
     candidates: tuple[list[int], ...]
     closing: int
     images: tuple[ImageRef, ...]
-    placeholder: int | None
+    placeholder: int
 
     def expanded(self, tokens: Sequence[int]) -> list[int]:
         """The prefix with the placeholder of image i repeated tokens[i] times."""
@@ -37,7 +37,13 @@ class EncodedPrompt:
         return [token for t in self.prefix for token in [t] * (next(counts) if t == self.placeholder else 1)]
 
     def units(self, images: Sequence[Hashable]) -> list[Hashable]:
-        """The prefix with images[i] in place of the i-th placeholder."""
+        """The prefix with images[i] in place of the i-th placeholder.
+
+        Raises:
+            ValueError: there are more or fewer placeholders than images.
+        """
+        if self.prefix.count(self.placeholder) != len(images):
+            raise ValueError(f"{len(images)} images, but {self.prefix.count(self.placeholder)} placeholders")
         remaining = iter(images)
         return [next(remaining) if token == self.placeholder else token for token in self.prefix]
 
@@ -67,7 +73,7 @@ class PromptEncoder:
         thinking: let a model that can think do so before it answers.
 
     Attributes:
-        placeholder: id of the token that the template writes for an image; None if it writes several.
+        placeholder: the id that stands for an image in an encoded prompt.
         ends: ids of the tokens that end an answer; includes the template's end of turn.
 
     Raises:
@@ -80,8 +86,9 @@ class PromptEncoder:
         self.template = ChatTemplate(processor, self._tokenizer.convert_ids_to_tokens(known), thinking)
         start = self._tokenizer("a")["input_ids"][:1]
         self._start = self._tokenizer.bos_token if start == [self._tokenizer.bos_token_id] else ""
-        placeholder = self._ids(self.template.image)
-        self.placeholder: int | None = placeholder[0] if len(placeholder) == 1 else None
+        self._image = self._ids(self.template.image)
+        marks = getattr(processor, "image_token_id", None)
+        self.placeholder = marks if marks in self._image else self._image[0]
         self.ends = tuple(dict.fromkeys([*known, *self._end_of_turn()]))
         self._contexts: dict[int, tuple[str, int]] = {}
 
@@ -89,7 +96,7 @@ class PromptEncoder:
         """Encode a prompt and its candidates."""
         question, closing = self._context(prompt.turns)
         return EncodedPrompt(
-            self._ids(self.render(prompt)),
+            self._collapse(self._ids(self.render(prompt))),
             tuple(self._answer_ids(prompt.turns, question, candidate) for candidate in prompt.candidates),
             closing,
             prompt.images,
@@ -153,6 +160,19 @@ class PromptEncoder:
         before, joined = self._ids(question) if question else [], self._ids(question + written)
         # Where the tokens of the question change when an answer follows, the model could not continue them this way.
         return joined[len(before) :] if joined[: len(before)] == before else self._ids(written)
+
+    def _collapse(self, ids: list[int]) -> list[int]:
+        """The ids with one placeholder for each image, where the template writes more than one token."""
+        length = len(self._image)
+        if length == 1:
+            return ids
+        collapsed: list[int] = []
+        place = 0
+        while place < len(ids):
+            is_image = ids[place : place + length] == self._image
+            collapsed.append(self.placeholder if is_image else ids[place])
+            place += length if is_image else 1
+        return collapsed
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from transformers import BatchFeature, GenerationConfig, IdeficsProcessor, LogitsProcessor, LogitsProcessorList
+from transformers import BatchFeature, GenerationConfig, IdeficsProcessor
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.engine.oom import split_on_oom
@@ -123,7 +124,7 @@ class ReferenceEngine:
     def _score(self, inputs: Mapping[str, Any], answers: Sequence[Sequence[int]], closing: int) -> list[Loglik]:
         """The log-likelihood of one answer per prompt, without its first `closing` tokens."""
         longest = max(map(len, answers))
-        ids = torch.tensor([[*answer, *[0] * (longest - len(answer))] for answer in answers])
+        ids = torch.tensor([[*answer, *self._encoder.ends[:1] * (longest - len(answer))] for answer in answers])
         ids = ids.to(self._model.device)
         _, logits = self._generate(inputs, longest, ids)
         tokens = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
@@ -147,39 +148,52 @@ class ReferenceEngine:
         Returns:
             The generated ids (B, T), and the logits of each of them (B, T, V).
         """
-        # The checkpoint's own sampling, penalties and lengths are left out.
         config = GenerationConfig(
             max_new_tokens=length,
             do_sample=False,
-            eos_token_id=list(self._encoder.ends) if answers is None else None,
+            eos_token_id=list(self._encoder.ends),
             pad_token_id=self._encoder.ends[0],
             bos_token_id=self._model.generation_config.bos_token_id,
             decoder_start_token_id=self._model.generation_config.decoder_start_token_id,
             output_logits=True,
             return_dict_in_generate=True,
         )
-        processors = LogitsProcessorList([] if answers is None else [_Forced(answers)])
-        output = self._model.generate(**inputs, generation_config=config, logits_processor=processors)
+        constraint = {} if answers is None else {"prefix_allowed_tokens_fn": _Constraint(answers.tolist())}
+        with _replaced_generation_config(self._model, config):
+            output = self._model.generate(**inputs, **constraint)
         logits = torch.stack(output.logits, dim=1)
-        return output.sequences[:, -logits.shape[1] :], logits
+        ids = output.sequences[:, -logits.shape[1] :]
+        if answers is not None and not torch.equal(ids, answers):
+            raise RuntimeError("the model's `generate` ignores constraints")
+        return ids, logits
 
 
-class _Forced(LogitsProcessor):
-    """Lets a model generate the given answers (B, T)."""
+@contextmanager
+def _replaced_generation_config(model: Any, config: GenerationConfig) -> Iterator[None]:
+    """Leave out the checkpoint's own sampling, penalties and lengths; `generate` fills what is missing from them."""
+    own, model.generation_config = model.generation_config, config
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
-    def __init__(self, answers: Tensor) -> None:
-        self._answers, self._step = answers, 0
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        forced = torch.full_like(scores, float("-inf"))
-        forced.scatter_(1, self._answers[:, self._step, None], 0.0)
-        self._step += 1
-        return forced
+class _Constraint:
+    """Allows exactly one token at each step: that of the given answer of each prompt."""
+
+    def __init__(self, answers: Sequence[Sequence[int]]) -> None:
+        self._answers = answers
+        self._start: int | None = None
+
+    def __call__(self, row: int, ids: Tensor) -> list[int]:
+        self._start = len(ids) if self._start is None else self._start
+        return [self._answers[row][len(ids) - self._start]]
 
 
 def _accepted_inputs(model: Any) -> set[str]:
     """Names of the tensors that a model's `generate` accepts; processors return others as well."""
     names: set[str] = {"input_ids", "attention_mask"}
-    for function in (model.forward, model.prepare_inputs_for_generation):
+    inner = getattr(model, "model", model)
+    for function in (model.forward, model.prepare_inputs_for_generation, inner.forward):
         names |= set(inspect.signature(function).parameters)
     return names - {"labels", "kwargs", "self"}

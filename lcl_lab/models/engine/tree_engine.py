@@ -8,6 +8,7 @@ T is the number of tokens of a segment.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +38,16 @@ Result = tuple[Generated, dict[tuple[int, ...], Loglik]]
 
 @dataclass(frozen=True)
 class Segment:
-    """The token ids of a node, and the encoded images among them."""
+    """The token ids of a node, and the encoded images among them.
+
+    Attributes:
+        ids: (T,).
+        types: (T,), 1 for tokens of an image that attend to the whole image, and 0 for others.
+        images: the images in order.
+    """
 
     ids: list[int]
+    types: list[int]
     images: list[EncodedImage]
 
 
@@ -140,11 +148,13 @@ class TreeEngine(ABC, Generic[P]):
             return torch.arange(start, start + count), start + count
         row = torch.tensor([segment.ids])
         grids = [one.grid for one in segment.images if one.grid is not None]
-        positions, _ = self._rope_index(
-            row,
-            mm_token_type_ids=(row == self.images.token_id).int(),
-            image_grid_thw=torch.cat(grids) if grids else None,
-        )
+        given = {
+            "mm_token_type_ids": torch.tensor([segment.types], dtype=torch.int),
+            "image_grid_thw": torch.cat(grids) if grids else None,
+            "attention_mask": torch.ones_like(row),
+        }
+        accepted = inspect.signature(self._rope_index).parameters
+        positions, _ = self._rope_index(row, **{name: value for name, value in given.items() if name in accepted})
         return positions[:, 0] + start, int(positions.max()) + 1 + start
 
     def _decode(
@@ -174,11 +184,14 @@ class TreeEngine(ABC, Generic[P]):
 
 def _segment(node: Node, encoded: Mapping[ImageKey, EncodedImage]) -> Segment:
     ids: list[int] = []
+    types: list[int] = []
     images: list[EncodedImage] = []
     for unit in node.units:
         if isinstance(unit, int):
             ids.append(unit)
+            types.append(0)
         else:
             images.append(encoded[unit])  # type: ignore[index]
             ids += images[-1].ids
-    return Segment(ids, images)
+            types += images[-1].types
+    return Segment(ids, types, images)

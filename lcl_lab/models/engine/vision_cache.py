@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +27,7 @@ from lcl_lab.models.engine.oom import split_on_oom
 __all__ = ["EncodedImage", "ImageEncoder", "ImageKey"]
 
 _BYTES = 4 << 30  # maximum size of the features in memory
-_NOT_OF_THE_IMAGE = {"input_ids", "attention_mask", "mm_token_type_ids", "batch_num_images"}
+_NOT_OF_THE_IMAGE = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "batch_num_images"}
 
 ImageKey = tuple[ImageRef, bool]
 """An image, and whether it is the only one in its prompt: some models cut a single image into tiles."""
@@ -41,12 +42,14 @@ class EncodedImage:
         features: (I, D).
         deep: features (I, D) for deeper layers, in models that have them.
         grid: (1, 3), patches in time, height and width, in models whose position ids depend on it.
+        types: 1 for each token that attends to the whole image, in models with such tokens.
     """
 
     ids: tuple[int, ...]
     features: Tensor
     deep: tuple[Tensor, ...] = ()
     grid: Tensor | None = None
+    types: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -74,7 +77,6 @@ class ImageEncoder:
     ) -> None:
         self._model, self._processor, self._disk_cache = model, processor, disk_cache
         self._placeholder = placeholder
-        self.token_id = _image_token_id(model, processor)
         self.batch_size = 64
         self.images_encoded = 0
         self._memory: LRUCache[ImageKey, EncodedImage] = LRUCache(_BYTES, getsizeof=lambda encoded: encoded.nbytes)
@@ -82,9 +84,12 @@ class ImageEncoder:
         self._accepted = set(accepted) - {"self", "kwargs"}
         # Such models process an image differently when it is the only one in its prompt.
         self._depends_on_count = "batch_num_images" in accepted
-        output = self._forward([self._process(new_image("RGB", (64, 64)), alone=True)], alone=True)
-        self._joined = isinstance(output.pooler_output, Tensor)
-        self._empty = type(output)()  # the model's output type, to be filled with features
+        blank = self._process(new_image("RGB", (64, 64)), alone=True)
+        self.token_id = _image_token_id(model.config, blank["input_ids"][0].tolist())
+        self._output = self._forward([blank], alone=True)
+        self._joined = isinstance(self._output.pooler_output, Tensor)
+        if not self._encodes_batches():
+            self.batch_size = 1
 
     def keys(self, refs: Sequence[ImageRef]) -> list[ImageKey]:
         """The keys of the images of one prompt."""
@@ -112,7 +117,7 @@ class ImageEncoder:
 
     def model_input(self, images: Sequence[EncodedImage]) -> dict[str, Any]:
         """The argument `mm_encoder_outputs` of a model's forward, for images in the order of their placeholders."""
-        output = copy.copy(self._empty)
+        output = copy.copy(self._output)
         features = [one.features for one in images]
         output["pooler_output"] = torch.cat(features)[None] if self._joined else features
         if images[0].deep:
@@ -134,6 +139,17 @@ class ImageEncoder:
             self._disk_cache.put({digests[n]: vars(one) for n, one in encoded.items() if digests[n] not in stored})
         return [encoded[number] for number in range(len(keys))]
 
+    def _encodes_batches(self) -> bool:
+        """Whether images in a batch have the features that they have alone."""
+        inputs = [self._process(new_image("RGB", (64, 64), color), alone=True) for color in ("white", "red")]
+        try:
+            together = self._encode_group(list(enumerate(inputs)), alone=True)
+        except (RuntimeError, ValueError, IndexError):
+            return False
+        alone = [self._encode_group([(0, one)], alone=True)[0] for one in inputs]
+        self.images_encoded = 0
+        return all(torch.allclose(a.features, b.features, atol=1e-4) for a, b in zip(together, alone, strict=True))
+
     def _process(self, image: Image, alone: bool) -> Mapping[str, Tensor]:
         """The processor's tensors for one image, with its tokens as `input_ids`."""
         count = 1 if alone or not self._depends_on_count else 2
@@ -145,7 +161,8 @@ class ImageEncoder:
         )
         if count == 1:
             return inputs
-        return {"input_ids": inputs["input_ids"].chunk(2, 1)[0]} | {
+        per_token = {key: inputs[key].chunk(2, 1)[0] for key in ("input_ids", "token_type_ids") if key in inputs}
+        return per_token | {
             key: value[:1] for key, value in inputs.items() if key in self._accepted - _NOT_OF_THE_IMAGE
         }
 
@@ -159,22 +176,33 @@ class ImageEncoder:
         deep = [_split(layer, counts) for layer in getattr(output, "deepstack_features", None) or ()]
         deep_by_image = zip(*deep, strict=True) if deep else [()] * len(ids)
         grids = [one.get("image_grid_thw") for one in inputs]
-        return [EncodedImage(*fields) for fields in zip(ids, features, deep_by_image, grids, strict=True)]
+        types = [self._types(one) for one in inputs]
+        return [EncodedImage(*fields) for fields in zip(ids, features, deep_by_image, grids, types, strict=True)]
+
+    def _types(self, inputs: Mapping[str, Tensor]) -> tuple[int, ...]:
+        """The processor's types of an image's tokens; else 1 for those that features replace."""
+        for name in ("token_type_ids", "mm_token_type_ids"):
+            if name in inputs:
+                return tuple(inputs[name][0].tolist())
+        return tuple(int(token == self.token_id) for token in inputs["input_ids"][0].tolist())
 
     @torch.inference_mode()
     def _forward(self, inputs: Sequence[Mapping[str, Tensor]], alone: bool) -> Any:
         names = [key for key in inputs[0] if key in self._accepted - _NOT_OF_THE_IMAGE]
-        batch = {key: torch.cat([one[key] for one in inputs]).to(self._model.device) for key in names}
-        batch["pixel_values"] = batch["pixel_values"].to(self._model.dtype)
+        joined = {key: torch.cat([one[key] for one in inputs]).to(self._model.device) for key in names}
+        batch = {
+            key: value.to(self._model.dtype) if value.is_floating_point() else value for key, value in joined.items()
+        }
         if self._depends_on_count:
             batch["batch_num_images"] = torch.tensor([1 if alone else 2] * len(inputs))
         return self._model.model.get_image_features(**batch, return_dict=True)
 
 
-def _image_token_id(model: Any, processor: Any) -> int:
-    """The id of the tokens that stand for an image's features; processors and configs name it differently."""
-    owners = ((processor, "image_token_id"), (model.config, "image_token_id"), (model.config, "image_token_index"))
-    return next(int(getattr(owner, name)) for owner, name in owners if getattr(owner, name, None) is not None)
+def _image_token_id(config: Any, ids: list[int]) -> int:
+    """The id of the tokens that features replace, among the ids of one image."""
+    named = [getattr(config, name, None) for name in ("image_token_id", "image_token_index")]
+    most_common = Counter(ids).most_common(1)[0][0]  # an image is a run of the same token, with a few others around it
+    return next((token for token in named if token in ids), most_common)
 
 
 def _split(features: Tensor | Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:

@@ -48,6 +48,6 @@ def test_the_question_of_an_episode_is_one_token(encode: PromptEncoder) -> None:
 
 def test_each_placeholder_expands_to_the_tokens_of_its_image(encode: PromptEncoder) -> None:
     encoded = encode(chat(draw_episode(WORLD, 0, 0, 2)))
-    expanded = encoded.expanded(encode.placeholder, [1, 2, 3])
+    expanded = encoded.expanded([1, 2, 3])
     assert expanded.count(encode.placeholder) == 6
     assert len(expanded) == len(encoded.prefix) + 3
