@@ -94,7 +94,7 @@ class TransformersModel:
     ) -> None:
         self.name, self.fingerprint = name, fingerprint
         self._model = model.eval()
-        self._encoder = PromptEncoder(processor, _end_ids(model), settings.thinking)
+        self._encoder = PromptEncoder(processor, _end_ids(model), settings.thinking, model.config)
         self.engine = choose_engine(
             name, model, processor, self._encoder, batch_size, settings.max_new_tokens, disk_cache
         )

@@ -25,6 +25,13 @@ _PLAIN_TEMPLATE = (
     "{{ '\\n' }}{% endfor %}"
     "{{ 'Assistant:' if add_generation_prompt }}"
 )
+# For those whose processors write the only image in front of the text themselves.
+_ONE_IMAGE_TEMPLATE = (
+    "{% for message in messages %}{{ 'Question:' if message.role == 'user' else ' Answer:' }}"
+    "{% for part in message.content if part.type == 'text' %}{{ ' ' + part.text }}{% endfor %}"
+    "{{ '\\n' if message.role == 'assistant' }}{% endfor %}"
+    "{{ ' Answer:' if add_generation_prompt }}"
+)
 _PROBE = "cactihog"  # an answer that shows what the template writes around answers
 _PROBE_IMAGE = ImageRef("probe", "probe", 0)
 _FOLLOWING = Turn("user", ("Next.",))
@@ -67,24 +74,28 @@ class ChatTemplate:
         processor: a processor of `transformers`.
         ends: texts of the tokens that end an answer according to the model's generation config, the usual one first.
         thinking: let a model that can think do so before it answers; otherwise its thinking is left empty.
+        one_image: whether the processor writes the only image of a prompt in front of the text itself.
 
     Attributes:
         is_plain: whether the model has no template, so that an answer ends with its line.
-        image: what the template writes for an image.
+        image: what the template writes for an image; empty if the processor does.
 
     Raises:
         TemplateError: the template cannot write a conversation with images.
     """
 
-    def __init__(self, processor: Any, ends: Sequence[str] = (), thinking: bool = False) -> None:
+    def __init__(
+        self, processor: Any, ends: Sequence[str] = (), thinking: bool = False, one_image: bool = False
+    ) -> None:
         self._processor, self._ends, self.thinking = processor, tuple(ends), thinking
         self._image_token = str(getattr(processor, "image_token", None) or "<image>")
         template = _template_of(processor)
         self.is_plain = template is None
-        self._template = template or _PLAIN_TEMPLATE.replace("IMAGE", repr(self._image_token))
+        plain = _ONE_IMAGE_TEMPLATE if one_image else _PLAIN_TEMPLATE.replace("IMAGE", repr(self._image_token))
+        self._template = template or plain
         self._switches = {name: thinking for name in _THINKING_SWITCHES if name in self._template}
         self._formats: dict[int, AnswerFormat] = {}
-        self._styles, self.image = self._find_styles()
+        self._styles, self.image = (("parts", "parts"), "") if one_image else self._find_styles()
 
     def question(self, turns: Sequence[Turn]) -> str:
         """A conversation up to where the model continues it, with one placeholder per image."""

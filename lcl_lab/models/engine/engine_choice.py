@@ -52,7 +52,7 @@ def choose_engine(
         disk_cache: where image features are stored between runs; None to keep them in memory only.
     """
     single = ReferenceEngine(model, processor, encoder, 1, new_tokens)
-    prompts = _trial_prompts(single_image=False)
+    prompts = _trial_prompts(encoder.one_image)
     expected = [single.logliks([prompt], _noise)[0] for prompt in prompts]
     attention = _attention_of(model)
     for build in _shared_engines(model, encoder):
@@ -79,7 +79,7 @@ def choose_engine(
 def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[..., TreeEngine[Any]]]:
     """The engines that an architecture may support, the fastest first."""
     inner: Any = getattr(model, "model", None)
-    if not hasattr(inner, "get_image_features"):
+    if encoder.one_image or encoder.has_decoder or not hasattr(inner, "get_image_features"):
         return
     if "mm_encoder_outputs" not in inspect.signature(inner.forward).parameters:
         return
@@ -112,13 +112,16 @@ def _agree(one: Sequence[Sequence[Loglik]], other: Sequence[Sequence[Loglik]], d
     return all(abs(a.per_token - b.per_token) <= tolerance for a, b in pairs)
 
 
-def _trial_prompts(single_image: bool) -> list[Prompt]:
+def _trial_prompts(one_image: bool) -> list[Prompt]:
     """Prompts on which engines are compared: one without shots, and two queries after the same shots."""
     images = [ImageRef("trial", "noise", number) for number in range(4)]
     labelled = zip(images, ("wug", "dax"), strict=False)
     shots = [turn for ref, name in labelled for turn in (Turn("user", (ref,)), Turn("assistant", (name,)))]
-    contexts: list[list[Turn]] = [[], shots, shots]
-    return [Prompt((*turns, Turn("user", (images[k + 1],))), ("dax", "wug")) for k, turns in enumerate(contexts)]
+    contexts: list[list[Turn]] = [[], [], []] if one_image else [[], shots, shots]
+    return [
+        Prompt((*turns, Turn("user", ("What is this?", images[k + 1]))), ("dax", "wug"))
+        for k, turns in enumerate(contexts)
+    ]
 
 
 def _noise(ref: ImageRef) -> Image:

@@ -44,6 +44,8 @@ def process_prompts(
     """
     texts = [encoder.render(prompt) for prompt in prompts]
     images = [[image(ref) for ref in prompt.images] for prompt in prompts]
+    if encoder.one_image:
+        return processor(text=texts, images=[of_prompt[0] for of_prompt in images], padding=True, return_tensors="pt")
     if isinstance(processor, IdeficsProcessor):
         # It expects images between pieces of text, and adds the special token at the start of a prompt itself.
         inputs: dict[str, Any] = {"text": list(map(_interleave, texts, images))}
@@ -194,6 +196,12 @@ def _accepted_inputs(model: Any) -> set[str]:
     """Names of the tensors that a model's `generate` accepts; processors return others as well."""
     names: set[str] = {"input_ids", "attention_mask"}
     inner = getattr(model, "model", model)
-    for function in (model.forward, model.prepare_inputs_for_generation, inner.forward):
+    readers = (
+        model.forward,
+        model.prepare_inputs_for_generation,
+        inner.forward,
+        getattr(inner, "get_rope_index", None),
+    )
+    for function in filter(None, readers):
         names |= set(inspect.signature(function).parameters)
     return names - {"labels", "kwargs", "self"}
