@@ -1,0 +1,422 @@
+"""What is special about each architecture: its special tokens, its chat template, sizes that depend on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+__all__ = ["IMAGE_SIZE", "PATCH_SIZE", "UNBUILDABLE", "WIDTH", "Recipe", "recipe"]
+
+WIDTH = 64
+IMAGE_SIZE = 32
+PATCH_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the general construction cannot know about an architecture.
+
+    Attributes:
+        tokens: Special tokens by the tokenizer's attribute, without which the processor cannot be made.
+        special: Special tokens without an attribute.
+        image: What the chat template writes for an image; None if the family has no chat template.
+        adds_bos: Whether the tokenizer starts a prompt with `<s>`.
+        config: Values of the config by dotted path, after the general shrinking.
+        parts: Sub-configs that the default config leaves out.
+        processor: Arguments of the processor.
+        image_processor: Arguments of the image processor.
+        video_processor: Arguments of the video processor.
+        processor_class: Class of the processor where transformers names none for the model type.
+        image_processor_class: Class of the image processor, likewise.
+        video_processor_class: Class of the video processor, likewise.
+        feature_extractor_class: Class of the audio feature extractor, likewise.
+    """
+
+    tokens: dict[str, str] = field(default_factory=dict)
+    special: tuple[str, ...] = ()
+    image: str | None = None
+    adds_bos: bool = False
+    config: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    processor: dict[str, Any] = field(default_factory=dict)
+    image_processor: dict[str, Any] = field(default_factory=dict)
+    video_processor: dict[str, Any] = field(default_factory=dict)
+    processor_class: str | None = None
+    image_processor_class: str | None = None
+    video_processor_class: str | None = None
+    feature_extractor_class: str | None = None
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of an architecture; one that is not listed takes an image where its prompt says `<image>`."""
+    return _RECIPES.get(name, Recipe(tokens=_IMAGE, image="<image>"))
+
+
+UNBUILDABLE = {
+    "evolla": "it answers questions about proteins and reads no images",
+    "mistral4": "it is a text-only language model; its processor would have to come from another model type",
+    "pi0": "it predicts robot actions and generates no text",
+}
+
+_IMAGE = {"image_token": "<image>"}
+_IMAGE_VIDEO = {"image_token": "<image>", "video_token": "<video>"}
+_QWEN_TOKENS = {
+    "image_token": "<|image_pad|>",
+    "video_token": "<|video_pad|>",
+    "vision_start_token": "<|vision_start|>",
+    "vision_end_token": "<|vision_end|>",
+}
+_QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+_MROPE = {"text_config.rope_parameters.mrope_section": [2, 3, 3]}  # half a head's dimensions, over time, height, width
+_HALF_ROPE = {  # of 16 dimensions of a head, 8 rotate
+    "text_config.rope_parameters.mrope_section": [2, 1, 1],
+    "text_config.rope_parameters.partial_rotary_factor": 0.5,
+}
+_IMAGE_GRID = [[IMAGE_SIZE, 2 * IMAGE_SIZE], [2 * IMAGE_SIZE, IMAGE_SIZE], [2 * IMAGE_SIZE, 2 * IMAGE_SIZE]]
+_CLS = {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+_IDEFICS_MARKS = (
+    "<fake_token_around_image>",
+    "<end_of_utterance>",
+    "<global-img>",
+    *(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)),
+)
+_GLM_TOKENS = {
+    "image_token": "<|image|>",
+    "video_token": "<|video|>",
+    "image_start_token": "<|begin_of_image|>",
+    "image_end_token": "<|end_of_image|>",
+    "video_start_token": "<|begin_of_video|>",
+    "video_end_token": "<|end_of_video|>",
+}
+_GLM = Recipe(tokens=_GLM_TOKENS, image="<|begin_of_image|><|image|><|end_of_image|>", config=_HALF_ROPE)
+_GEMMA_TOKENS = {
+    "image_token": "<image_soft_token>",
+    "boi_token": "<start_of_image>",
+    "eoi_token": "<end_of_image>",
+    "audio_token": "<audio_soft_token>",
+    "boa_token": "<start_of_audio>",
+    "eoa_token": "<end_of_audio>",
+}
+_INTERNVL_TOKENS = {
+    "start_image_token": "<img>",
+    "end_image_token": "</img>",
+    "context_image_token": "<IMG_CONTEXT>",
+    "image_token": "<IMG_CONTEXT>",
+    "video_token": "<video>",
+}
+_PIXTRAL_TOKENS = {"image_token": "[IMG]", "image_break_token": "[IMG_BREAK]", "image_end_token": "[IMG_END]"}
+_TILED_SIZE = {"size": {"longest_edge": 2 * IMAGE_SIZE}, "max_image_size": {"longest_edge": IMAGE_SIZE}}
+_MINICPM_TOKENS = {
+    "image_token": "<|image_pad|>",
+    "video_token": "<|video_pad|>",
+    "image_start_token": "<image>",
+    "image_end_token": "</image>",
+    "slice_start_token": "<slice>",
+    "slice_end_token": "</slice>",
+    "image_id_start_token": "<image_id>",
+    "image_id_end_token": "</image_id>",
+    "newline_token": "\n",
+}
+_OMNI = Recipe(
+    tokens=_QWEN_TOKENS
+    | {
+        "audio_token": "<|AUDIO|>",
+        "vision_bos_token": "<|vision_bos|>",
+        "vision_eos_token": "<|vision_eos|>",
+        "audio_bos_token": "<|audio_bos|>",
+        "audio_eos_token": "<|audio_eos|>",
+    },
+    image="<|vision_bos|><|image_pad|><|vision_eos|>",
+    config=_MROPE,
+    image_processor_class="Qwen2VLImageProcessor",
+    video_processor_class="Qwen2VLVideoProcessor",
+    feature_extractor_class="WhisperFeatureExtractor",
+)
+_MUSE = Recipe(
+    tokens={
+        "image_token": "<|patch|>",
+        "image_start_token": "<|image_start|>",
+        "image_end_token": "<|image_end|>",
+        "video_token": "<|video|>",
+        "video_sep_token": "<|vid_frame_separator|>",
+        "video_start_token": "<|vid_start|>",
+        "video_end_token": "<|vid_end|>",
+        "audio_token": "<|audio|>",
+        "audio_start_token": "<|soft_audio_start|>",
+        "audio_end_token": "<|soft_audio_end|>",
+    },
+    image="<|patch|>",
+)
+
+_RECIPES: dict[str, Recipe] = {
+    "aria": Recipe(
+        tokens=_IMAGE,
+        image="<image>",
+        config={"projector_patch_to_query_dict": {16: 4}, "max_value_projector_patch_to_query_dict": 4},
+        processor={"size_conversion": {IMAGE_SIZE: 4}},
+        image_processor={"max_image_size": IMAGE_SIZE, "min_image_size": IMAGE_SIZE},
+    ),
+    "aya_vision": Recipe(
+        tokens=_IMAGE,
+        special=("<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_PATCH|>", "<|IMG_LINE_BREAK|>", "TILE", "TILE_GLOBAL"),
+        image="<image>",
+        processor={"img_size": IMAGE_SIZE, "downsample_factor": 2},
+    ),
+    "blip": Recipe(),
+    "blip-2": Recipe(tokens=_IMAGE),
+    "chameleon": Recipe(tokens=_IMAGE | {"boi_token": "<racm3:break>", "eoi_token": "<eoss>"}, image="<image>"),
+    "cohere2_vision": Recipe(
+        tokens=_IMAGE
+        | {"boi_token": "<|START_OF_IMG|>", "eoi_token": "<|END_OF_IMG|>", "img_line_break_token": "<|IMG_LINE_BREAK|>"},
+        image="<image>",
+    ),
+    "cohere_compass": Recipe(
+        tokens={
+            "image_token": "<|IMAGE_PAD|>",
+            "video_token": "<|VIDEO_PAD|>",
+            "vision_start_token": "<|VISION_START|>",
+            "vision_end_token": "<|VISION_END|>",
+        },
+        image="<|VISION_START|><|IMAGE_PAD|><|VISION_END|>",
+        config={"vision_config.deepstack_visual_indexes": [0, 1]},
+    ),
+    "cosmos3_edge": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
+    "cosmos3_omni": Recipe(
+        tokens=_QWEN_TOKENS,
+        image=_QWEN_IMAGE,
+        config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
+        processor_class="Qwen3VLProcessor",
+    ),
+    "deepseek_ocr2": Recipe(tokens=_IMAGE, image="<image>"),
+    "deepseek_vl": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
+    "deepseek_vl_hybrid": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
+    "diffusion_gemma": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>"),
+    "dots3_note": Recipe(
+        tokens={
+            "image_token": "<|imgpad|>",
+            "video_token": "<|video_pad|>",
+            "audio_token": "<|audio_comp_pad|>",
+        },
+        image="<|img|><|imgpad|><|endofimg|>",
+        special=("<|img|>", "<|endofimg|>"),
+    ),
+    "emu3": Recipe(
+        tokens=_IMAGE
+        | {
+            "boi_token": "<|image start|>",
+            "eoi_token": "<|image end|>",
+            "image_wrapper_token": "<|image token|>",
+            "eof_token": "<|extra_201|>",
+        },
+        image="<image>",
+    ),
+    "ernie4_5_vl_moe": Recipe(
+        tokens={
+            "image_token": "<|IMAGE_PLACEHOLDER|>",
+            "image_start_token": "<|IMAGE_START|>",
+            "image_end_token": "<|IMAGE_END|>",
+            "video_token": "<|VIDEO_PLACEHOLDER|>",
+            "video_start_token": "<|VIDEO_START|>",
+            "video_end_token": "<|VIDEO_END|>",
+        },
+        image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
+        config=_MROPE,
+    ),
+    "exaone4_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
+    "fast_vlm": Recipe(tokens=_IMAGE, image="<image>", processor_class="LlavaProcessor"),
+    "florence2": Recipe(tokens=_IMAGE),
+    "fuyu": Recipe(special=("|SPEAKER|", "|NEWLINE|")),
+    "gemma3": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
+    "gemma3n": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>"),
+    "gemma4": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",)),
+    "gemma4_unified": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",)),
+    "git": Recipe(),
+    "glm46v": _GLM,
+    "glm4v": _GLM,
+    "glm4v_moe": replace(_GLM, image_processor_class="Glm4vImageProcessor", video_processor_class="Glm4vVideoProcessor"),
+    "glm5_next": replace(_GLM, config={}),
+    "glm_ocr": replace(
+        _GLM,
+        processor_class="Glm46VProcessor",
+        image_processor_class="Glm46VImageProcessor",
+        video_processor_class="Glm46VVideoProcessor",
+    ),
+    "glmga": replace(_GLM, processor_class="Glm46VProcessor"),
+    "got_ocr2": Recipe(special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"), tokens={"image_token": "<imgpad>"}),
+    "granite4_vision": Recipe(tokens=_IMAGE, image="<image>"),
+    "granite_docling": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>"),
+    "hunyuan_vl": Recipe(
+        tokens={
+            "image_token": "<image>",
+            "image_start_token": "<image_start>",
+            "image_end_token": "<image_end>",
+            "im_start_token": "<image_start>",
+            "im_end_token": "<image_end>",
+            "im_newline_token": "<image_newline>",
+        },
+        image="<image_start><image><image_end>",
+    ),
+    "hyperclovax_vision_v2": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
+    "idefics": Recipe(
+        tokens=_IMAGE,
+        special=("<fake_token_around_image>",),
+        config={"use_resampler": True, "perceiver_config.use_resampler": True, "alpha_initializer": "ones"},
+        processor={"image_size": IMAGE_SIZE},
+        image_processor={"image_size": IMAGE_SIZE},
+    ),
+    "idefics2": Recipe(
+        tokens=_IMAGE | {"image_boundary_token": "<fake_token_around_image>"},
+        special=("<end_of_utterance>",),
+        image="<image>",
+        image_processor={"size": {"shortest_edge": IMAGE_SIZE // 2, "longest_edge": IMAGE_SIZE}},
+    ),
+    "idefics3": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
+    "inkling2": Recipe(tokens={"image_token": "<|unused_200054|>"}, image="<|unused_200054|>"),
+    "inkling_mm_model": Recipe(
+        tokens={
+            "image_token": "<|unused_200054|>",
+            "audio_token": "<|unused_200053|>",
+            "image_bos_token": "<|content_image|>",
+            "audio_bos_token": "<|content_audio_input|>",
+        },
+        image="<|content_image|><|unused_200054|>",
+    ),
+    "instructblip": Recipe(tokens=_IMAGE),
+    "instructblipvideo": Recipe(tokens={"video_token": "<video>"}),
+    "internvl": Recipe(tokens=_INTERNVL_TOKENS, image="<IMG_CONTEXT>"),
+    "janus": Recipe(
+        tokens={
+            "image_token": "<image_placeholder>",
+            "boi_token": "<begin_of_image>",
+            "eoi_token": "<end_of_image>",
+        },
+        image="<image_placeholder>",
+    ),
+    "kimi_k25": Recipe(
+        tokens={
+            "image_token": "<|media_pad|>",
+            "video_token": "<|kimi_k25_video_placeholder|>",
+            "vision_start_token": "<|media_begin|>",
+            "vision_end_token": "<|media_end|>",
+        },
+        special=("<|media_content|>",),
+        image="<|media_begin|>image<|media_content|><|media_pad|><|media_end|>",
+    ),
+    "kosmos-2": Recipe(processor_class="Kosmos2Processor"),
+    "kosmos-2.5": Recipe(
+        tokens={"image_token": "<patch>", "boi_token": "<image>", "eoi_token": "</image>"},
+        processor_class="Kosmos2_5Processor",
+    ),
+    "lfm2_vl": Recipe(
+        tokens={
+            "image_token": "<image>",
+            "image_start_token": "<|image_start|>",
+            "image_end_token": "<|image_end|>",
+            "image_thumbnail_token": "<|img_thumbnail|>",
+        },
+        special=tuple(f"<|img_row_{row}_col_{column}|>" for row in range(1, 4) for column in range(1, 4)),
+        image="<image>",
+    ),
+    "lfm3_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
+    "lighton_ocr": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]"),
+    "llama4": Recipe(
+        tokens={
+            "image_token": "<|patch|>",
+            "boi_token": "<|image_start|>",
+            "eoi_token": "<|image_end|>",
+        },
+        special=("<|image|>", "<|tile_x_separator|>", "<|tile_y_separator|>"),
+        image="<|image|>",
+    ),
+    "llava": Recipe(tokens=_IMAGE, image="<image>", processor=_CLS),
+    "llava_next": Recipe(tokens=_IMAGE, image="<image>", processor=_CLS),
+    "llava_next_video": Recipe(tokens=_IMAGE_VIDEO, image="<image>", processor=_CLS),
+    "llava_onevision": Recipe(tokens=_IMAGE_VIDEO, image="<image>"),
+    "minicpm_ocr": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
+    "minicpmv4_6": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
+    "minicpmv4_7": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
+    "minimax_m3_vl": Recipe(
+        tokens={
+            "image_token": "]<]image[>[",
+            "video_token": "]<]video[>[",
+            "vision_start_token": "]<]start of image[>[",
+            "vision_end_token": "]<]end of image[>[",
+        },
+        image="]<]image[>[",
+    ),
+    "mistral3": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
+    "mistral_large4": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
+    "mllama": Recipe(tokens={"image_token": "<|image|>"}, special=("<|python_tag|>",), image="<|image|>"),
+    "molmo2": Recipe(
+        tokens={
+            "image_token": "<|image|>",
+            "video_token": "<|video|>",
+            "image_patch_token": "<im_patch>",
+            "image_start_token": "<im_start>",
+            "image_end_token": "<im_end>",
+            "low_res_image_start_token": "<low_res_im_start>",
+            "frame_start_token": "<frame_start>",
+            "frame_end_token": "<frame_end>",
+        },
+        special=("<im_col>", "<im_low>"),
+        image="<|image|>",
+    ),
+    "muse_glimmer": _MUSE,
+    "muse_spark": _MUSE,
+    "nemotron_h_omni": Recipe(
+        tokens={
+            "image_token": "<image>",
+            "video_token": "<video>",
+            "audio_token": "<so_embedding>",
+            "image_start_token": "<img>",
+            "image_end_token": "</img>",
+        },
+        special=("<so_start>", "<so_end>"),
+        image="<image>",
+    ),
+    "ovis2": Recipe(tokens=_IMAGE, image="<image>"),
+    "paddleocr_vl": Recipe(
+        tokens={
+            "image_token": "<|IMAGE_PLACEHOLDER|>",
+            "video_token": "<|video_pad|>",
+            "vision_start_token": "<|IMAGE_START|>",
+            "vision_end_token": "<|IMAGE_END|>",
+        },
+        image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
+        config=_MROPE,
+    ),
+    "paligemma": Recipe(tokens=_IMAGE),
+    "perception_lm": Recipe(tokens={"image_token": "<|image|>", "video_token": "<|video|>"}, image="<|image|>"),
+    "pix2struct": Recipe(),
+    "pp_chart2table": Recipe(tokens={"image_token": "<imgpad>"}, special=("<img>", "</img>"), image="<img><imgpad></img>"),
+    "pp_formulanet": Recipe(),
+    "qianfan_ocr": Recipe(tokens=_INTERNVL_TOKENS, special=("<image>",), image="<image>"),
+    "qwen2_5_omni_thinker": replace(_OMNI, processor_class="Qwen2_5OmniProcessor"),
+    "qwen2_5_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
+    "qwen2_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
+    "qwen3_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
+    "qwen3_5_moe": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
+    "qwen3_omni_moe_thinker": replace(_OMNI, processor_class="Qwen3OmniMoeProcessor"),
+    "qwen3_vl": Recipe(
+        tokens=_QWEN_TOKENS,
+        image=_QWEN_IMAGE,
+        config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
+    ),
+    "qwen3_vl_moe": Recipe(
+        tokens=_QWEN_TOKENS,
+        image=_QWEN_IMAGE,
+        config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
+        image_processor_class="Qwen2VLImageProcessor",
+    ),
+    "qwen4_exp": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
+    "shieldgemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
+    "smolvlm": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
+    "step3p7": Recipe(tokens={"image_token": "<im_patch>"}, image="<im_patch>"),
+    "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>"),
+    "udop": Recipe(),
+    "unlimited_ocr": Recipe(tokens=_IMAGE, image="<image>"),
+    "video_llama_3": Recipe(tokens=_QWEN_TOKENS, image="<|image_pad|>"),
+    "video_llava": Recipe(tokens=_IMAGE_VIDEO, image="<image>"),
+    "vipllava": Recipe(tokens=_IMAGE, image="<image>"),
+    "vision-encoder-decoder": Recipe(processor_class="TrOCRProcessor", image_processor_class="ViTImageProcessor"),
+}

@@ -1,0 +1,35 @@
+"""Random weights large enough that every part of a prompt changes the answer."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+__all__ = ["randomize"]
+
+_NOISE = 0.1
+
+
+def randomize(model: nn.Module, seed: int) -> None:
+    """Redraw all parameters so that signals neither vanish nor explode from layer to layer.
+
+    Matrices are drawn with variance 1 / fan-in: the initialization that transformers uses (0.02) would hide images
+    in such narrow models. Vectors keep their initial value, which may be meaningful (ones of a norm, decay rates of a
+    state space model), plus noise. Gates that start closed are opened.
+
+    Args:
+        model: The model, changed in place.
+        seed: Seed of the weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            if not parameter.is_floating_point():
+                continue
+            noise = torch.randn(parameter.shape, generator=generator)
+            if parameter.ndim > 1 and parameter.numel() > max(parameter.shape):
+                parameter.copy_(noise / parameter[0].numel() ** 0.5 if parameter.ndim != 3 else noise / parameter.shape[-1] ** 0.5)
+            elif "gate" in name and not parameter.any():
+                parameter.copy_(1 + _NOISE * noise)
+            else:
+                parameter.add_(_NOISE * noise)
