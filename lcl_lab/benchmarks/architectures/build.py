@@ -49,10 +49,10 @@ def build(name: str, folder: Path, seed: int = 0) -> Path:
     try:
         processor = tiny_processor(name, recipe(name))
         model = _tiny_model(name, processor, seed)
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
     except Exception as error:  # an architecture newer than the recipes may fail anywhere
         raise CannotBuild(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
     return folder
 
 
