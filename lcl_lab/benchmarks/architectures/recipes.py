@@ -19,9 +19,10 @@ class Recipe:
     Attributes:
         tokens: Special tokens by the tokenizer's attribute, without which the processor cannot be made.
         special: Special tokens without an attribute.
+        config_tokens: Special tokens, among `special`, to which the config refers by this name.
         image: What the chat template writes for an image; None if the family has no chat template.
         adds_bos: Whether the tokenizer starts a prompt with `<s>`.
-        config: Values of the config by dotted path, after the general shrinking.
+        config: Values of the config by dotted path, after the general shrinking; a function receives the tokenizer.
         parts: Sub-configs that the default config leaves out.
         processor: Arguments of the processor.
         image_processor: Arguments of the image processor.
@@ -34,6 +35,7 @@ class Recipe:
 
     tokens: dict[str, str] = field(default_factory=dict)
     special: tuple[str, ...] = ()
+    config_tokens: dict[str, str] = field(default_factory=dict)
     image: str | None = None
     adds_bos: bool = False
     config: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +75,14 @@ _HALF_ROPE = {  # of 16 dimensions of a head, 8 rotate
     "text_config.rope_parameters.partial_rotary_factor": 0.5,
 }
 _IMAGE_GRID = [[IMAGE_SIZE, 2 * IMAGE_SIZE], [2 * IMAGE_SIZE, IMAGE_SIZE], [2 * IMAGE_SIZE, 2 * IMAGE_SIZE]]
+_GRID = {"image_grid_pinpoints": _IMAGE_GRID}
+_FOUR_TOKENS = {"image_seq_length": 4}
+_SHORT_EDGE = {"size": {"shortest_edge": IMAGE_SIZE}, "crop_size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE}}
+_TINY_VQ = {"vq_config.channel_multiplier": [1, 1, 1, 1]}  # three halvings: 4 × 4 codes of an image of 32 × 32
+_TINY_SAM: dict[str, Any] = {}
+_CHAMELEON_CODES = tuple(f"IMGIMG{chr(65 + code // 10)}{chr(65 + code % 10)}Z" for code in range(64))
+_EMU_CODES = tuple(f"<|visual token {code:06d}|>" for code in range(64))
+_OVIS_MARKS = ("<IMG_START>", "<IMG_END>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>")
 _CLS = {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
 _IDEFICS_MARKS = (
     "<fake_token_around_image>",
@@ -152,23 +162,37 @@ _RECIPES: dict[str, Recipe] = {
     "aria": Recipe(
         tokens=_IMAGE,
         image="<image>",
-        config={"projector_patch_to_query_dict": {16: 4}, "max_value_projector_patch_to_query_dict": 4},
-        processor={"size_conversion": {IMAGE_SIZE: 4}},
-        image_processor={"max_image_size": IMAGE_SIZE, "min_image_size": IMAGE_SIZE},
+        # The image processor accepts 490 or 980 pixels, and the processor always asks for 980.
+        config={
+            "vision_config.image_size": 980,
+            "vision_config.patch_size": 140,
+            "vision_config.hidden_size": 16,
+            "projector_patch_to_query_dict": {49: 4},
+            "max_value_projector_patch_to_query_dict": 4,
+        },
+        processor={"size_conversion": {980: 4}},
     ),
     "aya_vision": Recipe(
-        tokens=_IMAGE,
-        special=("<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_PATCH|>", "<|IMG_LINE_BREAK|>", "TILE", "TILE_GLOBAL"),
+        tokens={"image_token": "<|IMG_PATCH|>"},
+        special=("<image>", "<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_LINE_BREAK|>", "TILE", "TILE_GLOBAL"),
         image="<image>",
         processor={"img_size": IMAGE_SIZE, "downsample_factor": 2},
     ),
     "blip": Recipe(),
-    "blip-2": Recipe(tokens=_IMAGE),
-    "chameleon": Recipe(tokens=_IMAGE | {"boi_token": "<racm3:break>", "eoi_token": "<eoss>"}, image="<image>"),
+    "blip-2": Recipe(special=("<image>",), config_tokens=_IMAGE),
+    "chameleon": Recipe(
+        tokens=_IMAGE | {"boi_token": "<racm3:break>", "eoi_token": "<eoss>"},
+        special=_CHAMELEON_CODES,
+        config=_TINY_VQ | {"vocabulary_map": lambda tokenizer: tokenizer.get_vocab()},
+        processor={"image_seq_length": 16},
+    ),
     "cohere2_vision": Recipe(
         tokens=_IMAGE
         | {"boi_token": "<|START_OF_IMG|>", "eoi_token": "<|END_OF_IMG|>", "img_line_break_token": "<|IMG_LINE_BREAK|>"},
         image="<image>",
+        # The processor inserts patch_size**2 tokens per tile, as many as the model has only with these sizes.
+        config={"vision_config.patch_size": 4},
+        image_processor={"patch_size": 4, "max_patches": 1},
     ),
     "cohere_compass": Recipe(
         tokens={
@@ -178,7 +202,12 @@ _RECIPES: dict[str, Recipe] = {
             "vision_end_token": "<|VISION_END|>",
         },
         image="<|VISION_START|><|IMAGE_PAD|><|VISION_END|>",
-        config={"vision_config.deepstack_visual_indexes": [0, 1]},
+        config={
+            "text_config.rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+            },
+            "vision_config.deepstack_visual_indexes": [0, 1],
+        },
     ),
     "cosmos3_edge": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
     "cosmos3_omni": Recipe(
@@ -187,10 +216,29 @@ _RECIPES: dict[str, Recipe] = {
         config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
         processor_class="Qwen3VLProcessor",
     ),
-    "deepseek_ocr2": Recipe(tokens=_IMAGE, image="<image>"),
+    "deepseek_ocr2": Recipe(
+        tokens=_IMAGE,
+        image="<image>",
+        # The encoder has 144 queries for 12 × 12 patches, whatever the config says; patches of two pixels keep images tiny.
+        config=_TINY_SAM
+        | {
+            "vision_config.sam_config.image_size": 96,
+            "vision_config.sam_config.patch_size": 2,
+            "vision_config.sam_config.downsample_channels": [WIDTH, WIDTH],
+            "text_config.num_experts_per_tok": 2,
+        },
+        processor={"patch_size": 2},
+        image_processor={"size": {"height": 96, "width": 96}, "crop_to_patches": False},
+    ),
     "deepseek_vl": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
     "deepseek_vl_hybrid": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
-    "diffusion_gemma": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>"),
+    "diffusion_gemma": Recipe(
+        tokens=_GEMMA_TOKENS,
+        image="<image_soft_token>",
+        image_processor_class="Gemma4ImageProcessor",
+        video_processor_class="Gemma4VideoProcessor",
+        feature_extractor_class="Gemma4AudioFeatureExtractor",
+    ),
     "dots3_note": Recipe(
         tokens={
             "image_token": "<|imgpad|>",
@@ -208,7 +256,16 @@ _RECIPES: dict[str, Recipe] = {
             "image_wrapper_token": "<|image token|>",
             "eof_token": "<|extra_201|>",
         },
+        special=("<|extra_200|>", *_EMU_CODES),
         image="<image>",
+        config=_TINY_VQ
+        | {
+            "vq_config.embed_dim": 4,
+            "vq_config.latent_channels": 4,
+            "vq_config.attn_resolutions": [],
+            "vocabulary_map": lambda tokenizer: tokenizer.get_vocab(),
+        },
+        image_processor={"min_pixels": IMAGE_SIZE**2, "max_pixels": IMAGE_SIZE**2},
     ),
     "ernie4_5_vl_moe": Recipe(
         tokens={
@@ -221,10 +278,11 @@ _RECIPES: dict[str, Recipe] = {
         },
         image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
         config=_MROPE,
+        video_processor={"draw_on_frames": False},  # needs a font
     ),
     "exaone4_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
-    "fast_vlm": Recipe(tokens=_IMAGE, image="<image>", processor_class="LlavaProcessor"),
-    "florence2": Recipe(tokens=_IMAGE),
+    "fast_vlm": Recipe(tokens=_IMAGE, image="<image>", processor_class="LlavaProcessor", image_processor_class="CLIPImageProcessor"),
+    "florence2": Recipe(tokens=_IMAGE, image_processor={"image_seq_length": 5}),
     "fuyu": Recipe(special=("|SPEAKER|", "|NEWLINE|")),
     "gemma3": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
     "gemma3n": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>"),
@@ -234,7 +292,7 @@ _RECIPES: dict[str, Recipe] = {
     "glm46v": _GLM,
     "glm4v": _GLM,
     "glm4v_moe": replace(_GLM, image_processor_class="Glm4vImageProcessor", video_processor_class="Glm4vVideoProcessor"),
-    "glm5_next": replace(_GLM, config={}),
+    "glm5_next": replace(_GLM, config={"text_config.num_key_value_heads": 4}),
     "glm_ocr": replace(
         _GLM,
         processor_class="Glm46VProcessor",
@@ -243,7 +301,13 @@ _RECIPES: dict[str, Recipe] = {
     ),
     "glmga": replace(_GLM, processor_class="Glm46VProcessor"),
     "got_ocr2": Recipe(special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"), tokens={"image_token": "<imgpad>"}),
-    "granite4_vision": Recipe(tokens=_IMAGE, image="<image>"),
+    "granite4_vision": Recipe(
+        tokens=_IMAGE,
+        image="<image>",
+        config=_GRID | {"downsample_rate": "1/2", "deepstack_layer_map": [[-1, 0]], "spatial_target_layers": [1, 1, 1, 1]},
+        processor=_CLS | {"downsample_rate": "1/2"},
+        image_processor=_GRID,
+    ),
     "granite_docling": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>"),
     "hunyuan_vl": Recipe(
         tokens={
@@ -281,8 +345,8 @@ _RECIPES: dict[str, Recipe] = {
         },
         image="<|content_image|><|unused_200054|>",
     ),
-    "instructblip": Recipe(tokens=_IMAGE),
-    "instructblipvideo": Recipe(tokens={"video_token": "<video>"}),
+    "instructblip": Recipe(special=("<image>",), config_tokens=_IMAGE),
+    "instructblipvideo": Recipe(special=("<video>",), config_tokens={"video_token": "<video>"}),
     "internvl": Recipe(tokens=_INTERNVL_TOKENS, image="<IMG_CONTEXT>"),
     "janus": Recipe(
         tokens={
@@ -329,9 +393,15 @@ _RECIPES: dict[str, Recipe] = {
         image="<|image|>",
     ),
     "llava": Recipe(tokens=_IMAGE, image="<image>", processor=_CLS),
-    "llava_next": Recipe(tokens=_IMAGE, image="<image>", processor=_CLS),
-    "llava_next_video": Recipe(tokens=_IMAGE_VIDEO, image="<image>", processor=_CLS),
-    "llava_onevision": Recipe(tokens=_IMAGE_VIDEO, image="<image>"),
+    "llava_next": Recipe(tokens=_IMAGE, image="<image>", config=_GRID, processor=_CLS, image_processor=_GRID),
+    "llava_next_video": Recipe(tokens=_IMAGE_VIDEO, image="<image>", config=_GRID, processor=_CLS, image_processor=_GRID),
+    "llava_onevision": Recipe(
+        tokens=_IMAGE_VIDEO,
+        image="<image>",
+        config=_GRID,
+        processor={"vision_feature_select_strategy": "full"},
+        image_processor=_GRID,
+    ),
     "minicpm_ocr": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
     "minicpmv4_6": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
     "minicpmv4_7": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
@@ -360,6 +430,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         special=("<im_col>", "<im_low>"),
         image="<|image|>",
+        config={"adapter_config.vision_feature_layer": [1, 0]},
     ),
     "muse_glimmer": _MUSE,
     "muse_spark": _MUSE,
@@ -373,8 +444,18 @@ _RECIPES: dict[str, Recipe] = {
         },
         special=("<so_start>", "<so_end>"),
         image="<image>",
+        feature_extractor_class="ParakeetFeatureExtractor",
     ),
-    "ovis2": Recipe(tokens=_IMAGE, image="<image>"),
+    "ovis2": Recipe(
+        tokens={"image_token": "<IMG_ATOM>"},
+        special=("<image>", *_OVIS_MARKS),
+        image="<image>",
+        config={
+            "visual_indicator_token_ids": lambda tokenizer: tokenizer.convert_tokens_to_ids(list(_OVIS_MARKS)),
+            "vision_config.vocab_size": 64,
+            "vision_config.hidden_stride": 2,
+        },
+    ),
     "paddleocr_vl": Recipe(
         tokens={
             "image_token": "<|IMAGE_PLACEHOLDER|>",
@@ -385,7 +466,7 @@ _RECIPES: dict[str, Recipe] = {
         image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
         config=_MROPE,
     ),
-    "paligemma": Recipe(tokens=_IMAGE),
+    "paligemma": Recipe(tokens=_IMAGE, image_processor=_FOUR_TOKENS),
     "perception_lm": Recipe(tokens={"image_token": "<|image|>", "video_token": "<|video|>"}, image="<|image|>"),
     "pix2struct": Recipe(),
     "pp_chart2table": Recipe(tokens={"image_token": "<imgpad>"}, special=("<img>", "</img>"), image="<img><imgpad></img>"),
@@ -408,15 +489,31 @@ _RECIPES: dict[str, Recipe] = {
         config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
         image_processor_class="Qwen2VLImageProcessor",
     ),
-    "qwen4_exp": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
+    "qwen4_exp": Recipe(
+        tokens=_QWEN_TOKENS,
+        image=_QWEN_IMAGE,
+        config=_HALF_ROPE
+        | {  # the sparse attention has no defaults
+            "text_config.indexer_n_heads": 2,
+            "text_config.indexer_kv_heads": 1,
+            "text_config.indexer_head_dim": 16,
+            "text_config.indexer_budget": 64,
+            "text_config.indexer_compress_ratio": 2,
+            "text_config.hc_lowrank": 8,
+        },
+    ),
     "shieldgemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
     "smolvlm": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
-    "step3p7": Recipe(tokens={"image_token": "<im_patch>"}, image="<im_patch>"),
+    "step3p7": Recipe(
+        tokens={"image_token": "<im_patch>"},
+        special=("<im_start>", "<im_end>", "<patch_start>", "<patch_end>", "<patch_newline>"),
+        image="<im_patch>",
+    ),
     "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>"),
     "udop": Recipe(),
     "unlimited_ocr": Recipe(tokens=_IMAGE, image="<image>"),
     "video_llama_3": Recipe(tokens=_QWEN_TOKENS, image="<|image_pad|>"),
-    "video_llava": Recipe(tokens=_IMAGE_VIDEO, image="<image>"),
-    "vipllava": Recipe(tokens=_IMAGE, image="<image>"),
+    "video_llava": Recipe(tokens=_IMAGE_VIDEO, image="<image>", image_processor=_SHORT_EDGE, video_processor=_SHORT_EDGE),
+    "vipllava": Recipe(tokens=_IMAGE, image="<image>", config={"vision_feature_layer": [-2, -1]}, processor=_CLS),
     "vision-encoder-decoder": Recipe(processor_class="TrOCRProcessor", image_processor_class="ViTImageProcessor"),
 }
