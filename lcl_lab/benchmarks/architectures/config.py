@@ -52,10 +52,11 @@ _SIZES = (
         "qk_nope_head_dim qk_rope_head_dim index_head_dim resampler_head_dim num_position_embeddings num_patches",
     ),
     (2 * _HEAD_DIM, "qk_head_dim"),
+    (3 * PATCH_SIZE**2, "patch_embed_hidden_size"),
     (
         1,
         "n_group topk_group first_k_dense_replace resampler_depth n_shared_experts moe_num_shared_experts "
-        "num_res_blocks",
+        "num_res_blocks num_global_layers",
     ),
     (2048, "max_position_embeddings"),
     (48, "sliding_window sliding_window_size attention_chunk_size"),
@@ -109,8 +110,8 @@ def _shrink(config: Any, vocabulary: _Vocabulary) -> None:
     for attribute, value in list(vars(config).items()):
         if isinstance(value, PreTrainedConfig):
             _shrink(value, vocabulary)
-        elif attribute == "vocab_size":
-            config.vocab_size = vocabulary.size
+        elif attribute in ("vocab_size", "vocab_size_per_layer_input"):
+            setattr(config, attribute, vocabulary.size)
         elif attribute in _TINY and value is not None:
             setattr(config, attribute, _resize(value, layers if attribute in _LAYERS else _TINY[attribute]))
         elif match := re.fullmatch(r"(\w+?)(_token)?_(id|index)", attribute):
@@ -140,6 +141,9 @@ def _drop_layers(config: Any) -> int:
             kept.append(layer)
             seen |= kinds
     kept = kept if len(kept) > 1 else [0, 1]
+    if getattr(config, "num_kv_shared_layers", 0):  # the second half reads the cache of the first
+        config.num_kv_shared_layers = len(kept)
+        kept = kept * 2
     for name, values in per_layer.items():
         shortened = range(len(kept)) if _counts_up(values) else (values[layer] for layer in kept)
         setattr(config, name, type(values)(shortened))

@@ -76,13 +76,13 @@ def _by_backend(classes: dict[str, str] | None) -> str | None:
 def _resized(class_name: str, overrides: dict[str, Any]) -> Any:
     """An image or video processor for images of `IMAGE_SIZE` pixels."""
     kind = getattr(hf, class_name)
-    values = {key: _tiny_size(getattr(kind, key, None)) for key in ("size", "crop_size", "max_image_size", "patch_size")}
+    values: dict[str, Any] = {key: _tiny_size(getattr(kind, key, None)) for key in ("size", "crop_size", "max_image_size", "high_res_size")}
+    patch_size = getattr(kind, "patch_size", None)
+    values["patch_size"] = dict.fromkeys(patch_size, PATCH_SIZE) if isinstance(patch_size, dict) else patch_size and PATCH_SIZE
     return kind(**{key: value for key, value in values.items() if value is not None} | overrides)
 
 
 def _tiny_size(default: Any) -> Any:
-    if isinstance(default, int):
-        return PATCH_SIZE
     if not isinstance(default, dict):
         return None
     if default.keys() == {"shortest_edge", "longest_edge"} and default["shortest_edge"] > 1024:  # areas, not edges

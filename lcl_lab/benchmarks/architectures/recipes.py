@@ -76,10 +76,11 @@ _HALF_ROPE = {  # of 16 dimensions of a head, 8 rotate
 }
 _IMAGE_GRID = [[IMAGE_SIZE, 2 * IMAGE_SIZE], [2 * IMAGE_SIZE, IMAGE_SIZE], [2 * IMAGE_SIZE, 2 * IMAGE_SIZE]]
 _GRID = {"image_grid_pinpoints": _IMAGE_GRID}
-_FOUR_TOKENS = {"image_seq_length": 4}
+_BIG_PATCH = _GRID | {"vision_config.patch_size": 16}  # an image is up to five tiles
+_AS_MANY_KEYS = {"text_config.num_key_value_heads": 4}  # latent attention has no groups of queries
+_ONE_SLICE = {"scale_resolution": IMAGE_SIZE, "max_slice_nums": 1}
 _SHORT_EDGE = {"size": {"shortest_edge": IMAGE_SIZE}, "crop_size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE}}
 _TINY_VQ = {"vq_config.channel_multiplier": [1, 1, 1, 1]}  # three halvings: 4 × 4 codes of an image of 32 × 32
-_TINY_SAM: dict[str, Any] = {}
 _CHAMELEON_CODES = tuple(f"IMGIMG{chr(65 + code // 10)}{chr(65 + code % 10)}Z" for code in range(64))
 _EMU_CODES = tuple(f"<|visual token {code:06d}|>" for code in range(64))
 _OVIS_MARKS = ("<IMG_START>", "<IMG_END>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>")
@@ -137,7 +138,8 @@ _OMNI = Recipe(
         "audio_eos_token": "<|audio_eos|>",
     },
     image="<|vision_bos|><|image_pad|><|vision_eos|>",
-    config=_MROPE,
+    # The config class lacks this id, which published checkpoints add.
+    config=_MROPE | {"vision_start_token_id": lambda tokenizer: tokenizer.vision_bos_token_id},
     image_processor_class="Qwen2VLImageProcessor",
     video_processor_class="Qwen2VLVideoProcessor",
     feature_extractor_class="WhisperFeatureExtractor",
@@ -156,6 +158,7 @@ _MUSE = Recipe(
         "audio_end_token": "<|soft_audio_end|>",
     },
     image="<|patch|>",
+    config={"out_hidden_size": 4 * WIDTH},
 )
 
 _RECIPES: dict[str, Recipe] = {
@@ -167,6 +170,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.image_size": 980,
             "vision_config.patch_size": 140,
             "vision_config.hidden_size": 16,
+            "vision_config.intermediate_size": 32,
             "projector_patch_to_query_dict": {49: 4},
             "max_value_projector_patch_to_query_dict": 4,
         },
@@ -220,12 +224,12 @@ _RECIPES: dict[str, Recipe] = {
         tokens=_IMAGE,
         image="<image>",
         # The encoder has 144 queries for 12 × 12 patches, whatever the config says; patches of two pixels keep images tiny.
-        config=_TINY_SAM
-        | {
+        config={
             "vision_config.sam_config.image_size": 96,
             "vision_config.sam_config.patch_size": 2,
             "vision_config.sam_config.downsample_channels": [WIDTH, WIDTH],
             "text_config.num_experts_per_tok": 2,
+            "text_config.mlp_layer_types": ["dense", "sparse"],
         },
         processor={"patch_size": 2},
         image_processor={"size": {"height": 96, "width": 96}, "crop_to_patches": False},
@@ -237,8 +241,7 @@ _RECIPES: dict[str, Recipe] = {
         image="<image_soft_token>",
         image_processor_class="Gemma4ImageProcessor",
         video_processor_class="Gemma4VideoProcessor",
-        feature_extractor_class="Gemma4AudioFeatureExtractor",
-    ),
+        feature_extractor_class="Gemma4AudioFeatureExtractor", config={"text_config.num_experts": 4, "text_config.top_k_experts": 2, "text_config.moe_intermediate_size": WIDTH // 2}),
     "dots3_note": Recipe(
         tokens={
             "image_token": "<|imgpad|>",
@@ -246,8 +249,7 @@ _RECIPES: dict[str, Recipe] = {
             "audio_token": "<|audio_comp_pad|>",
         },
         image="<|img|><|imgpad|><|endofimg|>",
-        special=("<|img|>", "<|endofimg|>"),
-    ),
+        special=("<|img|>", "<|endofimg|>"), config=_AS_MANY_KEYS | {"text_config.per_layer_config": {2: {"qk_nope_head_dim": 32, "kv_lora_rank": 16}}}),
     "emu3": Recipe(
         tokens=_IMAGE
         | {
@@ -260,6 +262,7 @@ _RECIPES: dict[str, Recipe] = {
         image="<image>",
         config=_TINY_VQ
         | {
+            "vq_config.hidden_size": 32,
             "vq_config.embed_dim": 4,
             "vq_config.latent_channels": 4,
             "vq_config.attn_resolutions": [],
@@ -277,22 +280,43 @@ _RECIPES: dict[str, Recipe] = {
             "video_end_token": "<|VIDEO_END|>",
         },
         image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
-        config=_MROPE,
+        config={"text_config.rope_parameters.mrope_section": [3, 3, 2]},
         video_processor={"draw_on_frames": False},  # needs a font
     ),
     "exaone4_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
-    "fast_vlm": Recipe(tokens=_IMAGE, image="<image>", processor_class="LlavaProcessor", image_processor_class="CLIPImageProcessor"),
+    "fast_vlm": Recipe(tokens=_IMAGE, image="<image>", processor_class="LlavaProcessor", image_processor_class="CLIPImageProcessor", config={
+            "vision_config.hidden_size": WIDTH,
+            "vision_config.model_args": {
+                "inference_mode": True,
+                "layers": [1, 1, 1, 1, 1],
+                "embed_dims": [8, 8, 16, 32, WIDTH // 2],
+            },
+        }, processor={"patch_size": 64}, image_processor={
+            "size": {"shortest_edge": 128},
+            "crop_size": {"height": 128, "width": 128},
+        }),
     "florence2": Recipe(tokens=_IMAGE, image_processor={"image_seq_length": 5}),
     "fuyu": Recipe(special=("|SPEAKER|", "|NEWLINE|")),
     "gemma3": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
-    "gemma3n": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>"),
-    "gemma4": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",)),
-    "gemma4_unified": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",)),
+    "gemma3n": Recipe(
+        tokens=_GEMMA_TOKENS,
+        image="<image_soft_token>",
+        # MobileNet-V5 has a fixed width; a network that timm uses for its own tests stands in for it.
+        config={
+            "vision_soft_tokens_per_image": 4,
+            "vision_config.architecture": "test_resnet",
+            "vision_config.hidden_size": 96,
+            "vision_config.model_args": {},
+        },
+        image_processor={"size": {"height": 64, "width": 64}},
+    ),
+    "gemma4": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",), image_processor={"max_soft_tokens": 70}, config={"text_config.per_layer_config": {1: {"head_dim": 32}}}),
+    "gemma4_unified": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",), image_processor={"max_soft_tokens": 70}, config={"text_config.per_layer_config": {1: {"head_dim": 32}}}),
     "git": Recipe(),
     "glm46v": _GLM,
     "glm4v": _GLM,
     "glm4v_moe": replace(_GLM, image_processor_class="Glm4vImageProcessor", video_processor_class="Glm4vVideoProcessor"),
-    "glm5_next": replace(_GLM, config={"text_config.num_key_value_heads": 4}),
+    "glm5_next": replace(_GLM, config=_AS_MANY_KEYS | {"text_config.qk_rope_head_dim": 0, "text_config.qk_head_dim": 16}),
     "glm_ocr": replace(
         _GLM,
         processor_class="Glm46VProcessor",
@@ -300,7 +324,7 @@ _RECIPES: dict[str, Recipe] = {
         video_processor_class="Glm46VVideoProcessor",
     ),
     "glmga": replace(_GLM, processor_class="Glm46VProcessor"),
-    "got_ocr2": Recipe(special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"), tokens={"image_token": "<imgpad>"}),
+    "got_ocr2": Recipe(special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"), tokens={"image_token": "<imgpad>"}, image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}}, config={"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.patch_size": 1}),
     "granite4_vision": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -308,7 +332,7 @@ _RECIPES: dict[str, Recipe] = {
         processor=_CLS | {"downsample_rate": "1/2"},
         image_processor=_GRID,
     ),
-    "granite_docling": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>"),
+    "granite_docling": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", config={"vision_config.patch_size": 4, "vision_config.deepstack_visual_indexes": [0, 1]}),
     "hunyuan_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -318,8 +342,7 @@ _RECIPES: dict[str, Recipe] = {
             "im_end_token": "<image_end>",
             "im_newline_token": "<image_newline>",
         },
-        image="<image_start><image><image_end>",
-    ),
+        image="<image_start><image><image_end>", config=_MROPE | {"text_config.head_dim": 16, "vision_config.max_image_size": 64}),
     "hyperclovax_vision_v2": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
     "idefics": Recipe(
         tokens=_IMAGE,
@@ -335,7 +358,7 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"size": {"shortest_edge": IMAGE_SIZE // 2, "longest_edge": IMAGE_SIZE}},
     ),
     "idefics3": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
-    "inkling2": Recipe(tokens={"image_token": "<|unused_200054|>"}, image="<|unused_200054|>"),
+    "inkling2": Recipe(tokens={"image_token": "<|unused_200054|>"}, image="<|unused_200054|>", image_processor={"size": {"height": 16, "width": 16}}),
     "inkling_mm_model": Recipe(
         tokens={
             "image_token": "<|unused_200054|>",
@@ -343,8 +366,7 @@ _RECIPES: dict[str, Recipe] = {
             "image_bos_token": "<|content_image|>",
             "audio_bos_token": "<|content_audio_input|>",
         },
-        image="<|content_image|><|unused_200054|>",
-    ),
+        image="<|content_image|><|unused_200054|>", image_processor={"size": {"height": 16, "width": 16}}, config={"vision_config.patch_size": 16}),
     "instructblip": Recipe(special=("<image>",), config_tokens=_IMAGE),
     "instructblipvideo": Recipe(special=("<video>",), config_tokens={"video_token": "<video>"}),
     "internvl": Recipe(tokens=_INTERNVL_TOKENS, image="<IMG_CONTEXT>"),
@@ -354,8 +376,7 @@ _RECIPES: dict[str, Recipe] = {
             "boi_token": "<begin_of_image>",
             "eoi_token": "<end_of_image>",
         },
-        image="<image_placeholder>",
-    ),
+        image="<image_placeholder>", config=_TINY_VQ | {"vq_config.image_token_embed_dim": WIDTH, "vision_config.projection_dim": WIDTH}),
     "kimi_k25": Recipe(
         tokens={
             "image_token": "<|media_pad|>",
@@ -364,13 +385,11 @@ _RECIPES: dict[str, Recipe] = {
             "vision_end_token": "<|media_end|>",
         },
         special=("<|media_content|>",),
-        image="<|media_begin|>image<|media_content|><|media_pad|><|media_end|>",
-    ),
-    "kosmos-2": Recipe(processor_class="Kosmos2Processor"),
+        image="<|media_begin|>image<|media_content|><|media_pad|><|media_end|>", config=_AS_MANY_KEYS),
+    "kosmos-2": Recipe(processor_class="Kosmos2Processor", config={"latent_query_num": 64}),
     "kosmos-2.5": Recipe(
         tokens={"image_token": "<patch>", "boi_token": "<image>", "eoi_token": "</image>"},
-        processor_class="Kosmos2_5Processor",
-    ),
+        processor_class="Kosmos2_5Processor", processor={"num_image_tokens": 4}, image_processor={"max_patches": 16}),
     "lfm2_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -379,8 +398,13 @@ _RECIPES: dict[str, Recipe] = {
             "image_thumbnail_token": "<|img_thumbnail|>",
         },
         special=tuple(f"<|img_row_{row}_col_{column}|>" for row in range(1, 4) for column in range(1, 4)),
-        image="<image>",
-    ),
+        image="<image>", image_processor={
+            "encoder_patch_size": PATCH_SIZE,
+            "tile_size": IMAGE_SIZE,
+            "min_image_tokens": 4,
+            "max_image_tokens": 9,
+            "do_image_splitting": False,
+        }),
     "lfm3_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
     "lighton_ocr": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]"),
     "llama4": Recipe(
@@ -390,21 +414,24 @@ _RECIPES: dict[str, Recipe] = {
             "eoi_token": "<|image_end|>",
         },
         special=("<|image|>", "<|tile_x_separator|>", "<|tile_y_separator|>"),
-        image="<|image|>",
-    ),
+        image="<|image|>", config={
+            "vision_config.vision_output_dim": WIDTH,
+            "vision_config.projector_input_dim": WIDTH,
+            "vision_config.projector_output_dim": WIDTH,
+        }),
     "llava": Recipe(tokens=_IMAGE, image="<image>", processor=_CLS),
-    "llava_next": Recipe(tokens=_IMAGE, image="<image>", config=_GRID, processor=_CLS, image_processor=_GRID),
-    "llava_next_video": Recipe(tokens=_IMAGE_VIDEO, image="<image>", config=_GRID, processor=_CLS, image_processor=_GRID),
+    "llava_next": Recipe(tokens=_IMAGE, image="<image>", config=_BIG_PATCH, processor=_CLS | {"patch_size": 16}, image_processor=_GRID),
+    "llava_next_video": Recipe(tokens=_IMAGE_VIDEO, image="<image>", config=_BIG_PATCH, processor=_CLS | {"patch_size": 16}, image_processor=_GRID),
     "llava_onevision": Recipe(
         tokens=_IMAGE_VIDEO,
         image="<image>",
-        config=_GRID,
-        processor={"vision_feature_select_strategy": "full"},
+        config=_BIG_PATCH,
+        processor={"num_image_tokens": 4, "vision_feature_select_strategy": "full"},
         image_processor=_GRID,
     ),
-    "minicpm_ocr": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
-    "minicpmv4_6": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
-    "minicpmv4_7": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>"),
+    "minicpm_ocr": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE),
+    "minicpmv4_6": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE),
+    "minicpmv4_7": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE),
     "minimax_m3_vl": Recipe(
         tokens={
             "image_token": "]<]image[>[",
@@ -415,8 +442,12 @@ _RECIPES: dict[str, Recipe] = {
         image="]<]image[>[",
     ),
     "mistral3": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
-    "mistral_large4": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
-    "mllama": Recipe(tokens={"image_token": "<|image|>"}, special=("<|python_tag|>",), image="<|image|>"),
+    "mistral_large4": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}, config=_AS_MANY_KEYS),
+    "mllama": Recipe(tokens={"image_token": "<|image|>"}, special=("<|python_tag|>",), image="<|image|>", config={
+            "text_config.cross_attention_layers": [1],
+            "vision_config.intermediate_layers_indices": [0, 1],
+            "vision_config.vision_output_dim": 3 * WIDTH,
+        }),
     "molmo2": Recipe(
         tokens={
             "image_token": "<|image|>",
@@ -430,10 +461,14 @@ _RECIPES: dict[str, Recipe] = {
         },
         special=("<im_col>", "<im_low>"),
         image="<|image|>",
+        image_processor={"overlap_margins": [1, 1], "max_crops": 2},
         config={"adapter_config.vision_feature_layer": [1, 0]},
     ),
     "muse_glimmer": _MUSE,
-    "muse_spark": _MUSE,
+    "muse_spark": replace(
+        _MUSE,
+        config=_MUSE.config | {"audio_config.hidden_sizes": [8, 16, 32, WIDTH], "audio_config.depths": [1, 1, 1, 1]},
+    ),
     "nemotron_h_omni": Recipe(
         tokens={
             "image_token": "<image>",
@@ -444,8 +479,15 @@ _RECIPES: dict[str, Recipe] = {
         },
         special=("<so_start>", "<so_end>"),
         image="<image>",
-        feature_extractor_class="ParakeetFeatureExtractor",
-    ),
+        feature_extractor_class="ParakeetFeatureExtractor", image_processor={"min_num_patches": 16, "max_num_patches": 36}, config={
+            "text_config.mamba_num_heads": 8,
+            "text_config.mamba_head_dim": 16,
+            "text_config.n_groups": 2,
+            "text_config.ssm_state_size": 16,
+            "vision_config.patch_dim": 3 * PATCH_SIZE**2,
+            "vision_config.video_patch_dim": 6 * PATCH_SIZE**2,
+            "vision_config.max_img_size": 2 * IMAGE_SIZE,
+        }),
     "ovis2": Recipe(
         tokens={"image_token": "<IMG_ATOM>"},
         special=("<image>", *_OVIS_MARKS),
@@ -466,18 +508,42 @@ _RECIPES: dict[str, Recipe] = {
         image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
         config=_MROPE,
     ),
-    "paligemma": Recipe(tokens=_IMAGE, image_processor=_FOUR_TOKENS),
-    "perception_lm": Recipe(tokens={"image_token": "<|image|>", "video_token": "<|video|>"}, image="<|image|>"),
-    "pix2struct": Recipe(),
-    "pp_chart2table": Recipe(tokens={"image_token": "<imgpad>"}, special=("<img>", "</img>"), image="<img><imgpad></img>"),
-    "pp_formulanet": Recipe(),
+    "paligemma": Recipe(tokens=_IMAGE, image_processor={"image_seq_length": 16}),
+    "perception_lm": Recipe(tokens={"image_token": "<|image|>", "video_token": "<|video|>"}, image="<|image|>", config={
+            "projector_pooling_ratio": 2,
+            "vision_config.architecture": "vit_pe_core_large_patch14_336",
+            "vision_config.model_args": {
+                "embed_dim": WIDTH,
+                "depth": 2,
+                "num_heads": 4,
+                "img_size": [IMAGE_SIZE, IMAGE_SIZE],
+                "patch_size": PATCH_SIZE,
+                "ref_feat_shape": [4, 4],
+                "global_pool": "",
+                "use_post_transformer_norm": False,
+                "init_values": 0.1,
+            },
+        }, image_processor={"tile_size": IMAGE_SIZE, "max_num_tiles": 4}),
+    "pix2struct": Recipe( image_processor={"max_patches": 16}, config={"vision_config.seq_len": 64}),
+    "pp_chart2table": Recipe(
+        tokens={"image_token": "<imgpad>"},
+        special=("<img>", "</img>"),
+        image=f"<img>{4 * '<imgpad>'}</img>",
+        config={"vision_config.image_size": 2 * IMAGE_SIZE},
+        image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}},
+    ),
+    "pp_formulanet": Recipe( config={f"vision_config.post_conv_{part}_channels": WIDTH for part in ("in", "mid", "out")}),
     "qianfan_ocr": Recipe(tokens=_INTERNVL_TOKENS, special=("<image>",), image="<image>"),
     "qwen2_5_omni_thinker": replace(_OMNI, processor_class="Qwen2_5OmniProcessor"),
     "qwen2_5_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
     "qwen2_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
     "qwen3_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
     "qwen3_5_moe": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
-    "qwen3_omni_moe_thinker": replace(_OMNI, processor_class="Qwen3OmniMoeProcessor"),
+    "qwen3_omni_moe_thinker": replace(
+        _OMNI,
+        config=_OMNI.config | {"vision_config.deepstack_visual_indexes": [0, 1]},
+        processor_class="Qwen3OmniMoeProcessor",
+    ),
     "qwen3_vl": Recipe(
         tokens=_QWEN_TOKENS,
         image=_QWEN_IMAGE,
@@ -507,13 +573,20 @@ _RECIPES: dict[str, Recipe] = {
     "step3p7": Recipe(
         tokens={"image_token": "<im_patch>"},
         special=("<im_start>", "<im_end>", "<patch_start>", "<patch_end>", "<patch_newline>"),
-        image="<im_patch>",
-    ),
-    "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>"),
+        image="<im_patch>", image_processor={
+            "size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE},
+            "patch_size": IMAGE_SIZE,
+            "max_image_size": 2 * IMAGE_SIZE,
+            "vision_patch_size": PATCH_SIZE,
+        }, config={"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.max_position_embeddings": 64}),
+    "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"encoder.mm_tokens_per_image": 4}),
     "udop": Recipe(),
-    "unlimited_ocr": Recipe(tokens=_IMAGE, image="<image>"),
+    "unlimited_ocr": Recipe(tokens=_IMAGE, image="<image>", config={"vision_config.sam_config.downsample_channels": [WIDTH, WIDTH]}, image_processor={"crop_to_patches": False}),
     "video_llama_3": Recipe(tokens=_QWEN_TOKENS, image="<|image_pad|>"),
     "video_llava": Recipe(tokens=_IMAGE_VIDEO, image="<image>", image_processor=_SHORT_EDGE, video_processor=_SHORT_EDGE),
     "vipllava": Recipe(tokens=_IMAGE, image="<image>", config={"vision_feature_layer": [-2, -1]}, processor=_CLS),
-    "vision-encoder-decoder": Recipe(processor_class="TrOCRProcessor", image_processor_class="ViTImageProcessor"),
+    "vision-encoder-decoder": Recipe(processor_class="TrOCRProcessor", image_processor_class="ViTImageProcessor", config={
+            "decoder_start_token_id": lambda tokenizer: tokenizer.bos_token_id,
+            "pad_token_id": lambda tokenizer: tokenizer.pad_token_id,
+        }),
 }
