@@ -66,6 +66,7 @@ _SIZES = (
     (PATCH_SIZE, "patch_size"),
 )
 _TINY = {attribute: size for size, attributes in _SIZES for attribute in attributes.split()}
+_LAYER_INDEXES = {"global_attn_indexes": (1,), "fullatt_block_indexes": (1,), "deepstack_visual_indexes": (0, 1)}
 _LAYERS = ("num_hidden_layers", "depth", "layers")
 
 
@@ -112,6 +113,8 @@ def _shrink(config: Any, vocabulary: _Vocabulary) -> None:
             _shrink(value, vocabulary)
         elif attribute in ("vocab_size", "vocab_size_per_layer_input"):
             setattr(config, attribute, vocabulary.size)
+        elif attribute in _LAYER_INDEXES:
+            setattr(config, attribute, type(value)(_LAYER_INDEXES[attribute]))
         elif attribute in _TINY and value is not None:
             setattr(config, attribute, _resize(value, layers if attribute in _LAYERS else _TINY[attribute]))
         elif match := re.fullmatch(r"(\w+?)(_token)?_(id|index)", attribute):

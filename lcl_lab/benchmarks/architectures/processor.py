@@ -53,7 +53,7 @@ def tiny_processor(name: str, recipe: Recipe) -> Any:
 def _parts(name: str, recipe: Recipe) -> dict[str, Any]:
     """What a processor of this architecture may be composed of."""
     parts: dict[str, Any] = {
-        "tokenizer": byte_tokenizer(recipe.tokens, recipe.special, recipe.adds_bos),
+        "tokenizer": byte_tokenizer(recipe.tokens, recipe.special, recipe.prefix_space),
         "qformer_tokenizer": byte_tokenizer({}),
     }
     image_processor = recipe.image_processor_class or _by_backend(IMAGE_PROCESSOR_MAPPING_NAMES.get(name))

@@ -21,7 +21,7 @@ class Recipe:
         special: Special tokens without an attribute.
         config_tokens: Special tokens, among `special`, to which the config refers by this name.
         image: What the chat template writes for an image; None if the family has no chat template.
-        adds_bos: Whether the tokenizer starts a prompt with `<s>`.
+        prefix_space: Whether the tokenizer puts a space before text that starts with a special token.
         config: Values of the config by dotted path, after the general shrinking; a function receives the tokenizer.
         parts: Sub-configs that the default config leaves out.
         processor: Arguments of the processor.
@@ -37,7 +37,7 @@ class Recipe:
     special: tuple[str, ...] = ()
     config_tokens: dict[str, str] = field(default_factory=dict)
     image: str | None = None
-    adds_bos: bool = False
+    prefix_space: bool = False
     config: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
     processor: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +57,7 @@ def recipe(name: str) -> Recipe:
 UNBUILDABLE = {
     "evolla": "it answers questions about proteins and reads no images",
     "mistral4": "it is a text-only language model; its processor would have to come from another model type",
+    "shieldgemma2": "transformers loads its weights only into a classifier of images, not into the Gemma 3 it names",
     "pi0": "it predicts robot actions and generates no text",
 }
 
@@ -169,7 +170,7 @@ _RECIPES: dict[str, Recipe] = {
         config={
             "vision_config.image_size": 980,
             "vision_config.patch_size": 140,
-            "vision_config.hidden_size": 16,
+            "vision_config.hidden_size": 12,
             "vision_config.intermediate_size": 32,
             "projector_patch_to_query_dict": {49: 4},
             "max_value_projector_patch_to_query_dict": 4,
@@ -210,14 +211,13 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.rope_parameters": {
                 "full_attention": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
             },
-            "vision_config.deepstack_visual_indexes": [0, 1],
         },
     ),
     "cosmos3_edge": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
     "cosmos3_omni": Recipe(
         tokens=_QWEN_TOKENS,
         image=_QWEN_IMAGE,
-        config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
+        config=_MROPE,
         processor_class="Qwen3VLProcessor",
     ),
     "deepseek_ocr2": Recipe(
@@ -226,7 +226,7 @@ _RECIPES: dict[str, Recipe] = {
         # The encoder has 144 queries for 12 × 12 patches, whatever the config says; patches of two pixels keep images tiny.
         config={
             "vision_config.sam_config.image_size": 96,
-            "vision_config.sam_config.patch_size": 2,
+            "vision_config.sam_config.global_attn_indexes": [], "vision_config.sam_config.patch_size": 2,
             "vision_config.sam_config.downsample_channels": [WIDTH, WIDTH],
             "text_config.num_experts_per_tok": 2,
             "text_config.mlp_layer_types": ["dense", "sparse"],
@@ -241,7 +241,7 @@ _RECIPES: dict[str, Recipe] = {
         image="<image_soft_token>",
         image_processor_class="Gemma4ImageProcessor",
         video_processor_class="Gemma4VideoProcessor",
-        feature_extractor_class="Gemma4AudioFeatureExtractor", config={"text_config.num_experts": 4, "text_config.top_k_experts": 2, "text_config.moe_intermediate_size": WIDTH // 2}),
+        feature_extractor_class="Gemma4AudioFeatureExtractor", image_processor={"max_soft_tokens": 70}, config={"text_config.num_experts": 4, "text_config.top_k_experts": 2, "text_config.moe_intermediate_size": WIDTH // 2}),
     "dots3_note": Recipe(
         tokens={
             "image_token": "<|imgpad|>",
@@ -249,7 +249,7 @@ _RECIPES: dict[str, Recipe] = {
             "audio_token": "<|audio_comp_pad|>",
         },
         image="<|img|><|imgpad|><|endofimg|>",
-        special=("<|img|>", "<|endofimg|>"), config=_AS_MANY_KEYS | {"text_config.per_layer_config": {2: {"qk_nope_head_dim": 32, "kv_lora_rank": 16}}}),
+        special=("<|img|>", "<|endofimg|>"), config=_AS_MANY_KEYS | {"text_config.head_dim": 48, "text_config.per_layer_config": {2: {"qk_nope_head_dim": 32, "kv_lora_rank": 16}}}),
     "emu3": Recipe(
         tokens=_IMAGE
         | {
@@ -295,8 +295,24 @@ _RECIPES: dict[str, Recipe] = {
             "size": {"shortest_edge": 128},
             "crop_size": {"height": 128, "width": 128},
         }),
-    "florence2": Recipe(tokens=_IMAGE, image_processor={"image_seq_length": 5}),
-    "fuyu": Recipe(special=("|SPEAKER|", "|NEWLINE|")),
+    "florence2": Recipe(
+        tokens=_IMAGE,
+        config={
+            "vision_config.depths": [1, 1, 1, 1],
+            "vision_config.embed_dim": [8, 16, 32, WIDTH],
+            "vision_config.num_heads": [1, 2, 4, 4],
+            "vision_config.num_groups": [1, 2, 4, 4],
+            "vision_config.patch_size": [7, 3, 3, 3],
+            "vision_config.window_size": 4,
+        },
+        # 2 × 2 tokens and their average
+        image_processor={
+            "image_seq_length": 5,
+            "size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE},
+            "crop_size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE},
+        },
+    ),
+    "fuyu": Recipe(special=("|SPEAKER|", "|NEWLINE|"), config_tokens={"image_token": "|SPEAKER|"}, prefix_space=True),
     "gemma3": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
     "gemma3n": Recipe(
         tokens=_GEMMA_TOKENS,
@@ -324,7 +340,7 @@ _RECIPES: dict[str, Recipe] = {
         video_processor_class="Glm46VVideoProcessor",
     ),
     "glmga": replace(_GLM, processor_class="Glm46VProcessor"),
-    "got_ocr2": Recipe(special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"), tokens={"image_token": "<imgpad>"}, image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}}, config={"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.patch_size": 1}),
+    "got_ocr2": Recipe(special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"), tokens={"image_token": "<imgpad>"}, image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}}, config={"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.global_attn_indexes": [], "vision_config.patch_size": 1}),
     "granite4_vision": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -332,7 +348,7 @@ _RECIPES: dict[str, Recipe] = {
         processor=_CLS | {"downsample_rate": "1/2"},
         image_processor=_GRID,
     ),
-    "granite_docling": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", config={"vision_config.patch_size": 4, "vision_config.deepstack_visual_indexes": [0, 1]}),
+    "granite_docling": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", config={"vision_config.patch_size": 4, "text_config.embedding_multiplier": 1.0, "text_config.residual_multiplier": 1.0}),
     "hunyuan_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -366,7 +382,7 @@ _RECIPES: dict[str, Recipe] = {
             "image_bos_token": "<|content_image|>",
             "audio_bos_token": "<|content_audio_input|>",
         },
-        image="<|content_image|><|unused_200054|>", image_processor={"size": {"height": 16, "width": 16}}, config={"vision_config.patch_size": 16}),
+        image="<|content_image|><|unused_200054|>", image_processor={"size": {"height": 16, "width": 16}}, config={"vision_config.patch_size": 16, "text_config.logits_mup_width_multiplier": 1.0, "audio_config.mel_vocab_size": 16}),
     "instructblip": Recipe(special=("<image>",), config_tokens=_IMAGE),
     "instructblipvideo": Recipe(special=("<video>",), config_tokens={"video_token": "<video>"}),
     "internvl": Recipe(tokens=_INTERNVL_TOKENS, image="<IMG_CONTEXT>"),
@@ -415,6 +431,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         special=("<|image|>", "<|tile_x_separator|>", "<|tile_y_separator|>"),
         image="<|image|>", config={
+            "vision_config.intermediate_size": 4 * WIDTH,
             "vision_config.vision_output_dim": WIDTH,
             "vision_config.projector_input_dim": WIDTH,
             "vision_config.projector_output_dim": WIDTH,
@@ -444,7 +461,8 @@ _RECIPES: dict[str, Recipe] = {
     "mistral3": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
     "mistral_large4": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}, config=_AS_MANY_KEYS),
     "mllama": Recipe(tokens={"image_token": "<|image|>"}, special=("<|python_tag|>",), image="<|image|>", config={
-            "text_config.cross_attention_layers": [1],
+            "text_config.num_hidden_layers": 4,  # self-attention after cross-attention carries on what earlier tokens saw
+            "text_config.cross_attention_layers": [1, 3],
             "vision_config.intermediate_layers_indices": [0, 1],
             "vision_config.vision_output_dim": 3 * WIDTH,
         }),
@@ -541,18 +559,18 @@ _RECIPES: dict[str, Recipe] = {
     "qwen3_5_moe": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
     "qwen3_omni_moe_thinker": replace(
         _OMNI,
-        config=_OMNI.config | {"vision_config.deepstack_visual_indexes": [0, 1]},
+        config=_OMNI.config,
         processor_class="Qwen3OmniMoeProcessor",
     ),
     "qwen3_vl": Recipe(
         tokens=_QWEN_TOKENS,
         image=_QWEN_IMAGE,
-        config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
+        config=_MROPE,
     ),
     "qwen3_vl_moe": Recipe(
         tokens=_QWEN_TOKENS,
         image=_QWEN_IMAGE,
-        config=_MROPE | {"vision_config.deepstack_visual_indexes": [0, 1]},
+        config=_MROPE,
         image_processor_class="Qwen2VLImageProcessor",
     ),
     "qwen4_exp": Recipe(
@@ -578,7 +596,8 @@ _RECIPES: dict[str, Recipe] = {
             "patch_size": IMAGE_SIZE,
             "max_image_size": 2 * IMAGE_SIZE,
             "vision_patch_size": PATCH_SIZE,
-        }, config={"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.max_position_embeddings": 64}),
+        }, config={
+            "text_config.layer_types": ["full_attention", "sliding_attention"], "text_config.sliding_window": 48, "text_config.rope_parameters.sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.max_position_embeddings": 64}, ),
     "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"encoder.mm_tokens_per_image": 4}),
     "udop": Recipe(),
     "unlimited_ocr": Recipe(tokens=_IMAGE, image="<image>", config={"vision_config.sam_config.downsample_channels": [WIDTH, WIDTH]}, image_processor={"crop_to_patches": False}),

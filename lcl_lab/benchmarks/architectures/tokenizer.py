@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import transformers as hf
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 __all__ = ["byte_tokenizer"]
 
 _COMMON = ["<pad>", "<s>", "</s>", "<unk>", "<|system|>", "<|user|>", "<|assistant|>"]
 
 
-def byte_tokenizer(named: Mapping[str, str], unnamed: Iterable[str] = (), adds_bos: bool = False) -> Any:
+def byte_tokenizer(named: Mapping[str, str], unnamed: Iterable[str] = (), prefix_space: bool = False) -> Any:
     """A tokenizer that spells text byte by byte and keeps special tokens whole.
 
     Args:
         named: Special tokens that become attributes, such as `image_token`.
         unnamed: Special tokens without an attribute.
-        adds_bos: Whether a prompt starts with `<s>`.
+        prefix_space: Whether text starts with a space, even before a special token, as in a sentencepiece tokenizer.
 
     Returns:
         The tokenizer, whose vocabulary is the 256 bytes and the special tokens.
@@ -29,10 +29,9 @@ def byte_tokenizer(named: Mapping[str, str], unnamed: Iterable[str] = (), adds_b
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     special = dict.fromkeys([*_COMMON, *named.values(), *unnamed])
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in special])
-    if adds_bos:
-        bos = ("<s>", tokenizer.token_to_id("<s>"))
-        tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[bos])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=prefix_space) for token in special])
+    if prefix_space:
+        tokenizer.normalizer = normalizers.Prepend(" ")
     return hf.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",

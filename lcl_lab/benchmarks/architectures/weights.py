@@ -8,6 +8,8 @@ from torch import nn
 __all__ = ["randomize"]
 
 _NOISE = 0.1
+_CONVOLUTION_GAIN = 2.0  # activations and pooling between convolutions take signal away
+_CODEBOOK_STD = 0.05  # close to zero, so that images differ in the codes next to them
 
 
 def randomize(model: nn.Module, seed: int) -> None:
@@ -24,12 +26,20 @@ def randomize(model: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
-            if not parameter.is_floating_point():
-                continue
             noise = torch.randn(parameter.shape, generator=generator)
-            if parameter.ndim > 1 and parameter.numel() > max(parameter.shape):
-                parameter.copy_(noise / parameter[0].numel() ** 0.5 if parameter.ndim != 3 else noise / parameter.shape[-1] ** 0.5)
+            if "quantize.embedding" in name:
+                parameter.copy_(_CODEBOOK_STD * noise)
+            elif parameter.ndim > 1 and parameter.numel() > max(parameter.shape):
+                parameter.copy_(_weight_std(parameter) * noise)
             elif "gate" in name and not parameter.any():
                 parameter.copy_(1 + _NOISE * noise)
             else:
                 parameter.add_(_NOISE * noise)
+
+
+def _weight_std(weight: torch.Tensor) -> float:
+    """The standard deviation that keeps the scale of what passes through a weight."""
+    if weight.ndim == 3:  # the matrices of experts
+        return weight.shape[-1] ** -0.5
+    gain = _CONVOLUTION_GAIN if weight.ndim > 3 else 1.0
+    return gain * weight[0].numel() ** -0.5
