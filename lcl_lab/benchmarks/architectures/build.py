@@ -17,7 +17,7 @@ from lcl_lab.benchmarks.architectures.weights import randomize
 __all__ = ["CannotBuild", "build", "names"]
 
 
-class CannotBuild(Exception):
+class CannotBuild(Exception):  # noqa: N818
     """An architecture has no checkpoint that reads images and text; the message is one line with the reason."""
 
 

@@ -18,8 +18,8 @@ _SIZES = (
         WIDTH,
         "hidden_size d_model embed_dim out_hidden_size projection_dim encoder_hidden_size decoder_hidden_size "
         "text_hidden_size vision_hidden_size image_text_hidden_size word_embed_proj_dim output_dim adapter_out_dim "
-        "adapter_in_dim moe_hidden_size pooler_output_size hidden_size_per_layer_input projection_hidden_size "
-        "output_channels output_proj_dims mm_embed_dim moe_latent_size",
+        "adapter_in_dim adapter_input_size moe_hidden_size pooler_output_size hidden_size_per_layer_input "
+        "projection_hidden_size output_channels output_proj_dims mm_embed_dim moe_latent_size",
     ),
     (
         2 * WIDTH,
@@ -60,7 +60,7 @@ _SIZES = (
     ),
     (2048, "max_position_embeddings"),
     (48, "sliding_window sliding_window_size attention_chunk_size"),
-    (64, "num_embeddings codebook_size position_embedding_size mm_posemb_size max_num_patches"),
+    (64, "num_embeddings codebook_size position_embedding_size mm_posemb_size"),
     (8, "pos_emb_height pos_emb_width posemb_grid_size"),
     (IMAGE_SIZE, "image_size"),
     (PATCH_SIZE, "patch_size"),

@@ -53,7 +53,7 @@ def tiny_processor(name: str, recipe: Recipe) -> Any:
 def _parts(name: str, recipe: Recipe) -> dict[str, Any]:
     """What a processor of this architecture may be composed of."""
     parts: dict[str, Any] = {
-        "tokenizer": byte_tokenizer(recipe.tokens, recipe.special, recipe.prefix_space),
+        "tokenizer": byte_tokenizer(recipe.tokens, recipe.special, recipe.words),
         "qformer_tokenizer": byte_tokenizer({}),
     }
     image_processor = recipe.image_processor_class or _by_backend(IMAGE_PROCESSOR_MAPPING_NAMES.get(name))
@@ -76,9 +76,13 @@ def _by_backend(classes: dict[str, str] | None) -> str | None:
 def _resized(class_name: str, overrides: dict[str, Any]) -> Any:
     """An image or video processor for images of `IMAGE_SIZE` pixels."""
     kind = getattr(hf, class_name)
-    values: dict[str, Any] = {key: _tiny_size(getattr(kind, key, None)) for key in ("size", "crop_size", "max_image_size", "high_res_size")}
+    values: dict[str, Any] = {
+        key: _tiny_size(getattr(kind, key, None)) for key in ("size", "crop_size", "max_image_size", "high_res_size")
+    }
     patch_size = getattr(kind, "patch_size", None)
-    values["patch_size"] = dict.fromkeys(patch_size, PATCH_SIZE) if isinstance(patch_size, dict) else patch_size and PATCH_SIZE
+    values["patch_size"] = (
+        dict.fromkeys(patch_size, PATCH_SIZE) if isinstance(patch_size, dict) else patch_size and PATCH_SIZE
+    )
     return kind(**{key: value for key, value in values.items() if value is not None} | overrides)
 
 

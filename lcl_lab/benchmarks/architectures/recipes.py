@@ -19,9 +19,9 @@ class Recipe:
     Attributes:
         tokens: Special tokens by the tokenizer's attribute, without which the processor cannot be made.
         special: Special tokens without an attribute.
-        config_tokens: Special tokens, among `special`, to which the config refers by this name.
+        config_tokens: Special tokens, without an attribute, to which the config refers by this name.
         image: What the chat template writes for an image; None if the family has no chat template.
-        prefix_space: Whether the tokenizer puts a space before text that starts with a special token.
+        words: Tokens of the processor that are ordinary words of the vocabulary.
         config: Values of the config by dotted path, after the general shrinking; a function receives the tokenizer.
         parts: Sub-configs that the default config leaves out.
         processor: Arguments of the processor.
@@ -37,7 +37,7 @@ class Recipe:
     special: tuple[str, ...] = ()
     config_tokens: dict[str, str] = field(default_factory=dict)
     image: str | None = None
-    prefix_space: bool = False
+    words: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
     processor: dict[str, Any] = field(default_factory=dict)
@@ -57,8 +57,9 @@ def recipe(name: str) -> Recipe:
 UNBUILDABLE = {
     "evolla": "it answers questions about proteins and reads no images",
     "mistral4": "it is a text-only language model; its processor would have to come from another model type",
-    "shieldgemma2": "transformers loads its weights only into a classifier of images, not into the Gemma 3 it names",
     "pi0": "it predicts robot actions and generates no text",
+    "shieldgemma2": "transformers loads its weights only into a classifier of images, not into the Gemma 3 it names",
+    "udop": "it reads documents as words with boxes, which its processor takes from Tesseract",
 }
 
 _IMAGE = {"image_token": "<image>"}
@@ -193,7 +194,11 @@ _RECIPES: dict[str, Recipe] = {
     ),
     "cohere2_vision": Recipe(
         tokens=_IMAGE
-        | {"boi_token": "<|START_OF_IMG|>", "eoi_token": "<|END_OF_IMG|>", "img_line_break_token": "<|IMG_LINE_BREAK|>"},
+        | {
+            "boi_token": "<|START_OF_IMG|>",
+            "eoi_token": "<|END_OF_IMG|>",
+            "img_line_break_token": "<|IMG_LINE_BREAK|>",
+        },
         image="<image>",
         # The processor inserts patch_size**2 tokens per tile, as many as the model has only with these sizes.
         config={"vision_config.patch_size": 4},
@@ -223,10 +228,11 @@ _RECIPES: dict[str, Recipe] = {
     "deepseek_ocr2": Recipe(
         tokens=_IMAGE,
         image="<image>",
-        # The encoder has 144 queries for 12 × 12 patches, whatever the config says; patches of two pixels keep images tiny.
+        # The encoder always has 144 queries, for 12 × 12 patches; patches of two pixels keep images tiny.
         config={
             "vision_config.sam_config.image_size": 96,
-            "vision_config.sam_config.global_attn_indexes": [], "vision_config.sam_config.patch_size": 2,
+            "vision_config.sam_config.global_attn_indexes": [],
+            "vision_config.sam_config.patch_size": 2,
             "vision_config.sam_config.downsample_channels": [WIDTH, WIDTH],
             "text_config.num_experts_per_tok": 2,
             "text_config.mlp_layer_types": ["dense", "sparse"],
@@ -241,15 +247,29 @@ _RECIPES: dict[str, Recipe] = {
         image="<image_soft_token>",
         image_processor_class="Gemma4ImageProcessor",
         video_processor_class="Gemma4VideoProcessor",
-        feature_extractor_class="Gemma4AudioFeatureExtractor", image_processor={"max_soft_tokens": 70}, config={"text_config.num_experts": 4, "text_config.top_k_experts": 2, "text_config.moe_intermediate_size": WIDTH // 2}),
+        feature_extractor_class="Gemma4AudioFeatureExtractor",
+        image_processor={"max_soft_tokens": 70},
+        config={
+            "text_config.num_experts": 4,
+            "text_config.top_k_experts": 2,
+            "text_config.moe_intermediate_size": WIDTH // 2,
+        },
+    ),
     "dots3_note": Recipe(
         tokens={
             "image_token": "<|imgpad|>",
             "video_token": "<|video_pad|>",
             "audio_token": "<|audio_comp_pad|>",
         },
+        image_processor={"temporal_patch_size": 1},
         image="<|img|><|imgpad|><|endofimg|>",
-        special=("<|img|>", "<|endofimg|>"), config=_AS_MANY_KEYS | {"text_config.head_dim": 48, "text_config.per_layer_config": {2: {"qk_nope_head_dim": 32, "kv_lora_rank": 16}}}),
+        special=("<|img|>", "<|endofimg|>"),
+        config=_AS_MANY_KEYS
+        | {
+            "text_config.head_dim": 48,
+            "text_config.per_layer_config": {2: {"qk_nope_head_dim": 32, "kv_lora_rank": 16}},
+        },
+    ),
     "emu3": Recipe(
         tokens=_IMAGE
         | {
@@ -284,17 +304,25 @@ _RECIPES: dict[str, Recipe] = {
         video_processor={"draw_on_frames": False},  # needs a font
     ),
     "exaone4_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
-    "fast_vlm": Recipe(tokens=_IMAGE, image="<image>", processor_class="LlavaProcessor", image_processor_class="CLIPImageProcessor", config={
+    "fast_vlm": Recipe(
+        tokens=_IMAGE,
+        image="<image>",
+        processor_class="LlavaProcessor",
+        image_processor_class="CLIPImageProcessor",
+        config={
             "vision_config.hidden_size": WIDTH,
             "vision_config.model_args": {
                 "inference_mode": True,
                 "layers": [1, 1, 1, 1, 1],
                 "embed_dims": [8, 8, 16, 32, WIDTH // 2],
             },
-        }, processor={"patch_size": 64}, image_processor={
+        },
+        processor={"patch_size": 64},
+        image_processor={
             "size": {"shortest_edge": 128},
             "crop_size": {"height": 128, "width": 128},
-        }),
+        },
+    ),
     "florence2": Recipe(
         tokens=_IMAGE,
         config={
@@ -312,7 +340,7 @@ _RECIPES: dict[str, Recipe] = {
             "crop_size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE},
         },
     ),
-    "fuyu": Recipe(special=("|SPEAKER|", "|NEWLINE|"), config_tokens={"image_token": "|SPEAKER|"}, prefix_space=True),
+    "fuyu": Recipe(words=("|SPEAKER|", "|NEWLINE|"), config_tokens={"image_token": "|SPEAKER|"}),
     "gemma3": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
     "gemma3n": Recipe(
         tokens=_GEMMA_TOKENS,
@@ -326,13 +354,29 @@ _RECIPES: dict[str, Recipe] = {
         },
         image_processor={"size": {"height": 64, "width": 64}},
     ),
-    "gemma4": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",), image_processor={"max_soft_tokens": 70}, config={"text_config.per_layer_config": {1: {"head_dim": 32}}}),
-    "gemma4_unified": Recipe(tokens=_GEMMA_TOKENS, image="<image_soft_token>", parts=("vision_config",), image_processor={"max_soft_tokens": 70}, config={"text_config.per_layer_config": {1: {"head_dim": 32}}}),
+    "gemma4": Recipe(
+        tokens=_GEMMA_TOKENS,
+        image="<image_soft_token>",
+        parts=("vision_config",),
+        image_processor={"max_soft_tokens": 70},
+        config={"text_config.per_layer_config": {1: {"head_dim": 32}}},
+    ),
+    "gemma4_unified": Recipe(
+        tokens=_GEMMA_TOKENS,
+        image="<image_soft_token>",
+        parts=("vision_config",),
+        image_processor={"max_soft_tokens": 70},
+        config={"text_config.per_layer_config": {1: {"head_dim": 32}}},
+    ),
     "git": Recipe(),
     "glm46v": _GLM,
     "glm4v": _GLM,
-    "glm4v_moe": replace(_GLM, image_processor_class="Glm4vImageProcessor", video_processor_class="Glm4vVideoProcessor"),
-    "glm5_next": replace(_GLM, config=_AS_MANY_KEYS | {"text_config.qk_rope_head_dim": 0, "text_config.qk_head_dim": 16}),
+    "glm4v_moe": replace(
+        _GLM, image_processor_class="Glm4vImageProcessor", video_processor_class="Glm4vVideoProcessor"
+    ),
+    "glm5_next": replace(
+        _GLM, config=_AS_MANY_KEYS | {"text_config.qk_rope_head_dim": 0, "text_config.qk_head_dim": 16}
+    ),
     "glm_ocr": replace(
         _GLM,
         processor_class="Glm46VProcessor",
@@ -340,15 +384,34 @@ _RECIPES: dict[str, Recipe] = {
         video_processor_class="Glm46VVideoProcessor",
     ),
     "glmga": replace(_GLM, processor_class="Glm46VProcessor"),
-    "got_ocr2": Recipe(special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"), tokens={"image_token": "<imgpad>"}, image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}}, config={"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.global_attn_indexes": [], "vision_config.patch_size": 1}),
+    "got_ocr2": Recipe(
+        special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"),
+        tokens={"image_token": "<imgpad>"},
+        image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}},
+        config={
+            "vision_config.image_size": 2 * IMAGE_SIZE,
+            "vision_config.global_attn_indexes": [],
+            "vision_config.patch_size": 1,
+        },
+    ),
     "granite4_vision": Recipe(
         tokens=_IMAGE,
         image="<image>",
-        config=_GRID | {"downsample_rate": "1/2", "deepstack_layer_map": [[-1, 0]], "spatial_target_layers": [1, 1, 1, 1]},
+        config=_GRID
+        | {"downsample_rate": "1/2", "deepstack_layer_map": [[-1, 0]], "spatial_target_layers": [1, 1, 1, 1]},
         processor=_CLS | {"downsample_rate": "1/2"},
         image_processor=_GRID,
     ),
-    "granite_docling": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", config={"vision_config.patch_size": 4, "text_config.embedding_multiplier": 1.0, "text_config.residual_multiplier": 1.0}),
+    "granite_docling": Recipe(
+        tokens=_IMAGE,
+        special=_IDEFICS_MARKS,
+        image="<image>",
+        config={
+            "vision_config.patch_size": 4,
+            "text_config.embedding_multiplier": 1.0,
+            "text_config.residual_multiplier": 1.0,
+        },
+    ),
     "hunyuan_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -358,7 +421,9 @@ _RECIPES: dict[str, Recipe] = {
             "im_end_token": "<image_end>",
             "im_newline_token": "<image_newline>",
         },
-        image="<image_start><image><image_end>", config=_MROPE | {"text_config.head_dim": 16, "vision_config.max_image_size": 64}),
+        image="<image_start><image><image_end>",
+        config=_MROPE | {"text_config.head_dim": 16, "vision_config.max_image_size": 64},
+    ),
     "hyperclovax_vision_v2": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
     "idefics": Recipe(
         tokens=_IMAGE,
@@ -374,7 +439,11 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"size": {"shortest_edge": IMAGE_SIZE // 2, "longest_edge": IMAGE_SIZE}},
     ),
     "idefics3": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
-    "inkling2": Recipe(tokens={"image_token": "<|unused_200054|>"}, image="<|unused_200054|>", image_processor={"size": {"height": 16, "width": 16}}),
+    "inkling2": Recipe(
+        tokens={"image_token": "<|unused_200054|>"},
+        image="<|unused_200054|>",
+        image_processor={"size": {"height": 16, "width": 16}},
+    ),
     "inkling_mm_model": Recipe(
         tokens={
             "image_token": "<|unused_200054|>",
@@ -382,7 +451,14 @@ _RECIPES: dict[str, Recipe] = {
             "image_bos_token": "<|content_image|>",
             "audio_bos_token": "<|content_audio_input|>",
         },
-        image="<|content_image|><|unused_200054|>", image_processor={"size": {"height": 16, "width": 16}}, config={"vision_config.patch_size": 16, "text_config.logits_mup_width_multiplier": 1.0, "audio_config.mel_vocab_size": 16}),
+        image="<|content_image|><|unused_200054|>",
+        image_processor={"size": {"height": 16, "width": 16}},
+        config={
+            "vision_config.patch_size": 16,
+            "text_config.logits_mup_width_multiplier": 1.0,
+            "audio_config.mel_vocab_size": 16,
+        },
+    ),
     "instructblip": Recipe(special=("<image>",), config_tokens=_IMAGE),
     "instructblipvideo": Recipe(special=("<video>",), config_tokens={"video_token": "<video>"}),
     "internvl": Recipe(tokens=_INTERNVL_TOKENS, image="<IMG_CONTEXT>"),
@@ -392,7 +468,9 @@ _RECIPES: dict[str, Recipe] = {
             "boi_token": "<begin_of_image>",
             "eoi_token": "<end_of_image>",
         },
-        image="<image_placeholder>", config=_TINY_VQ | {"vq_config.image_token_embed_dim": WIDTH, "vision_config.projection_dim": WIDTH}),
+        image="<image_placeholder>",
+        config=_TINY_VQ | {"vq_config.image_token_embed_dim": WIDTH, "vision_config.projection_dim": WIDTH},
+    ),
     "kimi_k25": Recipe(
         tokens={
             "image_token": "<|media_pad|>",
@@ -401,11 +479,17 @@ _RECIPES: dict[str, Recipe] = {
             "vision_end_token": "<|media_end|>",
         },
         special=("<|media_content|>",),
-        image="<|media_begin|>image<|media_content|><|media_pad|><|media_end|>", config=_AS_MANY_KEYS),
+        image="<|media_begin|>image<|media_content|><|media_pad|><|media_end|>",
+        config=_AS_MANY_KEYS,
+    ),
     "kosmos-2": Recipe(processor_class="Kosmos2Processor", config={"latent_query_num": 64}),
     "kosmos-2.5": Recipe(
         tokens={"image_token": "<patch>", "boi_token": "<image>", "eoi_token": "</image>"},
-        processor_class="Kosmos2_5Processor", processor={"num_image_tokens": 4}, image_processor={"max_patches": 16}),
+        processor_class="Kosmos2_5Processor",
+        # The processor enlarges every image to 4096 patches.
+        config={"vision_config.max_num_patches": 256},
+        processor={"num_image_tokens": 4},
+    ),
     "lfm2_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -414,13 +498,15 @@ _RECIPES: dict[str, Recipe] = {
             "image_thumbnail_token": "<|img_thumbnail|>",
         },
         special=tuple(f"<|img_row_{row}_col_{column}|>" for row in range(1, 4) for column in range(1, 4)),
-        image="<image>", image_processor={
+        image="<image>",
+        image_processor={
             "encoder_patch_size": PATCH_SIZE,
             "tile_size": IMAGE_SIZE,
             "min_image_tokens": 4,
             "max_image_tokens": 9,
             "do_image_splitting": False,
-        }),
+        },
+    ),
     "lfm3_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
     "lighton_ocr": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]"),
     "llama4": Recipe(
@@ -430,15 +516,25 @@ _RECIPES: dict[str, Recipe] = {
             "eoi_token": "<|image_end|>",
         },
         special=("<|image|>", "<|tile_x_separator|>", "<|tile_y_separator|>"),
-        image="<|image|>", config={
+        image="<|image|>",
+        config={
             "vision_config.intermediate_size": 4 * WIDTH,
             "vision_config.vision_output_dim": WIDTH,
             "vision_config.projector_input_dim": WIDTH,
             "vision_config.projector_output_dim": WIDTH,
-        }),
+        },
+    ),
     "llava": Recipe(tokens=_IMAGE, image="<image>", processor=_CLS),
-    "llava_next": Recipe(tokens=_IMAGE, image="<image>", config=_BIG_PATCH, processor=_CLS | {"patch_size": 16}, image_processor=_GRID),
-    "llava_next_video": Recipe(tokens=_IMAGE_VIDEO, image="<image>", config=_BIG_PATCH, processor=_CLS | {"patch_size": 16}, image_processor=_GRID),
+    "llava_next": Recipe(
+        tokens=_IMAGE, image="<image>", config=_BIG_PATCH, processor=_CLS | {"patch_size": 16}, image_processor=_GRID
+    ),
+    "llava_next_video": Recipe(
+        tokens=_IMAGE_VIDEO,
+        image="<image>",
+        config=_BIG_PATCH,
+        processor=_CLS | {"patch_size": 16},
+        image_processor=_GRID,
+    ),
     "llava_onevision": Recipe(
         tokens=_IMAGE_VIDEO,
         image="<image>",
@@ -446,9 +542,15 @@ _RECIPES: dict[str, Recipe] = {
         processor={"num_image_tokens": 4, "vision_feature_select_strategy": "full"},
         image_processor=_GRID,
     ),
-    "minicpm_ocr": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE),
-    "minicpmv4_6": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE),
-    "minicpmv4_7": Recipe(tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE),
+    "minicpm_ocr": Recipe(
+        tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
+    ),
+    "minicpmv4_6": Recipe(
+        tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
+    ),
+    "minicpmv4_7": Recipe(
+        tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
+    ),
     "minimax_m3_vl": Recipe(
         tokens={
             "image_token": "]<]image[>[",
@@ -459,13 +561,21 @@ _RECIPES: dict[str, Recipe] = {
         image="]<]image[>[",
     ),
     "mistral3": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
-    "mistral_large4": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}, config=_AS_MANY_KEYS),
-    "mllama": Recipe(tokens={"image_token": "<|image|>"}, special=("<|python_tag|>",), image="<|image|>", config={
-            "text_config.num_hidden_layers": 4,  # self-attention after cross-attention carries on what earlier tokens saw
+    "mistral_large4": Recipe(
+        tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}, config=_AS_MANY_KEYS
+    ),
+    "mllama": Recipe(
+        tokens={"image_token": "<|image|>"},
+        special=("<|python_tag|>",),
+        image="<|image|>",
+        config={
+            # With self-attention after cross-attention, a token learns of the images that earlier tokens saw.
+            "text_config.num_hidden_layers": 4,
             "text_config.cross_attention_layers": [1, 3],
             "vision_config.intermediate_layers_indices": [0, 1],
             "vision_config.vision_output_dim": 3 * WIDTH,
-        }),
+        },
+    ),
     "molmo2": Recipe(
         tokens={
             "image_token": "<|image|>",
@@ -497,7 +607,9 @@ _RECIPES: dict[str, Recipe] = {
         },
         special=("<so_start>", "<so_end>"),
         image="<image>",
-        feature_extractor_class="ParakeetFeatureExtractor", image_processor={"min_num_patches": 16, "max_num_patches": 36}, config={
+        feature_extractor_class="ParakeetFeatureExtractor",
+        image_processor={"min_num_patches": 16, "max_num_patches": 36},
+        config={
             "text_config.mamba_num_heads": 8,
             "text_config.mamba_head_dim": 16,
             "text_config.n_groups": 2,
@@ -505,7 +617,8 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.patch_dim": 3 * PATCH_SIZE**2,
             "vision_config.video_patch_dim": 6 * PATCH_SIZE**2,
             "vision_config.max_img_size": 2 * IMAGE_SIZE,
-        }),
+        },
+    ),
     "ovis2": Recipe(
         tokens={"image_token": "<IMG_ATOM>"},
         special=("<image>", *_OVIS_MARKS),
@@ -527,7 +640,10 @@ _RECIPES: dict[str, Recipe] = {
         config=_MROPE,
     ),
     "paligemma": Recipe(tokens=_IMAGE, image_processor={"image_seq_length": 16}),
-    "perception_lm": Recipe(tokens={"image_token": "<|image|>", "video_token": "<|video|>"}, image="<|image|>", config={
+    "perception_lm": Recipe(
+        tokens={"image_token": "<|image|>", "video_token": "<|video|>"},
+        image="<|image|>",
+        config={
             "projector_pooling_ratio": 2,
             "vision_config.architecture": "vit_pe_core_large_patch14_336",
             "vision_config.model_args": {
@@ -541,8 +657,10 @@ _RECIPES: dict[str, Recipe] = {
                 "use_post_transformer_norm": False,
                 "init_values": 0.1,
             },
-        }, image_processor={"tile_size": IMAGE_SIZE, "max_num_tiles": 4}),
-    "pix2struct": Recipe( image_processor={"max_patches": 16}, config={"vision_config.seq_len": 64}),
+        },
+        image_processor={"tile_size": IMAGE_SIZE, "max_num_tiles": 4},
+    ),
+    "pix2struct": Recipe(image_processor={"max_patches": 16}, config={"vision_config.seq_len": 64}),
     "pp_chart2table": Recipe(
         tokens={"image_token": "<imgpad>"},
         special=("<img>", "</img>"),
@@ -550,7 +668,9 @@ _RECIPES: dict[str, Recipe] = {
         config={"vision_config.image_size": 2 * IMAGE_SIZE},
         image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}},
     ),
-    "pp_formulanet": Recipe( config={f"vision_config.post_conv_{part}_channels": WIDTH for part in ("in", "mid", "out")}),
+    "pp_formulanet": Recipe(
+        config={f"vision_config.post_conv_{part}_channels": WIDTH for part in ("in", "mid", "out")}
+    ),
     "qianfan_ocr": Recipe(tokens=_INTERNVL_TOKENS, special=("<image>",), image="<image>"),
     "qwen2_5_omni_thinker": replace(_OMNI, processor_class="Qwen2_5OmniProcessor"),
     "qwen2_5_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
@@ -586,26 +706,43 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.hc_lowrank": 8,
         },
     ),
-    "shieldgemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
     "smolvlm": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
     "step3p7": Recipe(
         tokens={"image_token": "<im_patch>"},
         special=("<im_start>", "<im_end>", "<patch_start>", "<patch_end>", "<patch_newline>"),
-        image="<im_patch>", image_processor={
+        image="<im_patch>",
+        image_processor={
             "size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE},
             "patch_size": IMAGE_SIZE,
             "max_image_size": 2 * IMAGE_SIZE,
             "vision_patch_size": PATCH_SIZE,
-        }, config={
-            "text_config.layer_types": ["full_attention", "sliding_attention"], "text_config.sliding_window": 48, "text_config.rope_parameters.sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},"vision_config.image_size": 2 * IMAGE_SIZE, "vision_config.max_position_embeddings": 64}, ),
+        },
+        config={
+            "text_config.layer_types": ["full_attention", "sliding_attention"],
+            "text_config.sliding_window": 48,
+            "text_config.rope_parameters.sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+            "vision_config.image_size": 2 * IMAGE_SIZE,
+            "vision_config.max_position_embeddings": 64,
+        },
+    ),
     "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"encoder.mm_tokens_per_image": 4}),
-    "udop": Recipe(),
-    "unlimited_ocr": Recipe(tokens=_IMAGE, image="<image>", config={"vision_config.sam_config.downsample_channels": [WIDTH, WIDTH]}, image_processor={"crop_to_patches": False}),
+    "unlimited_ocr": Recipe(
+        tokens=_IMAGE,
+        image="<image>",
+        config={"vision_config.sam_config.downsample_channels": [WIDTH, WIDTH]},
+        image_processor={"crop_to_patches": False},
+    ),
     "video_llama_3": Recipe(tokens=_QWEN_TOKENS, image="<|image_pad|>"),
-    "video_llava": Recipe(tokens=_IMAGE_VIDEO, image="<image>", image_processor=_SHORT_EDGE, video_processor=_SHORT_EDGE),
+    "video_llava": Recipe(
+        tokens=_IMAGE_VIDEO, image="<image>", image_processor=_SHORT_EDGE, video_processor=_SHORT_EDGE
+    ),
     "vipllava": Recipe(tokens=_IMAGE, image="<image>", config={"vision_feature_layer": [-2, -1]}, processor=_CLS),
-    "vision-encoder-decoder": Recipe(processor_class="TrOCRProcessor", image_processor_class="ViTImageProcessor", config={
+    "vision-encoder-decoder": Recipe(
+        processor_class="TrOCRProcessor",
+        image_processor_class="ViTImageProcessor",
+        config={
             "decoder_start_token_id": lambda tokenizer: tokenizer.bos_token_id,
             "pad_token_id": lambda tokenizer: tokenizer.pad_token_id,
-        }),
+        },
+    ),
 }
