@@ -16,7 +16,9 @@ from transformers import AutoConfig, AutoProcessor
 import lcl_lab.models.mini.architecture  # noqa: F401 - registers the mini models' class with transformers
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
+from lcl_lab.models.architecture_limits import check_architecture
 from lcl_lab.models.checkpoint import Checkpoint
+from lcl_lab.models.engine.chat_template import TemplateError
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import process_prompts
 from lcl_lab.prompts import Prompt
@@ -71,10 +73,14 @@ def check_requirements(
             not enough memory.
     """
     config, processor = config_and_processor(checkpoint)
-    text: Any = config.get_text_config()
+    check_architecture(config, len(longest.images), checkpoint.name)
+    text: Any = config.get_text_config(decoder=True)
     shots = len(longest.images) - 1
     try:
-        inputs = process_prompts(processor, PromptEncoder(processor), [longest], image)
+        encoder = PromptEncoder(processor, thinking=checkpoint.settings.thinking, config=config)
+        inputs = process_prompts(processor, encoder, [longest], image)
+    except TemplateError as error:
+        raise UserError(str(error), option="model", value=checkpoint.name) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         reason = f"its processor does not accept {shots + 1} images in one prompt: {reason}"
@@ -86,15 +92,13 @@ def check_requirements(
         reason = f"{shots} shots take {tokens:,} tokens, but its context is {context:,}; {fitting} shots would fit"
         raise UserError(reason, option="model", value=checkpoint.name)
     torch_dtype = choose_dtype(dtype, config)
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     requirements = Requirements(
         name=checkpoint.name,
         dtype=torch_dtype,
         tokens=tokens,
         context=context,
         weights=_parameters(checkpoint) * torch_dtype.itemsize,
-        kv_cache=2 * text.num_hidden_layers * heads * width * torch_dtype.itemsize * tokens,
+        kv_cache=_kv_cache_values(text) * torch_dtype.itemsize * tokens,
         free=_free_memory(),
     )
     if requirements.weights + requirements.kv_cache > requirements.free:
@@ -110,6 +114,7 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
     """
     try:
         config = AutoConfig.from_pretrained(checkpoint.path)
+        check_architecture(config, 1, checkpoint.name)
         processor = AutoProcessor.from_pretrained(checkpoint.path)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
@@ -136,6 +141,22 @@ def choose_dtype(dtype: str, config: Any) -> torch.dtype:
     if torch_dtype == torch.bfloat16 and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise UserError("not supported by this GPU; did you mean 'float16'?", option="dtype", value=dtype)
     return torch_dtype
+
+
+def _kv_cache_values(text: Any) -> int:
+    """Number of values that a KV cache keeps for each token, at most; layers may differ."""
+    layers = getattr(text, "per_layer_config", None) or [text] * int(text.num_hidden_layers)
+    return sum(map(_values_of_layer, layers))
+
+
+def _values_of_layer(layer: Any) -> int:
+    query_heads = _largest(getattr(layer, "num_attention_heads", 1))
+    heads = _largest(getattr(layer, "num_key_value_heads", None) or query_heads)
+    return 2 * heads * int(getattr(layer, "head_dim", None) or layer.hidden_size // query_heads)
+
+
+def _largest(setting: int | list[int]) -> int:
+    return max(setting) if isinstance(setting, list) else setting
 
 
 def _parameters(checkpoint: Checkpoint) -> int:

@@ -79,6 +79,9 @@ class TransformersModel:
         settings: how it generates answers.
 
     Attributes:
+        network: the model of `transformers`.
+        processor: its processor.
+        encoder: writes prompts as the model's tokens.
         engine: evaluates the prompts; its counters show how much was computed.
     """
 
@@ -93,23 +96,23 @@ class TransformersModel:
         settings: ModelSettings = _DEFAULTS,
     ) -> None:
         self.name, self.fingerprint = name, fingerprint
-        self._model = model.eval()
-        self._encoder = PromptEncoder(processor, _end_ids(model), settings.thinking, model.config)
+        self.network, self.processor = model.eval(), processor
+        self.encoder = PromptEncoder(processor, _end_ids(model), settings.thinking, model.config)
         self.engine = choose_engine(
-            name, model, processor, self._encoder, batch_size, settings.max_new_tokens, disk_cache
+            name, model, processor, self.encoder, batch_size, settings.max_new_tokens, disk_cache
         )
 
     @property
     def device(self) -> str:
         """The torch device of the weights."""
-        return str(self._model.device)
+        return str(self.network.device)
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
         """Answer prompts; see `Model.answer`. An answer is yielded as soon as all earlier ones are known."""
         answered: dict[int, Answer] = {}
         following, then = 0, time.perf_counter()
         results = (
-            self.engine.answer([self._encoder(prompt) for prompt in prompts], image)
+            self.engine.answer([self.encoder(prompt) for prompt in prompts], image)
             if isinstance(self.engine, TreeEngine)
             else self.engine.answer(prompts, image)
         )

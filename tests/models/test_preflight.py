@@ -29,9 +29,9 @@ def llava(tmp_path: Path) -> Path:
 def test_requirements_are_those_of_a_loaded_model(llava: Path) -> None:
     required = check_requirements(find_checkpoint(str(llava)), "bfloat16", PROMPT, WORLD.image)
     model = load_transformers_model(find_checkpoint(str(llava)), 1, "bfloat16")
-    weights = sum(parameter.nbytes for parameter in model._model.parameters())
-    inputs = process_prompts(AutoProcessor.from_pretrained(llava), model._encoder, [PROMPT], WORLD.image)
-    cache = model._model(**inputs).past_key_values
+    weights = sum(parameter.nbytes for parameter in model.network.parameters())
+    inputs = process_prompts(AutoProcessor.from_pretrained(llava), model.encoder, [PROMPT], WORLD.image)
+    cache = model.network(**inputs).past_key_values
     per_token = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers) / inputs["input_ids"].shape[1]
     assert required.weights == weights
     assert required.tokens == inputs["input_ids"].shape[1] + 16

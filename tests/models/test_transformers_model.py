@@ -106,6 +106,6 @@ def test_a_gpu_gives_the_same_answers(checkpoint: Path) -> None:
     model = load_model(find_checkpoint(str(checkpoint)), 4)
     assert model.device.startswith("cuda")
     found = list(model.answer(prompts(), WORLD.image))
-    model._model.to("cpu")
+    model.network.to("cpu")
     for a, b in zip(found, model.answer(prompts(), WORLD.image), strict=True):
         assert [s.total for s in a.logliks] == pytest.approx([s.total for s in b.logliks], abs=1e-3)

@@ -25,7 +25,7 @@ from lcl_lab.models.engine.prompt_encoder import Generated, PromptEncoder
 from lcl_lab.models.interface import Loglik
 from lcl_lab.prompts import Prompt
 
-__all__ = ["ReferenceEngine", "process_prompts"]
+__all__ = ["ReferenceEngine", "accepted_inputs", "process_prompts"]
 
 _Result = tuple[Generated, tuple[Loglik, ...]]
 """Greedy answer, and the log-likelihood of each candidate."""
@@ -77,7 +77,7 @@ class ReferenceEngine:
     def __init__(self, model: Any, processor: Any, encoder: PromptEncoder, batch_size: int, new_tokens: int) -> None:
         self._model, self._processor, self._encoder, self.batch_size = model, processor, encoder, batch_size
         self._new_tokens = new_tokens
-        self._accepted = _accepted_inputs(model)
+        self._accepted = accepted_inputs(model)
         self.images_encoded = self.tokens_computed = 0
 
     def answer(
@@ -192,7 +192,7 @@ class _Constraint:
         return [self._answers[row][len(ids) - self._start]]
 
 
-def _accepted_inputs(model: Any) -> set[str]:
+def accepted_inputs(model: Any) -> set[str]:
     """Names of the tensors that a model's `generate` accepts; processors return others as well."""
     names: set[str] = {"input_ids", "attention_mask"}
     inner = getattr(model, "model", model)

@@ -1,0 +1,243 @@
+"""Which architectures of the installed `transformers` are evaluated exactly, and how.
+
+For each architecture, a tiny checkpoint with random weights answers two queries with batches of 1, 3 and 8. It is
+
+exact          if every log-likelihood differs by less than 1e-4 nats from that of an unbatched forward pass over the
+               whole prompt and answer, the greedy texts are those of `generate`, and other images change the numbers;
+shared         in addition, if prompts share the computation of their common prefixes;
+refused        if it cannot answer questions about images in this form, which is said before its weights are loaded;
+not built      if no checkpoint of it could be made.
+
+Command    lcl bench architectures
+Time       five minutes on two cores
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from pydantic import Field
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn.functional import pad
+from transformers.utils import logging as hf_logging
+
+from lcl_lab.benchmarks.architectures import CannotBuild, build, names
+from lcl_lab.concepts import ImageRef, load_dataset
+from lcl_lab.config import Config
+from lcl_lab.episodes import draw_episode, falsify
+from lcl_lab.errors import UserError, nearest
+from lcl_lab.models import Checkpoint, check_requirements, find_checkpoint, load_transformers_model
+from lcl_lab.models.engine.reference_engine import accepted_inputs, process_prompts
+from lcl_lab.models.engine.tree_engine import TreeEngine
+from lcl_lab.models.interface import Answer
+from lcl_lab.progress import track
+from lcl_lab.prompts import Prompt, chat
+
+__all__ = ["ArchitectureMatrixConfig", "Outcome", "check_architecture_exactness", "run_matrix"]
+
+_TOLERANCE = 1e-4  # nats
+_BATCH_SIZES = (1, 3, 8)
+
+
+class ArchitectureMatrixConfig(Config):
+    """Architectures to check, and where to write the table."""
+
+    architectures: tuple[str, ...] = Field((), description="model types; all by default")
+    write: Path | None = Field(None, description="Markdown file to write the table to")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found for one architecture.
+
+    Attributes:
+        name: its model type.
+        kind: "exact", "wrong", "error", "refused" or "not built".
+        shared: whether prefixes are shared.
+        shots: whether a prompt may have several images.
+        difference: largest difference of a log-likelihood, in nats; None if nothing was evaluated.
+        note: the reason, where it is not exact.
+    """
+
+    name: str
+    kind: str
+    shared: bool = False
+    shots: bool = True
+    difference: float | None = None
+    note: str = ""
+
+
+def run_matrix(config: ArchitectureMatrixConfig) -> list[Outcome]:
+    """Check architectures, print the table, and write it if asked to.
+
+    Raises:
+        UserError: an architecture is unknown.
+    """
+    for name in config.architectures:
+        if name not in names():
+            raise UserError(f"unknown; {nearest(name, names())}", option="architectures", value=name)
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    outcomes = []
+    with TemporaryDirectory() as folder:
+        for name in track(config.architectures or names(), "checking"):
+            outcomes.append(check_architecture_exactness(name, Path(folder) / name))
+    Console().print(_table(outcomes))
+    Console().print(_summary(outcomes))
+    if config.write:
+        config.write.write_text(_markdown(outcomes), encoding="utf-8")
+    return outcomes
+
+
+def check_architecture_exactness(name: str, folder: Path) -> Outcome:
+    """Build a checkpoint of an architecture in a folder and compare its answers with plain forward passes."""
+    try:
+        build(name, folder)
+    except CannotBuild as error:
+        return Outcome(name, "not built", note=str(error))
+    checkpoint = find_checkpoint(str(folder))
+    try:
+        prompts, image = _prompts(checkpoint, shots=4)
+    except UserError:
+        try:
+            prompts, image = _prompts(checkpoint, shots=0)
+        except UserError as error:
+            return Outcome(name, "refused", note=str(error).partition(": ")[2])
+    try:
+        return _compare(name, checkpoint, prompts, image)
+    except Exception as error:  # what no architecture should do is a result here
+        return Outcome(name, "error", note=f"{type(error).__name__}: {' '.join(str(error).split())[:120]}")
+
+
+def _prompts(checkpoint: Checkpoint, shots: int) -> tuple[list[Prompt], Callable[[ImageRef], Image]]:
+    """Two queries with true and with false labels, or without a support.
+
+    Raises:
+        UserError: the model does not accept such prompts.
+    """
+    world = load_dataset("world-100")
+    episodes = [draw_episode(world, 0, query, shots, 2) for query in range(2)]
+    episodes += [falsify(episode, 1.0) for episode in episodes if shots]
+    prompts = [chat(episode) for episode in episodes]
+    check_requirements(checkpoint, "float32", prompts[0], world.image)
+    return prompts, world.image
+
+
+def _compare(
+    name: str, checkpoint: Checkpoint, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]
+) -> Outcome:
+    runs = []
+    for batch_size in _BATCH_SIZES:
+        model = load_transformers_model(checkpoint, batch_size, "float32")
+        runs.append(list(model.answer(prompts, image)))
+    shared, shots = isinstance(model.engine, TreeEngine), len(prompts[0].images) > 1
+    expected = [_plain_answer(model, prompt, image) for prompt in prompts]
+    difference = max(
+        abs(found.total - true)
+        for answers in runs
+        for answer, (_, logliks) in zip(answers, expected, strict=True)
+        for found, true in zip(answer.logliks, logliks, strict=True)
+    )
+    if difference > _TOLERANCE:
+        return Outcome(name, "wrong", shared, shots, difference, "differs from a forward pass of the whole prompt")
+    if any(answer.text != text for answers in runs for answer, (text, _) in zip(answers, expected, strict=True)):
+        return Outcome(name, "wrong", shared, shots, difference, "greedy texts differ from those of `generate`")
+    if not _sees_images(model.answer, prompts[0], image, runs[0][0]):
+        return Outcome(name, "wrong", shared, shots, difference, "other images give the same numbers")
+    return Outcome(name, "exact", shared, shots, difference)
+
+
+def _sees_images(answer: Callable[..., Any], prompt: Prompt, image: Callable[[ImageRef], Image], found: Answer) -> bool:
+    """Whether exchanging the first two images of the support, or replacing the only image, changes log-likelihoods."""
+    refs = prompt.images
+    other = draw_episode(load_dataset("world-100"), 0, 9, 0).query
+    assert other is not None
+    exchanged = {refs[0]: refs[1], refs[1]: refs[0]} if len(refs) > 1 else {refs[0]: other}
+    (changed,) = answer([prompt], lambda ref: image(exchanged.get(ref, ref)))
+    return any(abs(a.total - b.total) > _TOLERANCE for a, b in zip(changed.logliks, found.logliks, strict=True))
+
+
+@torch.inference_mode()
+def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]) -> tuple[str, list[float]]:
+    """The text of `generate` and the log-likelihood of each candidate by one forward pass, of one prompt alone."""
+    network, encoder = model.network, model.encoder
+    processed = process_prompts(model.processor, encoder, [prompt], image)
+    inputs = {key: value for key, value in processed.items() if key in accepted_inputs(network)}
+    generated = network.generate(
+        **inputs, do_sample=False, max_new_tokens=16, eos_token_id=list(encoder.ends), pad_token_id=encoder.ends[0]
+    )[0]
+    start = inputs["input_ids"].shape[1]
+    is_continued = torch.equal(generated[:start], inputs["input_ids"][0])
+    ids = generated[start:] if is_continued else generated[int(encoder.has_decoder) :]
+    logliks = []
+    for candidate in encoder(prompt).candidates:
+        answer = torch.tensor([candidate])
+        logits = network(**_with_answer(network, inputs, answer, encoder.has_decoder)).logits
+        last = logits[0, -len(candidate) - (not encoder.has_decoder) :][: len(candidate)]
+        logliks.append(float(last.log_softmax(-1).gather(-1, answer.T).sum()))
+    return encoder.parse(ids.tolist()).text or "", logliks
+
+
+def _with_answer(network: Any, inputs: dict[str, Tensor], answer: Tensor, has_decoder: bool) -> dict[str, Tensor]:
+    """The tensors of a prompt with an answer appended, each extended as the architecture's paper describes it."""
+    if has_decoder:
+        start = network.generation_config.decoder_start_token_id
+        return {**inputs, "decoder_input_ids": pad(answer[:, :-1], (1, 0), value=start)}
+    count = answer.shape[1]
+    extended = {**inputs, "input_ids": torch.cat([inputs["input_ids"], answer], dim=1)}
+    extended["attention_mask"] = pad(inputs["attention_mask"], (0, count), value=1)
+    # PaliGemma's prompt is attended to in both directions, and its answer from left to right.
+    suffix = 1 if network.config.model_type == "paligemma" else 0
+    for key, value in (("token_type_ids", suffix), ("mm_token_type_ids", 0), ("image_embeds_position_mask", 0)):
+        if key in inputs:
+            extended[key] = pad(inputs[key], (0, count), value=value)
+    for key in ("cross_attention_mask", "image_attention_mask"):
+        if key in inputs:
+            last = inputs[key][:, -1:]
+            extended[key] = torch.cat([inputs[key], last.expand(-1, count, *last.shape[2:])], dim=1)
+    return extended
+
+
+def _table(outcomes: Sequence[Outcome]) -> Table:
+    table = Table("architecture", "result", "prefixes", "prompts", "largest difference, nats", "why")
+    for one in outcomes:
+        table.add_row(*_cells(one))
+    return table
+
+
+def _cells(one: Outcome) -> tuple[str, str, str, str, str, str]:
+    evaluated = one.difference is not None
+    return (
+        one.name,
+        one.kind,
+        ("shared" if one.shared else "whole") if evaluated else "",
+        ("several images" if one.shots else "one image") if evaluated else "",
+        f"{one.difference:.1e}" if one.difference is not None else "",
+        one.note,
+    )
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    def count(kind: str) -> int:
+        return sum(one.kind == kind for one in outcomes)
+
+    shared = sum(one.kind == "exact" and one.shared for one in outcomes)
+    return (
+        f"{len(outcomes)} architectures: {count('exact')} exact, {shared} of them with shared prefixes; "
+        f"{count('refused')} refused, {count('not built')} not built; {count('wrong')} wrong, {count('error')} errors"
+    )
+
+
+def _markdown(outcomes: Sequence[Outcome]) -> str:
+    head = ("architecture", "result", "prefixes", "prompts", "largest difference, nats", "why")
+    rows = [head, tuple("---" for _ in head), *map(_cells, outcomes)]
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join([_summary(outcomes) + ".", "", *lines, ""])
