@@ -213,8 +213,10 @@ _RECIPES: dict[str, Recipe] = {
         },
         image="<|VISION_START|><|IMAGE_PAD|><|VISION_END|>",
         config={
+            "text_config.layer_types": ["sliding_attention", "full_attention"],
             "text_config.rope_parameters": {
-                "full_attention": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+                kind: {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+                for kind in ("sliding_attention", "full_attention")
             },
         },
     ),
@@ -506,6 +508,7 @@ _RECIPES: dict[str, Recipe] = {
             "max_image_tokens": 9,
             "do_image_splitting": False,
         },
+        config={"text_config.layer_types": ["conv", "full_attention"]},
     ),
     "lfm3_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
     "lighton_ocr": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]"),
@@ -559,6 +562,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_end_token": "]<]end of image[>[",
         },
         image="]<]image[>[",
+        config={"text_config.layer_types": ["full_attention", "minimax_m3_sparse"]},
     ),
     "mistral3": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
     "mistral_large4": Recipe(
