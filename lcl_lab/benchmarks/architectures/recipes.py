@@ -86,6 +86,7 @@ _TINY_VQ = {"vq_config.channel_multiplier": [1, 1, 1, 1]}  # three halvings: 4 �
 _CHAMELEON_CODES = tuple(f"IMGIMG{chr(65 + code // 10)}{chr(65 + code % 10)}Z" for code in range(64))
 _EMU_CODES = tuple(f"<|visual token {code:06d}|>" for code in range(64))
 _OVIS_MARKS = ("<IMG_START>", "<IMG_END>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>")
+# Features of all patches but the class token.
 _CLS = {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
 _IDEFICS_MARKS = (
     "<fake_token_around_image>",
@@ -160,7 +161,7 @@ _MUSE = Recipe(
         "audio_end_token": "<|soft_audio_end|>",
     },
     image="<|patch|>",
-    config={"out_hidden_size": 4 * WIDTH},
+    config={"out_hidden_size": 4 * WIDTH},  # merging 2 × 2 patches
 )
 
 _RECIPES: dict[str, Recipe] = {
@@ -178,6 +179,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         processor={"size_conversion": {980: 4}},
     ),
+    # The config counts the patches that the processor inserts for `<image>`.
     "aya_vision": Recipe(
         tokens={"image_token": "<|IMG_PATCH|>"},
         special=("<image>", "<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_LINE_BREAK|>", "TILE", "TILE_GLOBAL"),
@@ -185,7 +187,9 @@ _RECIPES: dict[str, Recipe] = {
         processor={"img_size": IMAGE_SIZE, "downsample_factor": 2},
     ),
     "blip": Recipe(),
+    # The processor creates its image token and fails if the tokenizer has named it.
     "blip-2": Recipe(special=("<image>",), config_tokens=_IMAGE),
+    # Images are codes of a vocabulary; the config maps tokens to codes.
     "chameleon": Recipe(
         tokens=_IMAGE | {"boi_token": "<racm3:break>", "eoi_token": "<eoss>"},
         special=_CHAMELEON_CODES,
@@ -204,6 +208,7 @@ _RECIPES: dict[str, Recipe] = {
         config={"vision_config.patch_size": 4},
         image_processor={"patch_size": 4, "max_patches": 1},
     ),
+    # The default config has neither rotary positions nor the sliding window of the published checkpoint.
     "cohere_compass": Recipe(
         tokens={
             "image_token": "<|IMAGE_PAD|>",
@@ -244,6 +249,7 @@ _RECIPES: dict[str, Recipe] = {
     ),
     "deepseek_vl": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
     "deepseek_vl_hybrid": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
+    # The default config has no experts; 70 is the least number of image tokens the processor accepts.
     "diffusion_gemma": Recipe(
         tokens=_GEMMA_TOKENS,
         image="<image_soft_token>",
@@ -257,6 +263,7 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.moe_intermediate_size": WIDTH // 2,
         },
     ),
+    # Layers with a sliding window have other sizes: a head is `qk_nope_head_dim` + `qk_rope_head_dim` wide.
     "dots3_note": Recipe(
         tokens={
             "image_token": "<|imgpad|>",
@@ -272,6 +279,7 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.per_layer_config": {2: {"qk_nope_head_dim": 32, "kv_lora_rank": 16}},
         },
     ),
+    # Images are codes of a vocabulary; the config maps tokens to codes.
     "emu3": Recipe(
         tokens=_IMAGE
         | {
@@ -292,6 +300,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         image_processor={"min_pixels": IMAGE_SIZE**2, "max_pixels": IMAGE_SIZE**2},
     ),
+    # Its sections are height, width and time; height and width must agree.
     "ernie4_5_vl_moe": Recipe(
         tokens={
             "image_token": "<|IMAGE_PLACEHOLDER|>",
@@ -306,6 +315,7 @@ _RECIPES: dict[str, Recipe] = {
         video_processor={"draw_on_frames": False},  # needs a font
     ),
     "exaone4_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
+    # The vision encoder halves an image six times, and its last stage doubles the width.
     "fast_vlm": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -325,6 +335,7 @@ _RECIPES: dict[str, Recipe] = {
             "crop_size": {"height": 128, "width": 128},
         },
     ),
+    # Sizes of the vision encoder are per stage, and it halves an image five times.
     "florence2": Recipe(
         tokens=_IMAGE,
         config={
@@ -342,6 +353,7 @@ _RECIPES: dict[str, Recipe] = {
             "crop_size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE},
         },
     ),
+    # Image tokens are ordinary words: the processor drops the space that sentencepiece puts before them.
     "fuyu": Recipe(words=("|SPEAKER|", "|NEWLINE|"), config_tokens={"image_token": "|SPEAKER|"}),
     "gemma3": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
     "gemma3n": Recipe(
@@ -356,6 +368,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         image_processor={"size": {"height": 64, "width": 64}},
     ),
+    # 70 is the least number of image tokens that the processor accepts; global layers have wider heads.
     "gemma4": Recipe(
         tokens=_GEMMA_TOKENS,
         image="<image_soft_token>",
@@ -363,6 +376,7 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"max_soft_tokens": 70},
         config={"text_config.per_layer_config": {1: {"head_dim": 32}}},
     ),
+    # As Gemma 4.
     "gemma4_unified": Recipe(
         tokens=_GEMMA_TOKENS,
         image="<image_soft_token>",
@@ -376,6 +390,7 @@ _RECIPES: dict[str, Recipe] = {
     "glm4v_moe": replace(
         _GLM, image_processor_class="Glm4vImageProcessor", video_processor_class="Glm4vVideoProcessor"
     ),
+    # Attention without positions is required.
     "glm5_next": replace(
         _GLM, config=_AS_MANY_KEYS | {"text_config.qk_rope_head_dim": 0, "text_config.qk_head_dim": 16}
     ),
@@ -386,6 +401,7 @@ _RECIPES: dict[str, Recipe] = {
         video_processor_class="Glm46VVideoProcessor",
     ),
     "glmga": replace(_GLM, processor_class="Glm46VProcessor"),
+    # The processor always inserts 256 tokens, for 64 × 64 patches; windows alone keep so many affordable.
     "got_ocr2": Recipe(
         special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"),
         tokens={"image_token": "<imgpad>"},
@@ -396,6 +412,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.patch_size": 1,
         },
     ),
+    # The default config names layers beyond the second.
     "granite4_vision": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -404,6 +421,7 @@ _RECIPES: dict[str, Recipe] = {
         processor=_CLS | {"downsample_rate": "1/2"},
         image_processor=_GRID,
     ),
+    # Merging 4 × 4 patches leaves four tokens; the multipliers would drown images in such a narrow model.
     "granite_docling": Recipe(
         tokens=_IMAGE,
         special=_IDEFICS_MARKS,
@@ -414,6 +432,7 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.residual_multiplier": 1.0,
         },
     ),
+    # The default config has no head size; positions are as many as the largest image needs.
     "hunyuan_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -427,6 +446,7 @@ _RECIPES: dict[str, Recipe] = {
         config=_MROPE | {"text_config.head_dim": 16, "vision_config.max_image_size": 64},
     ),
     "hyperclovax_vision_v2": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
+    # The gates of cross-attention are closed by default, and so is the resampler of the published checkpoints.
     "idefics": Recipe(
         tokens=_IMAGE,
         special=("<fake_token_around_image>",),
@@ -441,11 +461,13 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"size": {"shortest_edge": IMAGE_SIZE // 2, "longest_edge": IMAGE_SIZE}},
     ),
     "idefics3": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
+    # The processor cuts images into cells of 2 × 2 patches.
     "inkling2": Recipe(
         tokens={"image_token": "<|unused_200054|>"},
         image="<|unused_200054|>",
         image_processor={"size": {"height": 16, "width": 16}},
     ),
+    # The processor cuts images into cells, each one patch; the multiplier divides logits by the width.
     "inkling_mm_model": Recipe(
         tokens={
             "image_token": "<|unused_200054|>",
@@ -461,9 +483,12 @@ _RECIPES: dict[str, Recipe] = {
             "audio_config.mel_vocab_size": 16,
         },
     ),
+    # As BLIP-2.
     "instructblip": Recipe(special=("<image>",), config_tokens=_IMAGE),
+    # As BLIP-2.
     "instructblipvideo": Recipe(special=("<video>",), config_tokens={"video_token": "<video>"}),
     "internvl": Recipe(tokens=_INTERNVL_TOKENS, image="<IMG_CONTEXT>"),
+    # The generator of images is not used but belongs to the checkpoint.
     "janus": Recipe(
         tokens={
             "image_token": "<image_placeholder>",
@@ -484,14 +509,16 @@ _RECIPES: dict[str, Recipe] = {
         image="<|media_begin|>image<|media_content|><|media_pad|><|media_end|>",
         config=_AS_MANY_KEYS,
     ),
+    # The processor always inserts 64 tokens.
     "kosmos-2": Recipe(processor_class="Kosmos2Processor", config={"latent_query_num": 64}),
+    # The processor enlarges every image to 4096 patches.
     "kosmos-2.5": Recipe(
         tokens={"image_token": "<patch>", "boi_token": "<image>", "eoi_token": "</image>"},
         processor_class="Kosmos2_5Processor",
-        # The processor enlarges every image to 4096 patches.
         config={"vision_config.max_num_patches": 256},
         processor={"num_image_tokens": 4},
     ),
+    # The default config has no convolutions; the image processor names its sizes differently.
     "lfm2_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -512,6 +539,7 @@ _RECIPES: dict[str, Recipe] = {
     ),
     "lfm3_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
     "lighton_ocr": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]"),
+    # Pixel shuffle makes four patches one.
     "llama4": Recipe(
         tokens={
             "image_token": "<|patch|>",
@@ -554,6 +582,7 @@ _RECIPES: dict[str, Recipe] = {
     "minicpmv4_7": Recipe(
         tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
     ),
+    # The default config has no sparse attention.
     "minimax_m3_vl": Recipe(
         tokens={
             "image_token": "]<]image[>[",
@@ -580,6 +609,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.vision_output_dim": 3 * WIDTH,
         },
     ),
+    # Crops overlap by less than their size; the adapter reads layers by index.
     "molmo2": Recipe(
         tokens={
             "image_token": "<|image|>",
@@ -601,6 +631,7 @@ _RECIPES: dict[str, Recipe] = {
         _MUSE,
         config=_MUSE.config | {"audio_config.hidden_sizes": [8, 16, 32, WIDTH], "audio_config.depths": [1, 1, 1, 1]},
     ),
+    # Sizes of Mamba must divide each other; those of patches are repeated in the vision encoder.
     "nemotron_h_omni": Recipe(
         tokens={
             "image_token": "<image>",
@@ -623,6 +654,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.max_img_size": 2 * IMAGE_SIZE,
         },
     ),
+    # The processor inserts tokens that it does not name; visual words are a vocabulary of their own.
     "ovis2": Recipe(
         tokens={"image_token": "<IMG_ATOM>"},
         special=("<image>", *_OVIS_MARKS),
@@ -643,7 +675,9 @@ _RECIPES: dict[str, Recipe] = {
         image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
         config=_MROPE,
     ),
+    # The vision encoder has 16 patches; the family has no chat template.
     "paligemma": Recipe(tokens=_IMAGE, image_processor={"image_seq_length": 16}),
+    # The default config has no Perception Encoder.
     "perception_lm": Recipe(
         tokens={"image_token": "<|image|>", "video_token": "<|video|>"},
         image="<|image|>",
@@ -664,7 +698,9 @@ _RECIPES: dict[str, Recipe] = {
         },
         image_processor={"tile_size": IMAGE_SIZE, "max_num_tiles": 4},
     ),
-    "pix2struct": Recipe(image_processor={"max_patches": 16}, config={"vision_config.seq_len": 64}),
+    # The processor enlarges every image to 2048 patches.
+    "pix2struct": Recipe(config={"vision_config.seq_len": 256}),
+    # The template spells out all image tokens.
     "pp_chart2table": Recipe(
         tokens={"image_token": "<imgpad>"},
         special=("<img>", "</img>"),
@@ -672,6 +708,7 @@ _RECIPES: dict[str, Recipe] = {
         config={"vision_config.image_size": 2 * IMAGE_SIZE},
         image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}},
     ),
+    # The neck repeats the width of the encoder.
     "pp_formulanet": Recipe(
         config={f"vision_config.post_conv_{part}_channels": WIDTH for part in ("in", "mid", "out")}
     ),
@@ -681,11 +718,7 @@ _RECIPES: dict[str, Recipe] = {
     "qwen2_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
     "qwen3_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
     "qwen3_5_moe": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
-    "qwen3_omni_moe_thinker": replace(
-        _OMNI,
-        config=_OMNI.config,
-        processor_class="Qwen3OmniMoeProcessor",
-    ),
+    "qwen3_omni_moe_thinker": replace(_OMNI, processor_class="Qwen3OmniMoeProcessor"),
     "qwen3_vl": Recipe(
         tokens=_QWEN_TOKENS,
         image=_QWEN_IMAGE,
@@ -711,6 +744,7 @@ _RECIPES: dict[str, Recipe] = {
         },
     ),
     "smolvlm": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
+    # The default config has no sliding window; the processor derives the number of tokens from these sizes.
     "step3p7": Recipe(
         tokens={"image_token": "<im_patch>"},
         special=("<im_start>", "<im_end>", "<patch_start>", "<patch_end>", "<patch_newline>"),
@@ -729,7 +763,9 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.max_position_embeddings": 64,
         },
     ),
+    # The number of image tokens is that of the nested encoder.
     "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"encoder.mm_tokens_per_image": 4}),
+    # The neck's widths are lists.
     "unlimited_ocr": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -737,10 +773,13 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"crop_to_patches": False},
     ),
     "video_llama_3": Recipe(tokens=_QWEN_TOKENS, image="<|image_pad|>"),
+    # The image processor has no default size.
     "video_llava": Recipe(
         tokens=_IMAGE_VIDEO, image="<image>", image_processor=_SHORT_EDGE, video_processor=_SHORT_EDGE
     ),
+    # The default config names layers beyond the second.
     "vipllava": Recipe(tokens=_IMAGE, image="<image>", config={"vision_feature_layer": [-2, -1]}, processor=_CLS),
+    # The default config has no special tokens.
     "vision-encoder-decoder": Recipe(
         processor_class="TrOCRProcessor",
         image_processor_class="ViTImageProcessor",
