@@ -80,7 +80,8 @@ _IMAGE_GRID = [[IMAGE_SIZE, 2 * IMAGE_SIZE], [2 * IMAGE_SIZE, IMAGE_SIZE], [2 * 
 _GRID = {"image_grid_pinpoints": _IMAGE_GRID}
 _BIG_PATCH = _GRID | {"vision_config.patch_size": 16}  # an image is up to five tiles
 _AS_MANY_KEYS = {"text_config.num_key_value_heads": 4}  # latent attention has no groups of queries
-_ONE_SLICE = {"scale_resolution": IMAGE_SIZE, "max_slice_nums": 1}
+# Sixteen patches become one token.
+_ONE_SLICE = {"scale_resolution": 2 * IMAGE_SIZE, "max_slice_nums": 1}
 _SHORT_EDGE = {"size": {"shortest_edge": IMAGE_SIZE}, "crop_size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE}}
 _TINY_VQ = {"vq_config.channel_multiplier": [1, 1, 1, 1]}  # three halvings: 4 × 4 codes of an image of 32 × 32
 _CHAMELEON_CODES = tuple(f"IMGIMG{chr(65 + code // 10)}{chr(65 + code % 10)}Z" for code in range(64))
@@ -574,7 +575,10 @@ _RECIPES: dict[str, Recipe] = {
         image_processor=_GRID,
     ),
     "minicpm_ocr": Recipe(
-        tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
+        tokens=_MINICPM_TOKENS,
+        image="<|image_pad|>",
+        image_processor=_ONE_SLICE | {"scale_resolution": IMAGE_SIZE},
+        video_processor=_ONE_SLICE,
     ),
     "minicpmv4_6": Recipe(
         tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
