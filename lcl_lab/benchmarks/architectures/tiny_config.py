@@ -79,7 +79,7 @@ def tiny_config(name: str, recipe: Recipe, tokenizer: Any) -> Any:
         tokenizer: The tokenizer, for the size of the vocabulary and the ids of special tokens.
 
     Returns:
-        The config of a model with about 100,000 parameters.
+        The config of a model with a few hundred thousand parameters.
     """
     config = CONFIG_MAPPING[name]()
     for part in recipe.parts:
