@@ -9,9 +9,9 @@ import torch
 import transformers as hf
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from lcl_lab.benchmarks.architectures.config import tiny_config
-from lcl_lab.benchmarks.architectures.processor import tiny_processor
 from lcl_lab.benchmarks.architectures.recipes import UNBUILDABLE, recipe
+from lcl_lab.benchmarks.architectures.tiny_config import tiny_config
+from lcl_lab.benchmarks.architectures.tiny_processor import tiny_processor
 from lcl_lab.benchmarks.architectures.weights import randomize
 
 __all__ = ["CannotBuild", "build", "names"]

@@ -80,12 +80,14 @@ _IMAGE_GRID = [[IMAGE_SIZE, 2 * IMAGE_SIZE], [2 * IMAGE_SIZE, IMAGE_SIZE], [2 * 
 _GRID = {"image_grid_pinpoints": _IMAGE_GRID}
 _BIG_PATCH = _GRID | {"vision_config.patch_size": 16}  # an image is up to five tiles
 _AS_MANY_KEYS = {"text_config.num_key_value_heads": 4}  # latent attention has no groups of queries
-_ONE_SLICE = {"scale_resolution": IMAGE_SIZE, "max_slice_nums": 1}
+# Sixteen patches become one token.
+_ONE_SLICE = {"scale_resolution": 2 * IMAGE_SIZE, "max_slice_nums": 1}
 _SHORT_EDGE = {"size": {"shortest_edge": IMAGE_SIZE}, "crop_size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE}}
 _TINY_VQ = {"vq_config.channel_multiplier": [1, 1, 1, 1]}  # three halvings: 4 × 4 codes of an image of 32 × 32
 _CHAMELEON_CODES = tuple(f"IMGIMG{chr(65 + code // 10)}{chr(65 + code % 10)}Z" for code in range(64))
 _EMU_CODES = tuple(f"<|visual token {code:06d}|>" for code in range(64))
 _OVIS_MARKS = ("<IMG_START>", "<IMG_END>", "<IMG_GRID>", "<IMG_COL>", "<IMG_ROW>")
+# Features of all patches but the class token.
 _CLS = {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
 _IDEFICS_MARKS = (
     "<fake_token_around_image>",
@@ -160,7 +162,7 @@ _MUSE = Recipe(
         "audio_end_token": "<|soft_audio_end|>",
     },
     image="<|patch|>",
-    config={"out_hidden_size": 4 * WIDTH},
+    config={"out_hidden_size": 4 * WIDTH},  # merging 2 × 2 patches
 )
 
 _RECIPES: dict[str, Recipe] = {
@@ -178,6 +180,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         processor={"size_conversion": {980: 4}},
     ),
+    # The config counts the patches that the processor inserts for `<image>`.
     "aya_vision": Recipe(
         tokens={"image_token": "<|IMG_PATCH|>"},
         special=("<image>", "<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_LINE_BREAK|>", "TILE", "TILE_GLOBAL"),
@@ -185,7 +188,9 @@ _RECIPES: dict[str, Recipe] = {
         processor={"img_size": IMAGE_SIZE, "downsample_factor": 2},
     ),
     "blip": Recipe(),
+    # The processor creates its image token and fails if the tokenizer has named it.
     "blip-2": Recipe(special=("<image>",), config_tokens=_IMAGE),
+    # Images are codes of a vocabulary; the config maps tokens to codes.
     "chameleon": Recipe(
         tokens=_IMAGE | {"boi_token": "<racm3:break>", "eoi_token": "<eoss>"},
         special=_CHAMELEON_CODES,
@@ -204,6 +209,7 @@ _RECIPES: dict[str, Recipe] = {
         config={"vision_config.patch_size": 4},
         image_processor={"patch_size": 4, "max_patches": 1},
     ),
+    # The default config has neither rotary positions nor the sliding window of the published checkpoint.
     "cohere_compass": Recipe(
         tokens={
             "image_token": "<|IMAGE_PAD|>",
@@ -213,8 +219,10 @@ _RECIPES: dict[str, Recipe] = {
         },
         image="<|VISION_START|><|IMAGE_PAD|><|VISION_END|>",
         config={
+            "text_config.layer_types": ["sliding_attention", "full_attention"],
             "text_config.rope_parameters": {
-                "full_attention": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+                kind: {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+                for kind in ("sliding_attention", "full_attention")
             },
         },
     ),
@@ -242,6 +250,7 @@ _RECIPES: dict[str, Recipe] = {
     ),
     "deepseek_vl": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
     "deepseek_vl_hybrid": Recipe(tokens={"image_token": "<image_placeholder>"}, image="<image_placeholder>"),
+    # The default config has no experts; 70 is the least number of image tokens the processor accepts.
     "diffusion_gemma": Recipe(
         tokens=_GEMMA_TOKENS,
         image="<image_soft_token>",
@@ -255,6 +264,7 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.moe_intermediate_size": WIDTH // 2,
         },
     ),
+    # Layers with a sliding window have other sizes: a head is `qk_nope_head_dim` + `qk_rope_head_dim` wide.
     "dots3_note": Recipe(
         tokens={
             "image_token": "<|imgpad|>",
@@ -270,6 +280,7 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.per_layer_config": {2: {"qk_nope_head_dim": 32, "kv_lora_rank": 16}},
         },
     ),
+    # Images are codes of a vocabulary; the config maps tokens to codes.
     "emu3": Recipe(
         tokens=_IMAGE
         | {
@@ -290,6 +301,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         image_processor={"min_pixels": IMAGE_SIZE**2, "max_pixels": IMAGE_SIZE**2},
     ),
+    # Its sections are height, width and time; height and width must agree.
     "ernie4_5_vl_moe": Recipe(
         tokens={
             "image_token": "<|IMAGE_PLACEHOLDER|>",
@@ -304,6 +316,7 @@ _RECIPES: dict[str, Recipe] = {
         video_processor={"draw_on_frames": False},  # needs a font
     ),
     "exaone4_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
+    # The vision encoder halves an image six times, and its last stage doubles the width.
     "fast_vlm": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -323,6 +336,7 @@ _RECIPES: dict[str, Recipe] = {
             "crop_size": {"height": 128, "width": 128},
         },
     ),
+    # Sizes of the vision encoder are per stage, and it halves an image five times.
     "florence2": Recipe(
         tokens=_IMAGE,
         config={
@@ -340,6 +354,7 @@ _RECIPES: dict[str, Recipe] = {
             "crop_size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE},
         },
     ),
+    # Image tokens are ordinary words: the processor drops the space that sentencepiece puts before them.
     "fuyu": Recipe(words=("|SPEAKER|", "|NEWLINE|"), config_tokens={"image_token": "|SPEAKER|"}),
     "gemma3": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"mm_tokens_per_image": 4}),
     "gemma3n": Recipe(
@@ -354,6 +369,7 @@ _RECIPES: dict[str, Recipe] = {
         },
         image_processor={"size": {"height": 64, "width": 64}},
     ),
+    # 70 is the least number of image tokens that the processor accepts; global layers have wider heads.
     "gemma4": Recipe(
         tokens=_GEMMA_TOKENS,
         image="<image_soft_token>",
@@ -361,6 +377,7 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"max_soft_tokens": 70},
         config={"text_config.per_layer_config": {1: {"head_dim": 32}}},
     ),
+    # As Gemma 4.
     "gemma4_unified": Recipe(
         tokens=_GEMMA_TOKENS,
         image="<image_soft_token>",
@@ -374,6 +391,7 @@ _RECIPES: dict[str, Recipe] = {
     "glm4v_moe": replace(
         _GLM, image_processor_class="Glm4vImageProcessor", video_processor_class="Glm4vVideoProcessor"
     ),
+    # Attention without positions is required.
     "glm5_next": replace(
         _GLM, config=_AS_MANY_KEYS | {"text_config.qk_rope_head_dim": 0, "text_config.qk_head_dim": 16}
     ),
@@ -384,6 +402,7 @@ _RECIPES: dict[str, Recipe] = {
         video_processor_class="Glm46VVideoProcessor",
     ),
     "glmga": replace(_GLM, processor_class="Glm46VProcessor"),
+    # The processor always inserts 256 tokens, for 64 × 64 patches; windows alone keep so many affordable.
     "got_ocr2": Recipe(
         special=("<|im_start|>", "<|im_end|>", "<img>", "</img>"),
         tokens={"image_token": "<imgpad>"},
@@ -394,6 +413,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.patch_size": 1,
         },
     ),
+    # The default config names layers beyond the second.
     "granite4_vision": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -402,6 +422,7 @@ _RECIPES: dict[str, Recipe] = {
         processor=_CLS | {"downsample_rate": "1/2"},
         image_processor=_GRID,
     ),
+    # Merging 4 × 4 patches leaves four tokens; the multipliers would drown images in such a narrow model.
     "granite_docling": Recipe(
         tokens=_IMAGE,
         special=_IDEFICS_MARKS,
@@ -412,6 +433,7 @@ _RECIPES: dict[str, Recipe] = {
             "text_config.residual_multiplier": 1.0,
         },
     ),
+    # The default config has no head size; positions are as many as the largest image needs.
     "hunyuan_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -425,6 +447,7 @@ _RECIPES: dict[str, Recipe] = {
         config=_MROPE | {"text_config.head_dim": 16, "vision_config.max_image_size": 64},
     ),
     "hyperclovax_vision_v2": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
+    # The gates of cross-attention are closed by default, and so is the resampler of the published checkpoints.
     "idefics": Recipe(
         tokens=_IMAGE,
         special=("<fake_token_around_image>",),
@@ -439,11 +462,13 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"size": {"shortest_edge": IMAGE_SIZE // 2, "longest_edge": IMAGE_SIZE}},
     ),
     "idefics3": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
+    # The processor cuts images into cells of 2 × 2 patches.
     "inkling2": Recipe(
         tokens={"image_token": "<|unused_200054|>"},
         image="<|unused_200054|>",
         image_processor={"size": {"height": 16, "width": 16}},
     ),
+    # The processor cuts images into cells, each one patch; the multiplier divides logits by the width.
     "inkling_mm_model": Recipe(
         tokens={
             "image_token": "<|unused_200054|>",
@@ -459,9 +484,12 @@ _RECIPES: dict[str, Recipe] = {
             "audio_config.mel_vocab_size": 16,
         },
     ),
+    # As BLIP-2.
     "instructblip": Recipe(special=("<image>",), config_tokens=_IMAGE),
+    # As BLIP-2.
     "instructblipvideo": Recipe(special=("<video>",), config_tokens={"video_token": "<video>"}),
     "internvl": Recipe(tokens=_INTERNVL_TOKENS, image="<IMG_CONTEXT>"),
+    # The generator of images is not used but belongs to the checkpoint.
     "janus": Recipe(
         tokens={
             "image_token": "<image_placeholder>",
@@ -482,14 +510,16 @@ _RECIPES: dict[str, Recipe] = {
         image="<|media_begin|>image<|media_content|><|media_pad|><|media_end|>",
         config=_AS_MANY_KEYS,
     ),
+    # The processor always inserts 64 tokens.
     "kosmos-2": Recipe(processor_class="Kosmos2Processor", config={"latent_query_num": 64}),
+    # The processor enlarges every image to 4096 patches.
     "kosmos-2.5": Recipe(
         tokens={"image_token": "<patch>", "boi_token": "<image>", "eoi_token": "</image>"},
         processor_class="Kosmos2_5Processor",
-        # The processor enlarges every image to 4096 patches.
         config={"vision_config.max_num_patches": 256},
         processor={"num_image_tokens": 4},
     ),
+    # The default config has no convolutions; the image processor names its sizes differently.
     "lfm2_vl": Recipe(
         tokens={
             "image_token": "<image>",
@@ -506,9 +536,11 @@ _RECIPES: dict[str, Recipe] = {
             "max_image_tokens": 9,
             "do_image_splitting": False,
         },
+        config={"text_config.layer_types": ["conv", "full_attention"]},
     ),
     "lfm3_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE),
     "lighton_ocr": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]"),
+    # Pixel shuffle makes four patches one.
     "llama4": Recipe(
         tokens={
             "image_token": "<|patch|>",
@@ -543,7 +575,10 @@ _RECIPES: dict[str, Recipe] = {
         image_processor=_GRID,
     ),
     "minicpm_ocr": Recipe(
-        tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
+        tokens=_MINICPM_TOKENS,
+        image="<|image_pad|>",
+        image_processor=_ONE_SLICE | {"scale_resolution": IMAGE_SIZE},
+        video_processor=_ONE_SLICE,
     ),
     "minicpmv4_6": Recipe(
         tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
@@ -551,6 +586,7 @@ _RECIPES: dict[str, Recipe] = {
     "minicpmv4_7": Recipe(
         tokens=_MINICPM_TOKENS, image="<|image_pad|>", image_processor=_ONE_SLICE, video_processor=_ONE_SLICE
     ),
+    # The default config has no sparse attention.
     "minimax_m3_vl": Recipe(
         tokens={
             "image_token": "]<]image[>[",
@@ -559,6 +595,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_end_token": "]<]end of image[>[",
         },
         image="]<]image[>[",
+        config={"text_config.layer_types": ["full_attention", "minimax_m3_sparse"]},
     ),
     "mistral3": Recipe(tokens=_PIXTRAL_TOKENS, image="[IMG]", processor={"spatial_merge_size": 2}),
     "mistral_large4": Recipe(
@@ -576,6 +613,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.vision_output_dim": 3 * WIDTH,
         },
     ),
+    # Crops overlap by less than their size; the adapter reads layers by index.
     "molmo2": Recipe(
         tokens={
             "image_token": "<|image|>",
@@ -597,6 +635,7 @@ _RECIPES: dict[str, Recipe] = {
         _MUSE,
         config=_MUSE.config | {"audio_config.hidden_sizes": [8, 16, 32, WIDTH], "audio_config.depths": [1, 1, 1, 1]},
     ),
+    # Sizes of Mamba must divide each other; those of patches are repeated in the vision encoder.
     "nemotron_h_omni": Recipe(
         tokens={
             "image_token": "<image>",
@@ -619,6 +658,7 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.max_img_size": 2 * IMAGE_SIZE,
         },
     ),
+    # The processor inserts tokens that it does not name; visual words are a vocabulary of their own.
     "ovis2": Recipe(
         tokens={"image_token": "<IMG_ATOM>"},
         special=("<image>", *_OVIS_MARKS),
@@ -639,7 +679,9 @@ _RECIPES: dict[str, Recipe] = {
         image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",
         config=_MROPE,
     ),
+    # The vision encoder has 16 patches; the family has no chat template.
     "paligemma": Recipe(tokens=_IMAGE, image_processor={"image_seq_length": 16}),
+    # The default config has no Perception Encoder.
     "perception_lm": Recipe(
         tokens={"image_token": "<|image|>", "video_token": "<|video|>"},
         image="<|image|>",
@@ -660,7 +702,9 @@ _RECIPES: dict[str, Recipe] = {
         },
         image_processor={"tile_size": IMAGE_SIZE, "max_num_tiles": 4},
     ),
-    "pix2struct": Recipe(image_processor={"max_patches": 16}, config={"vision_config.seq_len": 64}),
+    # The processor enlarges every image to 2048 patches.
+    "pix2struct": Recipe(config={"vision_config.seq_len": 256}),
+    # The template spells out all image tokens.
     "pp_chart2table": Recipe(
         tokens={"image_token": "<imgpad>"},
         special=("<img>", "</img>"),
@@ -668,6 +712,7 @@ _RECIPES: dict[str, Recipe] = {
         config={"vision_config.image_size": 2 * IMAGE_SIZE},
         image_processor={"size": {"height": 2 * IMAGE_SIZE, "width": 2 * IMAGE_SIZE}},
     ),
+    # The neck repeats the width of the encoder.
     "pp_formulanet": Recipe(
         config={f"vision_config.post_conv_{part}_channels": WIDTH for part in ("in", "mid", "out")}
     ),
@@ -677,11 +722,7 @@ _RECIPES: dict[str, Recipe] = {
     "qwen2_vl": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_MROPE),
     "qwen3_5": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
     "qwen3_5_moe": Recipe(tokens=_QWEN_TOKENS, image=_QWEN_IMAGE, config=_HALF_ROPE),
-    "qwen3_omni_moe_thinker": replace(
-        _OMNI,
-        config=_OMNI.config,
-        processor_class="Qwen3OmniMoeProcessor",
-    ),
+    "qwen3_omni_moe_thinker": replace(_OMNI, processor_class="Qwen3OmniMoeProcessor"),
     "qwen3_vl": Recipe(
         tokens=_QWEN_TOKENS,
         image=_QWEN_IMAGE,
@@ -707,6 +748,7 @@ _RECIPES: dict[str, Recipe] = {
         },
     ),
     "smolvlm": Recipe(tokens=_IMAGE, special=_IDEFICS_MARKS, image="<image>", image_processor=_TILED_SIZE),
+    # The default config has no sliding window; the processor derives the number of tokens from these sizes.
     "step3p7": Recipe(
         tokens={"image_token": "<im_patch>"},
         special=("<im_start>", "<im_end>", "<patch_start>", "<patch_end>", "<patch_newline>"),
@@ -725,7 +767,9 @@ _RECIPES: dict[str, Recipe] = {
             "vision_config.max_position_embeddings": 64,
         },
     ),
+    # The number of image tokens is that of the nested encoder.
     "t5gemma2": Recipe(tokens=_GEMMA_TOKENS, image="<start_of_image>", config={"encoder.mm_tokens_per_image": 4}),
+    # The neck's widths are lists.
     "unlimited_ocr": Recipe(
         tokens=_IMAGE,
         image="<image>",
@@ -733,10 +777,13 @@ _RECIPES: dict[str, Recipe] = {
         image_processor={"crop_to_patches": False},
     ),
     "video_llama_3": Recipe(tokens=_QWEN_TOKENS, image="<|image_pad|>"),
+    # The image processor has no default size.
     "video_llava": Recipe(
         tokens=_IMAGE_VIDEO, image="<image>", image_processor=_SHORT_EDGE, video_processor=_SHORT_EDGE
     ),
+    # The default config names layers beyond the second.
     "vipllava": Recipe(tokens=_IMAGE, image="<image>", config={"vision_feature_layer": [-2, -1]}, processor=_CLS),
+    # The default config has no special tokens.
     "vision-encoder-decoder": Recipe(
         processor_class="TrOCRProcessor",
         image_processor_class="ViTImageProcessor",

@@ -56,7 +56,7 @@ _SIZES = (
     (
         1,
         "n_group topk_group first_k_dense_replace resampler_depth n_shared_experts moe_num_shared_experts "
-        "num_res_blocks num_global_layers",
+        "num_res_blocks num_global_layers insert_layer_id",
     ),
     (2048, "max_position_embeddings"),
     (48, "sliding_window sliding_window_size attention_chunk_size"),
@@ -79,7 +79,7 @@ def tiny_config(name: str, recipe: Recipe, tokenizer: Any) -> Any:
         tokenizer: The tokenizer, for the size of the vocabulary and the ids of special tokens.
 
     Returns:
-        The config of a model with about 100,000 parameters.
+        The config of a model with a few hundred thousand parameters.
     """
     config = CONFIG_MAPPING[name]()
     for part in recipe.parts:
