@@ -15,7 +15,7 @@ Time       five minutes on two cores
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,7 +37,7 @@ from lcl_lab.errors import UserError, nearest
 from lcl_lab.models import Checkpoint, check_requirements, find_checkpoint, load_transformers_model
 from lcl_lab.models.engine.reference_engine import accepted_inputs, process_prompts
 from lcl_lab.models.engine.tree_engine import TreeEngine
-from lcl_lab.models.interface import Answer
+from lcl_lab.models.interface import NEW_TOKENS, Answer
 from lcl_lab.progress import track
 from lcl_lab.prompts import Prompt, chat
 
@@ -156,12 +156,18 @@ def _compare(
 
 
 def _sees_images(answer: Callable[..., Any], prompt: Prompt, image: Callable[[ImageRef], Image], found: Answer) -> bool:
-    """Whether exchanging the first two images of the support, or replacing the only image, changes log-likelihoods."""
+    """Whether exchanging the last two images of the support, or replacing the only image, changes log-likelihoods."""
     refs = prompt.images
     other = draw_episode(load_dataset("world-100"), 0, 9, 0).query
     assert other is not None
-    exchanged = {refs[0]: refs[1], refs[1]: refs[0]} if len(refs) > 1 else {refs[0]: other}
-    (changed,) = answer([prompt], lambda ref: image(exchanged.get(ref, ref)))
+    exchanged = {refs[-3]: refs[-2], refs[-2]: refs[-3]} if len(refs) > 1 else {refs[0]: other}
+    turns = [
+        replace(
+            turn, parts=tuple(exchanged.get(part, part) if isinstance(part, ImageRef) else part for part in turn.parts)
+        )
+        for turn in prompt.turns
+    ]
+    (changed,) = answer([replace(prompt, turns=tuple(turns))], image)
     return any(abs(a.total - b.total) > _TOLERANCE for a, b in zip(changed.logliks, found.logliks, strict=True))
 
 
@@ -170,9 +176,18 @@ def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]
     """The text of `generate` and the log-likelihood of each candidate by one forward pass, of one prompt alone."""
     network, encoder = model.network, model.encoder
     processed = process_prompts(model.processor, encoder, [prompt], image)
-    inputs = {key: value for key, value in processed.items() if key in accepted_inputs(network)}
+    inputs = {
+        key: value.to(network.dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+        for key, value in processed.items()
+        if key in accepted_inputs(network)
+    }
+    # One token more, because some configs force the last one to be the end of the sequence.
     generated = network.generate(
-        **inputs, do_sample=False, max_new_tokens=16, eos_token_id=list(encoder.ends), pad_token_id=encoder.ends[0]
+        **inputs,
+        do_sample=False,
+        max_new_tokens=NEW_TOKENS + 1,
+        eos_token_id=list(encoder.ends),
+        pad_token_id=encoder.ends[0],
     )[0]
     start = inputs["input_ids"].shape[1]
     is_continued = torch.equal(generated[:start], inputs["input_ids"][0])
@@ -183,27 +198,30 @@ def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]
         logits = network(**_with_answer(network, inputs, answer, encoder.has_decoder)).logits
         last = logits[0, -len(candidate) - (not encoder.has_decoder) :][: len(candidate)]
         logliks.append(float(last.log_softmax(-1).gather(-1, answer.T).sum()))
-    return encoder.parse(ids.tolist()).text or "", logliks
+    return encoder.parse(ids[:NEW_TOKENS].tolist()).text or "", logliks
 
 
 def _with_answer(network: Any, inputs: dict[str, Tensor], answer: Tensor, has_decoder: bool) -> dict[str, Tensor]:
     """The tensors of a prompt with an answer appended, each extended as the architecture's paper describes it."""
     if has_decoder:
-        start = network.generation_config.decoder_start_token_id
+        own = network.generation_config
+        start = own.bos_token_id if own.decoder_start_token_id is None else own.decoder_start_token_id
         return {**inputs, "decoder_input_ids": pad(answer[:, :-1], (1, 0), value=start)}
     count = answer.shape[1]
-    extended = {**inputs, "input_ids": torch.cat([inputs["input_ids"], answer], dim=1)}
-    extended["attention_mask"] = pad(inputs["attention_mask"], (0, count), value=1)
+    extended = {
+        "input_ids": torch.cat([inputs["input_ids"], answer], dim=1),
+        "attention_mask": pad(inputs["attention_mask"], (0, count), value=1),
+    }
     # PaliGemma's prompt is attended to in both directions, and its answer from left to right.
-    suffix = 1 if network.config.model_type == "paligemma" else 0
-    for key, value in (("token_type_ids", suffix), ("mm_token_type_ids", 0), ("image_embeds_position_mask", 0)):
-        if key in inputs:
-            extended[key] = pad(inputs[key], (0, count), value=value)
+    types = 1 if network.config.model_type == "paligemma" else 0
+    for key, value in inputs.items():
+        if key not in extended and value.shape[:2] == inputs["input_ids"].shape and value.ndim == 2:
+            extended[key] = pad(value, (0, count), value=types if key == "token_type_ids" else 0)
     for key in ("cross_attention_mask", "image_attention_mask"):
         if key in inputs:
             last = inputs[key][:, -1:]
             extended[key] = torch.cat([inputs[key], last.expand(-1, count, *last.shape[2:])], dim=1)
-    return extended
+    return inputs | extended
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:

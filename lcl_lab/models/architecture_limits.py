@@ -9,13 +9,11 @@ from lcl_lab.errors import UserError
 __all__ = ["check_architecture", "has_decoder", "reads_one_image"]
 
 _ONE_IMAGE = {
-    "blip",
     "blip-2",
     "florence2",
     "fuyu",
     "git",
     "instructblip",
-    "instructblipvideo",
     "kosmos-2",
     "kosmos-2.5",
 }
@@ -23,9 +21,11 @@ _ONE_IMAGE = {
 
 _IMAGE_ONLY = "reads an image and no question"
 _UNSUITABLE = {
+    "blip": "continues a caption and answers no question",
     "diffusion_gemma": "generates by block diffusion, so a candidate has no log-likelihood",
     "evolla": "answers questions about proteins and reads no images",
     "got_ocr2": "transcribes documents, with a prompt that its processor writes",
+    "instructblipvideo": "reads a video of four frames",
     "mistral4": "is a text-only language model",
     "pi0": "predicts the actions of a robot and generates no text",
     "pix2struct": "reads its question from the pixels of the image",

@@ -30,7 +30,7 @@ class DecodingState:
 
     def __init__(self, model: Any, cache: Any, mask: Tensor, positions: Tensor, logits: Tensor) -> None:
         self._model, self.cache, self._mask, self.positions, self.logits = model, cache, mask, positions, logits
-        self._axes = 3 if hasattr(model.model, "get_rope_index") else 1
+        self._axes = 3 if hasattr(getattr(model, "model", model), "get_rope_index") else 1
 
     def select(self, rows: Sequence[int]) -> DecodingState:
         """An independent copy of some rows."""

@@ -68,17 +68,37 @@ def choose_engine(
             return engine
         model.set_attn_implementation(attention)
     _log.warning("%s is evaluated without prefix sharing: its architecture does not support it", name)
-    batch = [prompt for prompt in prompts if len(prompt.images) == len(prompts[-1].images)]
-    together = single.logliks(batch, _noise)
-    if batch_size > 1 and not _agree(expected[-len(batch) :], together, model.dtype):
-        _log.warning("%s is evaluated one prompt at a time: in a batch its answers change", name)
-        batch_size = 1
-    return ReferenceEngine(model, processor, encoder, batch_size, new_tokens)
+    return _reference_engine(name, model, processor, encoder, batch_size, new_tokens, prompts, expected)
+
+
+def _reference_engine(
+    name: str,
+    model: Any,
+    processor: Any,
+    encoder: PromptEncoder,
+    batch_size: int,
+    new_tokens: int,
+    prompts: Sequence[Prompt],
+    expected: Sequence[tuple[Loglik, ...]],
+) -> ReferenceEngine:
+    """Whole prompts, without what changes the log-likelihoods of this model: its cache, or batches."""
+    uncached = ReferenceEngine(model, processor, encoder, 1, new_tokens, use_cache=False)
+    use_cache = _agree(expected[:1], uncached.logliks(prompts[:1], _noise), model.dtype, share=0.1)
+    if not use_cache:
+        _log.warning("%s is evaluated without its cache, which changes its log-likelihoods", name)
+    single = ReferenceEngine(model, processor, encoder, 1, new_tokens, use_cache)
+    pair = prompts[-2:]  # with equally many images
+    if batch_size > 1:
+        alone = [single.logliks([prompt], _noise)[0] for prompt in pair]
+        if not _agree(alone, single.logliks(pair, _noise), model.dtype):
+            _log.warning("%s is evaluated one prompt at a time: in a batch its log-likelihoods change", name)
+            batch_size = 1
+    return ReferenceEngine(model, processor, encoder, batch_size, new_tokens, use_cache)
 
 
 def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[..., TreeEngine[Any]]]:
     """The engines that an architecture may support, the fastest first."""
-    inner: Any = getattr(model, "model", None)
+    inner: Any = getattr(model, "model", model)
     if encoder.one_image or encoder.has_decoder or not hasattr(inner, "get_image_features"):
         return
     if "mm_encoder_outputs" not in inspect.signature(inner.forward).parameters:
@@ -106,8 +126,11 @@ def _cache_of_one_token(model: Any) -> Any:
         return model(input_ids=token, use_cache=True).past_key_values
 
 
-def _agree(one: Sequence[Sequence[Loglik]], other: Sequence[Sequence[Loglik]], dtype: torch.dtype) -> bool:
-    tolerance = _TOLERANCE.get(dtype, _LOW_PRECISION_TOLERANCE)
+def _agree(
+    one: Sequence[Sequence[Loglik]], other: Sequence[Sequence[Loglik]], dtype: torch.dtype, share: float = 1.0
+) -> bool:
+    """Whether log-likelihoods agree within a share of the tolerance."""
+    tolerance = share * _TOLERANCE.get(dtype, _LOW_PRECISION_TOLERANCE)
     pairs = [pair for a, b in zip(one, other, strict=True) for pair in zip(a, b, strict=True)]
     return all(abs(a.per_token - b.per_token) <= tolerance for a, b in pairs)
 

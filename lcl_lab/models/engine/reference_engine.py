@@ -51,6 +51,8 @@ def process_prompts(
         inputs: dict[str, Any] = {"text": list(map(_interleave, texts, images))}
     else:
         inputs = {"text": texts, "images": images, "add_special_tokens": False}
+        if "mm_token_type_ids" in processor.model_input_names:
+            inputs["return_mm_token_type_ids"] = True
     return processor(**inputs, padding=True, padding_side="left", return_tensors="pt")
 
 
@@ -68,13 +70,23 @@ class ReferenceEngine:
         encoder: a prompt encoder for the processor.
         batch_size: prompts in a batch; halved whenever memory runs out.
         new_tokens: maximum number of tokens of a greedy answer.
+        use_cache: keep what was computed for earlier tokens; without it, each token takes a pass over the whole prompt.
 
     Attributes:
         images_encoded: number of images that went through the vision encoder.
         tokens_computed: number of prompt tokens, padding included, that went through the model.
     """
 
-    def __init__(self, model: Any, processor: Any, encoder: PromptEncoder, batch_size: int, new_tokens: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        encoder: PromptEncoder,
+        batch_size: int,
+        new_tokens: int,
+        use_cache: bool = True,
+    ) -> None:
+        self._use_cache = use_cache
         self._model, self._processor, self._encoder, self.batch_size = model, processor, encoder, batch_size
         self._new_tokens = new_tokens
         self._accepted = accepted_inputs(model)
@@ -152,6 +164,7 @@ class ReferenceEngine:
         """
         config = GenerationConfig(
             max_new_tokens=length,
+            use_cache=self._use_cache,
             do_sample=False,
             eos_token_id=list(self._encoder.ends),
             pad_token_id=self._encoder.ends[0],
@@ -162,7 +175,7 @@ class ReferenceEngine:
         )
         constraint = {} if answers is None else {"prefix_allowed_tokens_fn": _Constraint(answers.tolist())}
         with _replaced_generation_config(self._model, config):
-            output = self._model.generate(**inputs, **constraint)
+            output = self._model.generate(**inputs, **constraint, generation_config=config)
         logits = torch.stack(output.logits, dim=1)
         ids = output.sequences[:, -logits.shape[1] :]
         if answers is not None and not torch.equal(ids, answers):

@@ -79,7 +79,7 @@ class TreeEngine(ABC, Generic[P]):
         self._model, self._encoder, self.batch_size, self._new_tokens = model, encoder, batch_size, new_tokens
         self.images = ImageEncoder(model, processor, encoder.template.image, disk_cache)
         self._ends = torch.tensor(encoder.ends, device=model.device)
-        self._rope_index = getattr(model.model, "get_rope_index", None)
+        self._rope_index = getattr(getattr(model, "model", model), "get_rope_index", None)
         self.tokens_computed = 0
 
     @property

@@ -80,14 +80,17 @@ class ImageEncoder:
         self.batch_size = 64
         self.images_encoded = 0
         self._memory: LRUCache[ImageKey, EncodedImage] = LRUCache(_BYTES, getsizeof=lambda encoded: encoded.nbytes)
-        accepted = inspect.signature(model.model.get_image_features).parameters
+        self._features = getattr(model, "model", model).get_image_features
+        accepted = inspect.signature(self._features).parameters
         self._accepted = set(accepted) - {"self", "kwargs"}
         # Such models process an image differently when it is the only one in its prompt.
         self._depends_on_count = "batch_num_images" in accepted
         blank = self._process(new_image("RGB", (64, 64)), alone=True)
         self.token_id = _image_token_id(model.config, blank["input_ids"][0].tolist())
         self._output = self._forward([blank], alone=True)
-        self._joined = isinstance(self._output.pooler_output, Tensor)
+        has_pooled = getattr(self._output, "pooler_output", None) is not None
+        self._field = "pooler_output" if has_pooled else "last_hidden_state"
+        self._joined = isinstance(self._output[self._field], Tensor)
         if not self._encodes_batches():
             self.batch_size = 1
 
@@ -119,7 +122,7 @@ class ImageEncoder:
         """The argument `mm_encoder_outputs` of a model's forward, for images in the order of their placeholders."""
         output = copy.copy(self._output)
         features = [one.features for one in images]
-        output["pooler_output"] = torch.cat(features)[None] if self._joined else features
+        output[self._field] = torch.cat(features)[None] if self._joined else features
         if images[0].deep:
             output["deepstack_features"] = [list(layer) for layer in zip(*(one.deep for one in images), strict=True)]
         return {"image": output}
@@ -172,7 +175,7 @@ class ImageEncoder:
         self.images_encoded += len(inputs)
         ids = [tuple(one["input_ids"][0].tolist()) for one in inputs]
         counts = [row.count(self.token_id) for row in ids]
-        features = _split(output.pooler_output, counts)
+        features = _split(output[self._field], counts)
         deep = [_split(layer, counts) for layer in getattr(output, "deepstack_features", None) or ()]
         deep_by_image = zip(*deep, strict=True) if deep else [()] * len(ids)
         grids = [one.get("image_grid_thw") for one in inputs]
@@ -195,7 +198,7 @@ class ImageEncoder:
         }
         if self._depends_on_count:
             batch["batch_num_images"] = torch.tensor([1 if alone else 2] * len(inputs))
-        return self._model.model.get_image_features(**batch, return_dict=True)
+        return self._features(**batch, return_dict=True)
 
 
 def _image_token_id(config: Any, ids: list[int]) -> int:
