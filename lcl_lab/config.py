@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_origin
+from typing import Annotated, Any, ClassVar, Self, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from lcl_lab.errors import UserError, nearest
 
-__all__ = ["Config", "Presets", "no_repeats", "read_yaml"]
+__all__ = ["Config", "KeyValues", "Presets", "no_repeats", "read_yaml"]
 
 Presets = Mapping[str, Mapping[str, Any]]
+
+
+def _key_values(given: object) -> object:
+    """A mapping from ``KEY=VALUE`` texts with YAML values, or from the text of a JSON object."""
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list | tuple):
+        return given
+    mapping: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = str(text).partition("=")
+        try:
+            read = yaml.safe_load(str(text)) if str(text).startswith("{") else {key.strip(): yaml.safe_load(value)}
+        except yaml.YAMLError:
+            raise ValueError(f"{text!r} is not KEY=VALUE or a JSON object") from None
+        if not isinstance(read, dict) or not (equals or str(text).startswith("{")):
+            raise ValueError(f"{text!r} is not KEY=VALUE or a JSON object")
+        mapping |= read
+    return mapping
+
+
+KeyValues = Annotated[dict[str, Any], BeforeValidator(_key_values)]
+"""A mapping that the command line takes as ``KEY=VALUE`` texts or as a JSON object."""
 
 
 class Config(BaseModel):

@@ -7,7 +7,7 @@ from .checkpoint import (
     shipped,
     strategy_of,
 )
-from .hub import fetch_from_hub
+from .hub import fetch_adapter_from_hub, fetch_from_hub
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
 from .preflight import Requirements, check_requirements
@@ -28,6 +28,7 @@ __all__ = [
     "Status",
     "TransformersModel",
     "check_requirements",
+    "fetch_adapter_from_hub",
     "fetch_from_hub",
     "find_checkpoint",
     "is_prototype",

@@ -1,7 +1,8 @@
 """Finds models by name and checks their files, without loading weights or importing torch.
 
 A name is one of: `mini/NAME` for a model that ships with the package, the name of a registered model, the folder of a
-checkpoint, the path of a user's Python file, a model on the Hugging Face hub, or `openai:NAME` for one on a server.
+checkpoint or of a PEFT adapter, `BASE+ADAPTER` for another base, the path of a user's Python file, a model on the
+Hugging Face hub, or `openai:NAME` for one on a server.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ TRAINING = "training.json"
 PROTOTYPE = "mini/prototype"
 """Name of the nearest-prototype classifier."""
 
+_ADAPTER = "adapter_config.json"
 _DEFAULTS = ModelSettings()
 _SERVED = "openai:"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
@@ -63,6 +65,7 @@ class Checkpoint:
         base_url: address of the server, or None.
         model: the model itself, if it is an object of the user.
         settings: how it is loaded and generates answers.
+        adapter: folder of a PEFT adapter for its weights, or None.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Checkpoint:
     base_url: str | None = None
     model: Model | None = field(default=None, compare=False, repr=False)
     settings: ModelSettings = field(default_factory=ModelSettings)
+    adapter: Path | None = None
 
     def identity(self) -> dict[str, object]:
         """What answers depend on: name, fingerprint, and the generation settings of models that generate text."""
@@ -115,7 +119,12 @@ def find_checkpoint(
     if is_file(name):
         model, content = load_user_file(name, option)
         return Checkpoint(name, Path(name), content, model=model)
+    base, plus, adapter = name.partition("+")
+    if plus and not Path(name).exists():
+        return _adapted(name, find_checkpoint(base, option, base_url, settings), adapter, option)
     path = _folder(name)
+    if (path / _ADAPTER).is_file() and not (path / "config.json").is_file():
+        return _adapted(name, _base_of(path, option, settings), str(path), option)
     if is_hub_id(name) and not path.exists() and not name.startswith("mini/"):
         path, commit = models.fetch_from_hub(name, option, settings.revision)
         return Checkpoint(name, path, commit[:16], settings=settings)
@@ -171,6 +180,32 @@ def _folder(name: str) -> Path:
     return _SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)
 
 
+def _base_of(adapter: Path, option: str, settings: ModelSettings) -> Checkpoint:
+    """The model that an adapter was trained for, according to its config."""
+    try:
+        base = json.loads((adapter / _ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"its {_ADAPTER} names no base model", option=option, value=adapter) from error
+    try:
+        return find_checkpoint(str(base), option, settings=settings)
+    except UserError as error:
+        reason = f"its base model: {error}; give another base as BASE+{adapter}"
+        raise UserError(reason, option=option, value=adapter) from error
+
+
+def _adapted(name: str, base: Checkpoint, adapter: str, option: str) -> Checkpoint:
+    """A model with the weights of an adapter."""
+    folder = Path(adapter)
+    if not (folder / _ADAPTER).is_file() and is_hub_id(adapter):
+        folder, _ = models.fetch_adapter_from_hub(adapter, option)
+    weights = list(folder.glob("adapter_model*.safetensors"))
+    if not (folder / _ADAPTER).is_file() or not weights:
+        reason = f"no {_ADAPTER} with adapter_model.safetensors in {folder}"
+        raise UserError(reason, option=option, value=name)
+    content = sha256(f"{base.fingerprint}\0{fingerprint(folder)}".encode()).hexdigest()[:16]
+    return replace(base, name=name, fingerprint=content, adapter=folder)
+
+
 def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
     if base_url is None:
         raise UserError("needs base_url, such as http://127.0.0.1:8000/v1", option=option, value=name)
@@ -190,6 +225,9 @@ def _check_files(path: Path, name: str, option: str) -> None:
     weights = sorted(path.glob("*.safetensors"))
     if not weights:
         raise UserError(f"no *.safetensors in {path}", option=option, value=name)
+    missing = _shards(path, name, option) - {file.name for file in weights}
+    if missing:
+        raise UserError(f"{path} lacks {min(missing)}, one of its shards", option=option, value=name)
     for file in weights:
         try:
             with safe_open(file, framework="numpy") as tensors:
@@ -198,6 +236,17 @@ def _check_files(path: Path, name: str, option: str) -> None:
             raise UserError(f"{file} is damaged: {error}", option=option, value=name) from error
         if empty:
             raise UserError(f"{file} contains no tensors", option=option, value=name)
+
+
+def _shards(path: Path, name: str, option: str) -> set[str]:
+    """Names of the files that the index of a sharded checkpoint lists."""
+    index = path / "model.safetensors.index.json"
+    if not index.is_file():
+        return set()
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{index} is damaged: {error}", option=option, value=name) from error
 
 
 def _check_card(checkpoint: Checkpoint, option: str) -> None:

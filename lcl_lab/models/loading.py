@@ -6,11 +6,12 @@ from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models import mini
 from lcl_lab.models.checkpoint import Checkpoint, find_checkpoint, is_prototype
-from lcl_lab.models.interface import Model
+from lcl_lab.models.interface import Model, ModelSettings
 from lcl_lab.type_checks import check_type
 
 __all__ = ["DTYPES", "load_model"]
 
+_DEFAULTS = ModelSettings()
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """Accepted values of `dtype`."""
 
@@ -21,6 +22,7 @@ def load_model(
     dtype: str = "auto",
     base_url: str | None = None,
     fresh: bool = False,
+    settings: ModelSettings = _DEFAULTS,
 ) -> Model:
     """Load a model, on a GPU if there is one.
 
@@ -30,6 +32,7 @@ def load_model(
         dtype: precision of the weights, one of `DTYPES`. "auto" is float32 on a CPU, and the checkpoint's own on a GPU.
         base_url: address of the server, for a name such as ``openai:NAME``.
         fresh: do not use cached answers of a server; they are requested again and replaced.
+        settings: how a model that is given by name is loaded and generates answers.
 
     Returns:
         A model that is ready to answer. An object of the user is returned as it is.
@@ -43,7 +46,7 @@ def load_model(
         raise UserError(f"unknown; {nearest(dtype, DTYPES)}", option="dtype", value=dtype)
     check_type(checkpoint, (str, Checkpoint), "checkpoint")
     if isinstance(checkpoint, str):
-        checkpoint = find_checkpoint(checkpoint, base_url=base_url)
+        checkpoint = find_checkpoint(checkpoint, base_url=base_url, settings=settings)
     if checkpoint.model is not None:
         return checkpoint.model
     if checkpoint.base_url:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,10 +12,11 @@ import torch
 from PIL.Image import Image
 from safetensors import safe_open
 from transformers import AutoConfig, AutoProcessor
+from transformers.quantizers import AutoHfQuantizer
 
 import lcl_lab.models.mini.architecture  # noqa: F401 - registers the mini models' class with transformers
 from lcl_lab.concepts import ImageRef
-from lcl_lab.errors import UserError
+from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.architecture_limits import check_architecture
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.engine.chat_template import TemplateError
@@ -23,7 +24,18 @@ from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import process_prompts
 from lcl_lab.prompts import Prompt
 
-__all__ = ["Requirements", "check_requirements", "choose_dtype", "config_and_processor"]
+__all__ = [
+    "Requirements",
+    "check_quantization",
+    "check_requirements",
+    "choose_dtype",
+    "config_and_processor",
+    "needs_several_gpus",
+    "processor_settings",
+]
+
+_NOT_SETTINGS = {"data_format", "device", "disable_grouping", "input_data_format", "return_tensors"}
+_FEWER_TOKENS = ("max_pixels", "do_image_splitting", "crop_to_patches", "max_patches", "do_pan_and_scan", "size")
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,8 @@ class Requirements:
         name: the model's name.
         dtype: precision of the weights.
         tokens: tokens of the prompt and its answer.
+        per_image: tokens of each of its images.
+        setting: the setting of the processor that changes their number.
         context: tokens that the model accepts; None if its config does not say.
         weights: bytes of the weights.
         kv_cache: bytes of the keys and values of the prompt.
@@ -43,6 +57,8 @@ class Requirements:
     name: str
     dtype: torch.dtype
     tokens: int
+    per_image: int
+    setting: str
     context: int | None
     weights: int
     kv_cache: int
@@ -52,7 +68,8 @@ class Requirements:
         context = f" of {self.context:,}" if self.context else ""
         return (
             f"{self.name}: weights {_size(self.weights)} in {str(self.dtype).removeprefix('torch.')}, "
-            f"longest prompt {self.tokens:,}{context} tokens with a KV cache of {_size(self.kv_cache)}, "
+            f"longest prompt {self.tokens:,}{context} tokens, {self.per_image:,} of them per image "
+            f"(fewer with --processor {self.setting}=…), with a KV cache of {_size(self.kv_cache)}, "
             f"free memory {_size(self.free)}"
         )
 
@@ -87,15 +104,21 @@ def check_requirements(
         raise UserError(reason, option="model", value=checkpoint.name) from error
     tokens = int(inputs["input_ids"].shape[1]) + checkpoint.settings.max_new_tokens
     context = getattr(text, "max_position_embeddings", None)
+    per_image = _tokens_per_image(inputs, encoder, longest)
+    setting = next((name for name in _FEWER_TOKENS if name in processor_settings(processor)), "size")
     if context is not None and tokens > context:
         fitting = max(0, (shots + 1) * context // tokens - 1) // 2 * 2
         reason = f"{shots} shots take {tokens:,} tokens, but its context is {context:,}; {fitting} shots would fit"
+        reason += f"; an image takes {per_image:,}, fewer with --processor {setting}=…"
         raise UserError(reason, option="model", value=checkpoint.name)
+    check_quantization(config, checkpoint.name)
     torch_dtype = choose_dtype(dtype, config)
     requirements = Requirements(
         name=checkpoint.name,
         dtype=torch_dtype,
         tokens=tokens,
+        per_image=per_image,
+        setting=setting,
         context=context,
         weights=_parameters(checkpoint) * torch_dtype.itemsize,
         kv_cache=_kv_cache_values(text) * torch_dtype.itemsize * tokens,
@@ -112,14 +135,54 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
     Raises:
         UserError: `transformers` does not know the architecture, or the processor does not accept images.
     """
+    remote = {"trust_remote_code": checkpoint.settings.trust_remote_code}
     try:
-        config = AutoConfig.from_pretrained(checkpoint.path)
+        config = AutoConfig.from_pretrained(checkpoint.path, **remote)
         check_architecture(config, 1, checkpoint.name)
-        processor = AutoProcessor.from_pretrained(checkpoint.path)
+        processor = AutoProcessor.from_pretrained(checkpoint.path, **remote, **checkpoint.settings.processor)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
+    known = processor_settings(processor)
+    for setting in checkpoint.settings.processor:
+        if known and setting not in known:
+            raise UserError(f"{setting} is unknown; {nearest(setting, known)}", option="processor")
     return config, processor
+
+
+def check_quantization(config: Any, name: str) -> None:
+    """Check that this machine has what a quantized checkpoint needs; others pass.
+
+    Args:
+        config: the checkpoint's config.
+        name: the model's name, for the message.
+
+    Raises:
+        UserError: a package or a device is missing.
+    """
+    quantization = getattr(config, "quantization_config", None)
+    if quantization is None:
+        return
+    try:
+        AutoHfQuantizer.from_config(quantization, pre_quantized=True).validate_environment(device_map=None)
+    except Exception as error:  # each quantizer raises its own
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"it is quantized, and cannot be loaded here: {reason}", option="model", value=name) from error
+
+
+def needs_several_gpus(checkpoint: Checkpoint, dtype: torch.dtype) -> bool:
+    """Whether the weights do not fit on the first GPU, and there are others."""
+    if not torch.cuda.is_available() or torch.cuda.device_count() < 2:
+        return False
+    return _parameters(checkpoint) * dtype.itemsize > torch.cuda.mem_get_info(0)[0]
+
+
+def processor_settings(processor: Any) -> list[str]:
+    """The settings of images that a processor knows, sorted; empty if it does not say."""
+    kind = type(getattr(processor, "image_processor", None))
+    classes = getattr(getattr(kind, "valid_kwargs", None), "__mro__", ())
+    names = {name for one in classes for name in getattr(one, "__annotations__", {})}
+    return sorted(names - _NOT_SETTINGS)
 
 
 def choose_dtype(dtype: str, config: Any) -> torch.dtype:
@@ -141,6 +204,12 @@ def choose_dtype(dtype: str, config: Any) -> torch.dtype:
     if torch_dtype == torch.bfloat16 and on_gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise UserError("not supported by this GPU; did you mean 'float16'?", option="dtype", value=dtype)
     return torch_dtype
+
+
+def _tokens_per_image(inputs: Mapping[str, Any], encoder: PromptEncoder, prompt: Prompt) -> int:
+    prefix, images = encoder(prompt).prefix, len(prompt.images)
+    text = len(prefix) - prefix.count(encoder.placeholder)
+    return (int(inputs["input_ids"].shape[1]) - text) // max(1, images)
 
 
 def _kv_cache_values(text: Any) -> int:
@@ -168,9 +237,9 @@ def _parameters(checkpoint: Checkpoint) -> int:
 
 
 def _free_memory() -> int:
-    """Bytes of free memory on the device that the model will be loaded to."""
+    """Bytes of free memory on the devices that the model will be loaded to."""
     if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
+        return sum(int(torch.cuda.mem_get_info(number)[0]) for number in range(torch.cuda.device_count()))
     return int(psutil.virtual_memory().available)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from peft import PeftModel
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText
 from transformers.utils.logging import disable_progress_bar
 
+from lcl_lab.atomic import canonical_json
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
@@ -20,7 +22,7 @@ from lcl_lab.models.engine.prompt_encoder import Generated, PromptEncoder
 from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import Answer, Loglik, ModelSettings, Status
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
-from lcl_lab.models.preflight import choose_dtype, config_and_processor
+from lcl_lab.models.preflight import check_quantization, choose_dtype, config_and_processor, needs_several_gpus
 from lcl_lab.prompts import Prompt
 
 __all__ = ["TransformersModel", "load_transformers_model"]
@@ -43,24 +45,52 @@ def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype:
     """
     disable_progress_bar()
     config, processor = config_and_processor(checkpoint)
+    check_quantization(config, checkpoint.name)
     torch_dtype = choose_dtype(dtype, config)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(checkpoint.path, dtype=torch_dtype)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        model = _load_weights(checkpoint, config, torch_dtype)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     is_mini = isinstance(model, MiniForConditionalGeneration)
-    disk_cache = None if is_mini else FeatureDiskCache(f"{checkpoint.fingerprint}-{torch_dtype}", device)
+    disk_cache = None if is_mini else FeatureDiskCache(_feature_key(checkpoint, torch_dtype), str(model.device))
     return TransformersModel(
         checkpoint.name,
-        model.to(device),
+        model,
         processor,
         checkpoint.fingerprint,
         batch_size,
         disk_cache,
         checkpoint.settings,
     )
+
+
+def _load_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> Any:
+    """The model on its device, or spread over several GPUs; an adapter is merged into the weights where possible."""
+    quantized = getattr(config, "quantization_config", None) is not None
+    spread = quantized or needs_several_gpus(checkpoint, dtype)
+    model, loaded = AutoModelForImageTextToText.from_pretrained(
+        checkpoint.path,
+        output_loading_info=True,
+        dtype="auto" if quantized else dtype,
+        device_map="auto" if spread and torch.cuda.is_available() else None,
+        trust_remote_code=checkpoint.settings.trust_remote_code,
+    )
+    missing = sorted(loaded["missing_keys"])
+    if missing:
+        reason = f"{len(missing)} tensors of its architecture are missing in its weights, such as {missing[0]}"
+        raise UserError(reason, option="model", value=checkpoint.name)
+    if checkpoint.adapter is not None:
+        adapted = PeftModel.from_pretrained(model, checkpoint.adapter)
+        model = adapted if quantized else adapted.merge_and_unload()
+    if spread:
+        return model
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _feature_key(checkpoint: Checkpoint, dtype: torch.dtype) -> str:
+    """What image features depend on: the model, its precision, and the settings of its processor."""
+    return f"{checkpoint.fingerprint}-{dtype}-{canonical_json(checkpoint.settings.processor)}"
 
 
 class TransformersModel:

@@ -30,7 +30,20 @@ from lcl_lab.studies.study_registry import find_studies
 __all__ = ["AllConfig", "run_all"]
 
 NAME = "all"
-_SHARED = ("seed", "batch_size", "dtype", "base_url", "results", "fresh")
+_SHARED = (
+    "seed",
+    "batch_size",
+    "dtype",
+    "base_url",
+    "max_new_tokens",
+    "thinking",
+    "processor",
+    "revision",
+    "trust_remote_code",
+    "extra_body",
+    "results",
+    "fresh",
+)
 
 
 class AllConfig(StudyConfig):

@@ -130,8 +130,15 @@ def command_of(program: Sequence[str], config: StudyConfig) -> list[str]:
             continue
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:
-            words += map(str, value) if isinstance(value, tuple) else [str(value)]
+            words += _words(value)
     return words
+
+
+def _words(value: object) -> list[str]:
+    """A value as words of a command line."""
+    if isinstance(value, dict):
+        return [f"{key}={json.dumps(one)}" for key, one in value.items()]
+    return list(map(str, value)) if isinstance(value, tuple) else [str(value)]
 
 
 def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
@@ -178,7 +185,9 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
 def _checkpoints(study: Study[C], config: C) -> tuple[list[Checkpoint], C]:
     """The models to evaluate, and the configuration with each under the name that its records have."""
     names = dict.fromkeys((*config.models, *([models.PROTOTYPE] if study.reference else [])))
-    checkpoints = [models.find_checkpoint(name, base_url=config.base_url) for name in names]
+    checkpoints = [
+        models.find_checkpoint(name, base_url=config.base_url, settings=config.model_settings) for name in names
+    ]
     repeated = [name for name, count in Counter(found.name for found in checkpoints).items() if count > 1]
     if repeated:
         raise UserError(f"two models are named {repeated[0]}; name one of them, as NAME=PATH", option="model")

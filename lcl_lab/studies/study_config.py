@@ -8,7 +8,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from lcl_lab.config import Config
+from lcl_lab.config import Config, KeyValues
+from lcl_lab.models.interface import ModelSettings
 
 __all__ = ["EpisodeConfig", "StudyConfig"]
 
@@ -27,6 +28,12 @@ class StudyConfig(Config):
     batch_size: int = Field(32, ge=1, description="prompts per batch; does not change results")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="precision of the weights")
     base_url: str | None = Field(None, description="server of openai:NAME, such as http://127.0.0.1:8000/v1")
+    max_new_tokens: int = Field(16, ge=1, description="maximum number of tokens of an answer, with its thinking")
+    thinking: bool = Field(False, description="let models that can think do so before they answer")
+    processor: KeyValues = Field({}, description="settings of the processor, such as max_pixels=200704")
+    revision: str | None = Field(None, description="branch, tag or commit of models on the hub")
+    trust_remote_code: bool = Field(False, description="run Python code that a checkpoint contains")
+    extra_body: KeyValues = Field({}, description="further fields of requests to a server, such as top_k=1")
     results: Path = Field(Path("results"), description="folder of all runs")
     fresh: bool = Field(False, description="start a new run and bypass cached answers; earlier runs are kept")
 
@@ -34,6 +41,18 @@ class StudyConfig(Config):
     def models(self) -> tuple[str, ...]:
         """All models to evaluate; a study may have others in addition to `model`."""
         return self.model
+
+    @property
+    def model_settings(self) -> ModelSettings:
+        """How the models are loaded and generate answers."""
+        return ModelSettings(
+            max_new_tokens=self.max_new_tokens,
+            thinking=self.thinking,
+            processor=self.processor,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+            extra_body=self.extra_body,
+        )
 
     def renamed(self, names: Mapping[str, str]) -> Self:
         """A copy with each model under the name that its records have: NAME for NAME=PATH."""

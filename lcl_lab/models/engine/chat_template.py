@@ -212,9 +212,9 @@ def _probe_turns(*images: ImageRef) -> list[Turn]:
 
 def _inserted(with_image: str, without: str) -> str:
     """What is written for the image between two texts; some templates move it in front of both."""
-    between = with_image.partition("First.")[2].partition("Second.")[0].strip()
-    if between:
-        return between
+    between, second, _ = with_image.partition("First.")[2].partition("Second.")
+    if second and between.strip():
+        return between.strip()
     start = _common_length(with_image, without)
     end = _common_length(with_image[start:][::-1], without[start:][::-1])
     return with_image[start : len(with_image) - end].strip()
