@@ -92,7 +92,9 @@ FAMILIES = {
         "<|im_user|>user<|im_middle|>", "<|im_assistant|>assistant<|im_middle|><think></think>", "", "<|im_end|>",
         "</think>",
     ),
-    "vicuna_text_only": Family("<image>", ("<image>",), ("<|end|>",), f"USER: {QUESTION}", "ASSISTANT:", " ", "<|end|>"),
+    "vicuna_text_only": Family(
+        "<image>", ("<image>",), ("<|end|>",), f"USER: {QUESTION}", "ASSISTANT:", " ", "<|end|>"
+    ),
     "no_final_answer": Family("<image>", ("<image>",), ("<|end|>",), "<|user|>", "<|assistant|>", "", "<|end|>"),
 }  # fmt: skip
 
@@ -112,9 +114,8 @@ def processor(name: str, family: Family, in_tokenizer: bool = False) -> Any:
 
 
 def _image_token(family: Family) -> str:
-    return next(
-        token for token in family.special if token in family.image and "begin" not in token and token != "start"
-    )
+    named = [token for token in family.special if token in family.image]
+    return next(token for token in named if not any(word in token for word in ("begin", "vision_start", "content")))
 
 
 def encoder(name: str, thinking: bool = False) -> tuple[PromptEncoder, Any]:
