@@ -53,7 +53,7 @@ LAYERS = {
         "training",
     },
     "dashboard": {"concepts", "episodes", "store", "analysis", "figures", "reporting", "studies"},
-    "commands": {"studies", "training", "models", "sweeps", "zoo", "dashboard"},
+    "commands": {"studies", "training", "models", "sweeps", "zoo", "dashboard", "benchmarks"},
     "benchmarks": {
         "concepts",
         "episodes",

@@ -1,1 +1,5 @@
-"""Benchmarks: speed against the usual way, measured in one run."""
+"""Benchmarks: what works on this machine, and how fast it is."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -37,7 +37,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.progress import track
 from lcl_lab.store.shards import rows_in
 
-__all__ = ["DashboardBenchmarkConfig", "multiply_runs", "run_benchmark", "time_pages"]
+__all__ = ["DashboardBenchmarkConfig", "dashboard_program", "multiply_runs", "run_benchmark", "time_pages"]
 
 _SCRIPT = Path(dashboard.__file__).parent / "app.py"
 _REPEATS = 25  # of each query: shipped runs have 200 under most conditions, the paper 5,000
@@ -132,5 +132,10 @@ def run_benchmark(config: DashboardBenchmarkConfig) -> None:
         Console().print(table)
 
 
+def dashboard_program(name: str = "python -m lcl_lab.benchmarks.dashboard") -> Program[DashboardBenchmarkConfig]:
+    """The command that runs this benchmark."""
+    return Program(name, DashboardBenchmarkConfig, run_benchmark, __doc__ or "")
+
+
 if __name__ == "__main__":
-    Program("python -m lcl_lab.benchmarks.dashboard", DashboardBenchmarkConfig, run_benchmark, __doc__ or "").main()
+    dashboard_program().main()

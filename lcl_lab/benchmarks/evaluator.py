@@ -26,7 +26,7 @@ from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.progress import track
 
-__all__ = ["EvaluatorBenchmarkConfig", "run_benchmark"]
+__all__ = ["EvaluatorBenchmarkConfig", "evaluator_program", "run_benchmark"]
 
 _METHODS = {"one": "one prompt at a time", "once": "one, greedy answer only", "batch": "batches of 32", "ours": "ours"}
 
@@ -83,5 +83,10 @@ def _table(study: str, rows: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
+def evaluator_program(name: str = "python -m lcl_lab.benchmarks.evaluator") -> Program[EvaluatorBenchmarkConfig]:
+    """The command that runs this benchmark."""
+    return Program(name, EvaluatorBenchmarkConfig, run_benchmark, __doc__)
+
+
 if __name__ == "__main__":
-    Program("python -m lcl_lab.benchmarks.evaluator", EvaluatorBenchmarkConfig, run_benchmark, __doc__).main()
+    evaluator_program().main()

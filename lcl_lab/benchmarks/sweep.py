@@ -30,7 +30,7 @@ from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.progress import track
 
-__all__ = ["SweepBenchmarkConfig", "run_benchmark"]
+__all__ = ["SweepBenchmarkConfig", "run_benchmark", "sweep_program"]
 
 _GRID = """
 strategies: [2-way]
@@ -109,5 +109,10 @@ def _read(folder: Path, started: float, workers: int) -> _Timing:
     return _Timing(first - started, ends[-1][0] - first, list(durations.values()), overhead if workers == 1 else [])
 
 
+def sweep_program(name: str = "python -m lcl_lab.benchmarks.sweep") -> Program[SweepBenchmarkConfig]:
+    """The command that runs this benchmark."""
+    return Program(name, SweepBenchmarkConfig, run_benchmark, __doc__)
+
+
 if __name__ == "__main__":
-    Program("python -m lcl_lab.benchmarks.sweep", SweepBenchmarkConfig, run_benchmark, __doc__).main()
+    sweep_program().main()

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 from rich.table import Table
 
-from lcl_lab import commands, studies
+from lcl_lab import benchmarks, commands, studies
 from lcl_lab.commands.program import Program, exit_with_status
 from lcl_lab.errors import UserError, nearest
 
@@ -49,6 +49,17 @@ def _zoo() -> Mapping[str, _Entry]:
     }
 
 
+def _bench() -> Mapping[str, _Entry]:
+    return {
+        "architectures": _Entry(
+            "which architectures of transformers are exact", lambda name: benchmarks.architectures_program(name)
+        ),
+        "evaluator": _Entry("evaluation against the usual way", lambda name: benchmarks.evaluator_program(name)),
+        "sweep": _Entry("a sweep's overhead and speed-up", lambda name: benchmarks.sweep_program(name)),
+        "dashboard": _Entry("pages with millions of records", lambda name: benchmarks.dashboard_program(name)),
+    }
+
+
 _COMMANDS: Mapping[str, _Entry | _Group] = {
     "study": _Group("run a study", _studies),
     "train": _Entry("train a model by a strategy", lambda name: commands.train_program(name)),
@@ -58,6 +69,7 @@ _COMMANDS: Mapping[str, _Entry | _Group] = {
     "convert": _Entry("convert a released checkpoint", lambda name: commands.convert_program(name)),
     "zoo": _Group("train and judge the shipped models", _zoo),
     "dashboard": _Entry("show results in a browser", lambda name: commands.dashboard_program(name)),
+    "bench": _Group("what works here, and how fast it is", _bench),
 }
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "find_checkpoint",
     "fingerprint",
     "is_hub_id",
+    "is_on_hub",
     "is_prototype",
     "needs_preflight",
     "shipped",
@@ -125,7 +126,7 @@ def find_checkpoint(
     path = _folder(name)
     if (path / _ADAPTER).is_file() and not (path / "config.json").is_file():
         return _adapted(name, _base_of(path, option, settings), str(path), option)
-    if is_hub_id(name) and not path.exists() and not name.startswith("mini/"):
+    if is_on_hub(name):
         path, commit = models.fetch_from_hub(name, option, settings.revision)
         return Checkpoint(name, path, commit[:16], settings=settings)
     _check_files(path, name, option)
@@ -137,6 +138,11 @@ def find_checkpoint(
 def is_hub_id(name: str) -> bool:
     """Whether a name can be a model on the Hugging Face hub: an organisation and a model."""
     return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) is not None
+
+
+def is_on_hub(name: str) -> bool:
+    """Whether a name is that of a model on the hub rather than of anything on this machine."""
+    return is_hub_id(name) and not _folder(name).exists() and not name.startswith("mini/")
 
 
 def fingerprint(path: Path, patterns: Sequence[str] = _HASHED) -> str:

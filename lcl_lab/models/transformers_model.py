@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from lcl_lab.atomic import canonical_json
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
+from lcl_lab.models.architecture_limits import check_architecture
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.engine.engine_choice import choose_engine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
@@ -138,7 +140,12 @@ class TransformersModel:
         return str(self.network.device)
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
-        """Answer prompts; see `Model.answer`. An answer is yielded as soon as all earlier ones are known."""
+        """Answer prompts; see `Model.answer`. An answer is yielded as soon as all earlier ones are known.
+
+        Raises:
+            UserError: a prompt has more images than the architecture reads, or a log-likelihood is not a finite number.
+        """
+        check_architecture(self.network.config, max((len(prompt.images) for prompt in prompts), default=0), self.name)
         answered: dict[int, Answer] = {}
         following, then = 0, time.perf_counter()
         results = (
@@ -148,11 +155,21 @@ class TransformersModel:
         )
         for number, generated, logliks in results:
             now = time.perf_counter()
+            self._check_finite(logliks)
             answered[number] = _answer(generated, logliks, now - then)
             then = now
             while following in answered:
                 yield answered.pop(following)
                 following += 1
+
+    def _check_finite(self, logliks: tuple[Loglik, ...]) -> None:
+        if all(isfinite(loglik.total) for loglik in logliks):
+            return
+        dtype = str(self.network.dtype).removeprefix("torch.")
+        weights = self.network.state_dict().items()
+        damaged = next((name for name, weight in weights if not weight.float().isfinite().all()), None)
+        cause = f"its weight {damaged} is not finite" if damaged else f"it overflows in {dtype}; use --dtype float32"
+        raise UserError(f"log-likelihoods are not finite: {cause}", option="model", value=self.name)
 
 
 def _answer(generated: Generated, logliks: tuple[Loglik, ...], seconds: float) -> Answer:

@@ -188,6 +188,8 @@ def _checkpoints(study: Study[C], config: C) -> tuple[list[Checkpoint], C]:
     checkpoints = [
         models.find_checkpoint(name, base_url=config.base_url, settings=config.model_settings) for name in names
     ]
+    if config.revision is not None and not any(map(models.is_on_hub, names)):
+        raise UserError("no model is on the hub", option="revision", value=config.revision)
     repeated = [name for name, count in Counter(found.name for found in checkpoints).items() if count > 1]
     if repeated:
         raise UserError(f"two models are named {repeated[0]}; name one of them, as NAME=PATH", option="model")

@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_is_run_or_has_a_reason() -> None:
     tested = (
         STUDY.pattern, "studies.all|lcl study all", "--help", "one_sided.py", "lcl power", "lcl mine", "lcl convert",
-        "lcl train", "accelerate launch", "lcl zoo", "lcl sweep studies/tiny_grid.yaml$", "lcl_lab.benchmarks",
+        "lcl train", "accelerate launch", "lcl zoo", "lcl sweep studies/tiny_grid.yaml$", "lcl bench",
         "lcl dashboard|streamlit run", "docs/make_figures.py",
     )  # fmt: skip
     missing = [
@@ -239,6 +239,7 @@ def test_the_dashboard_starts(command: str, folder: Path) -> None:
 
 
 BENCHMARKS = {
+    "architectures": (["--architectures", "llava", "pi0"], "2 architectures: 1 exact, 1 of them with shared prefixes"),
     "evaluator": (["--queries", "1", "--threads", "1"], r"floor[\s\S]*floor"),
     "sweep": (["--trials", "2", "--steps", "2"], "2 workers compared to 1"),
     "dashboard": (["--records", "1"], r"provenance +\d\.\d\d"),
@@ -250,8 +251,9 @@ BENCHMARKS = {
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_benchmarks_run(name: str, tmp_path: Path) -> None:
     options, pattern = BENCHMARKS[name]
-    (command,) = matching(f"benchmarks.{name}$")
-    words = [sys.executable, *shlex.split(command)[1:], *options]
+    (command,) = matching(f"lcl bench {name}")
+    program = "from lcl_lab.commands import main; import sys; main(sys.argv[1:])"
+    words = [sys.executable, "-c", program, *shlex.split(command)[1:3], *options]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert re.search(pattern, done.stdout)

@@ -1,0 +1,6 @@
+from .architecture_matrix import architectures_program
+from .dashboard import dashboard_program
+from .evaluator import evaluator_program
+from .sweep import sweep_program
+
+__all__ = ["architectures_program", "dashboard_program", "evaluator_program", "sweep_program"]

@@ -1,0 +1,74 @@
+"""Every architecture of the installed transformers is exact, or refused with a reason before its weights are loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lcl_lab.benchmarks import architecture_matrix
+from lcl_lab.benchmarks.architecture_matrix import ArchitectureMatrixConfig, check_architecture_exactness, run_matrix
+from lcl_lab.errors import UserError
+
+SHARED = ["llava", "gemma3", "qwen2_5_vl", "qwen3_5", "llama4", "idefics2", "video_llava"]
+WHOLE = ["molmo2", "minicpmv4_6", "paligemma", "t5gemma2", "chameleon"]
+ONE_IMAGE = ["blip-2", "florence2", "fuyu"]
+REFUSED = {"got_ocr2": "transcribes documents", "diffusion_gemma": "no log-likelihood", "blip": "answers no question"}
+COMMON = {
+    "llava", "llava_next", "llava_onevision", "vipllava", "video_llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl",
+    "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "gemma3", "gemma3n", "gemma4", "mllama", "llama4", "internvl", "smolvlm",
+    "idefics", "idefics2", "idefics3", "mistral3", "glm4v", "glm4v_moe", "glm46v", "lfm2_vl", "aya_vision",
+    "cohere2_vision", "paligemma", "deepseek_vl", "minicpmv4_6", "molmo2", "kimi_k25",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*SHARED, *WHOLE, *ONE_IMAGE])
+def test_an_architecture_is_exact(name: str, tmp_path: Path) -> None:
+    outcome = check_architecture_exactness(name, tmp_path / name)
+    assert (outcome.kind, outcome.note) == ("exact", "")
+    assert outcome.shared == (name in SHARED)
+    assert outcome.shots == (name not in ONE_IMAGE)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_unsuitable_architecture_is_refused(name: str, tmp_path: Path) -> None:
+    outcome = check_architecture_exactness(name, tmp_path / name)
+    assert outcome.kind == "refused"
+    assert REFUSED[name] in outcome.note
+
+
+def test_a_difference_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = architecture_matrix._plain_answer
+
+    def shifted(*arguments: object) -> tuple[str, list[float]]:
+        text, logliks = plain(*arguments)  # type: ignore[arg-type]
+        return text, [loglik + 2e-4 for loglik in logliks]
+
+    monkeypatch.setattr(architecture_matrix, "_plain_answer", shifted)
+    assert check_architecture_exactness("llava", tmp_path / "llava").kind == "wrong"
+
+
+def test_an_unknown_architecture_is_an_error() -> None:
+    with pytest.raises(UserError, match="did you mean 'llava'"):
+        run_matrix(ArchitectureMatrixConfig(architectures=("llavaa",)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_all_architectures_are_exact_or_refused(tmp_path: Path) -> None:
+    outcomes = run_matrix(ArchitectureMatrixConfig(write=tmp_path / "page.md"))
+    exact = {one.name for one in outcomes if one.kind == "exact"}
+    assert [one for one in outcomes if one.kind in ("wrong", "error")] == []
+    assert exact >= COMMON
+    assert len(exact) >= 75
+    assert sum(one.shared for one in outcomes) >= 45
+    page = Path(__file__).parents[2] / "docs" / "architectures.md"
+    assert _verdicts(page) == _verdicts(tmp_path / "page.md"), (
+        "run `lcl bench architectures --write docs/architectures.md`"
+    )
+
+
+def _verdicts(page: Path) -> list[list[str]]:
+    """The rows of the table without the differences, which depend on the machine."""
+    rows = [line.split(" | ") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    return [[*row[:4], *row[5:]] for row in rows]

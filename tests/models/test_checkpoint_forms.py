@@ -1,0 +1,171 @@
+"""Checkpoints in the forms in which people have them on disk."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+import lcl_lab as lcl
+from lcl_lab.benchmarks.architectures import build
+from lcl_lab.episodes import Episode
+from lcl_lab.errors import UserError
+from lcl_lab.models import ModelSettings, find_checkpoint, load_model
+from lcl_lab.models.preflight import check_requirements
+from lcl_lab.prompts import chat
+
+WORLD = lcl.load_dataset("world-100")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("qwen2_vl", tmp_path_factory.mktemp("forms") / "base")
+
+
+@pytest.fixture
+def episode() -> Episode:
+    return lcl.draw_episode(WORLD, 0, 0, shots=2)
+
+
+def saved(base: Path, folder: Path, dtype: torch.dtype = torch.float32, **how: Any) -> Path:
+    AutoModelForImageTextToText.from_pretrained(base, dtype=dtype).save_pretrained(folder, **how)
+    AutoProcessor.from_pretrained(base).save_pretrained(folder)
+    return folder
+
+
+def totals(name: object, episode: Episode, **settings: Any) -> list[float]:
+    model = load_model(find_checkpoint(str(name), settings=ModelSettings(**settings)))
+    return [loglik.total for loglik in lcl.answer(model, episode).answer.logliks]
+
+
+def adapter(base: Path, folder: Path) -> Path:
+    """A LoRA adapter with random weights."""
+    model = AutoModelForImageTextToText.from_pretrained(base)
+    torch.manual_seed(0)
+    lora = LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    get_peft_model(model, lora).save_pretrained(folder)
+    return folder
+
+
+def test_an_adapter_is_loaded_on_its_base(base: Path, tmp_path: Path, episode: Episode) -> None:
+    folder = adapter(base, tmp_path / "adapter")
+    found = totals(folder, episode)
+    assert found == pytest.approx(totals(f"{base}+{folder}", episode), abs=1e-5)
+    assert found != pytest.approx(totals(base, episode), abs=1e-2)
+    assert find_checkpoint(str(folder)).fingerprint != find_checkpoint(str(base)).fingerprint
+
+    merged = PeftModel.from_pretrained(AutoModelForImageTextToText.from_pretrained(base), folder).merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    AutoProcessor.from_pretrained(base).save_pretrained(tmp_path / "merged")
+    assert found == pytest.approx(totals(tmp_path / "merged", episode), abs=1e-4)
+
+
+def test_an_adapter_without_its_base_is_an_error(base: Path, tmp_path: Path) -> None:
+    folder = adapter(base, tmp_path / "adapter")
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": str(tmp_path / "gone")}))
+    with pytest.raises(UserError, match=r"its base model: .*gone.*; give another base as BASE\+"):
+        find_checkpoint(str(folder))
+    file.write_text("{}")
+    with pytest.raises(UserError, match="names no base model"):
+        find_checkpoint(str(folder))
+    with pytest.raises(UserError, match=r"no adapter_config.json with adapter_model.safetensors"):
+        find_checkpoint(f"{base}+{tmp_path}")
+
+
+def test_shards_are_read_and_a_missing_one_is_an_error(base: Path, tmp_path: Path, episode: Episode) -> None:
+    folder = saved(base, tmp_path / "sharded", max_shard_size="200KB")
+    shards = sorted(folder.glob("model-*.safetensors"))
+    assert len(shards) > 2
+    assert totals(folder, episode) == pytest.approx(totals(base, episode), abs=1e-5)
+    shards[1].unlink()
+    with pytest.raises(UserError, match=f"lacks {shards[1].name}, one of its shards"):
+        find_checkpoint(str(folder))
+
+
+def test_missing_tensors_are_an_error(base: Path, tmp_path: Path, episode: Episode) -> None:
+    folder = saved(base, tmp_path / "partial")
+    tensors = load_file(folder / "model.safetensors")
+    removed = next(name for name in tensors if "mlp" in name)
+    rest = {name: tensor for name, tensor in tensors.items() if name != removed}
+    save_file(rest, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=r"1 tensors of its architecture are missing in its weights, such as .*mlp"):
+        totals(folder, episode)
+
+
+def test_weights_that_are_not_finite_are_an_error(base: Path, tmp_path: Path, episode: Episode) -> None:
+    folder = saved(base, tmp_path / "nan")
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if "mlp" in name)
+    tensors[name] = torch.full_like(tensors[name], float("nan"))
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=r"log-likelihoods are not finite: its weight .*mlp"):
+        totals(folder, episode)
+
+
+def test_bfloat16_weights_are_computed_in_float32_on_a_cpu(base: Path, tmp_path: Path, episode: Episode) -> None:
+    folder = saved(base, tmp_path / "bf16", torch.bfloat16)
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    model.save_pretrained(tmp_path / "float32")
+    AutoProcessor.from_pretrained(base).save_pretrained(tmp_path / "float32")
+    assert totals(folder, episode) == pytest.approx(totals(tmp_path / "float32", episode), abs=1e-5)
+    in_bfloat16 = load_model(str(folder), dtype="bfloat16")
+    rough = [loglik.total for loglik in lcl.answer(in_bfloat16, episode).answer.logliks]
+    assert rough == pytest.approx(totals(folder, episode), rel=0.05)
+
+
+QUANTIZED = {
+    "bitsandbytes": ({"load_in_4bit": True}, "bitsandbytes"),
+    "gptq": ({"bits": 4}, "(?i)gptq|optimum"),
+    "awq": ({"bits": 4}, "(?i)awq|gptq"),
+    "compressed-tensors": ({}, "compressed-tensors"),
+    "torchao": ({"quant_type": "int8_weight_only"}, "torchao"),
+    "made-up": ({}, "made-up"),
+}
+
+
+@pytest.mark.parametrize("method", QUANTIZED)
+def test_a_quantized_checkpoint_names_the_missing_package(method: str, base: Path, tmp_path: Path) -> None:
+    settings, package = QUANTIZED[method]
+    folder = Path(shutil.copytree(base, tmp_path / method))
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": method, **settings}
+    (folder / "config.json").write_text(json.dumps(config))
+    prompt = chat(lcl.draw_episode(WORLD, 0, 0, shots=2))
+    with pytest.raises(UserError, match=r"it is quantized, and cannot be loaded here: .+") as caught:
+        check_requirements(find_checkpoint(str(folder)), "auto", prompt, WORLD.image)
+    assert "\n" not in str(caught.value)
+    assert re.search(package, str(caught.value))
+
+
+def test_settings_of_the_processor_change_the_tokens_of_an_image(base: Path, episode: Episode) -> None:
+    def per_image(**processor: object) -> int:
+        checkpoint = find_checkpoint(str(base), settings=ModelSettings(processor=processor))
+        return check_requirements(checkpoint, "auto", chat(episode), WORLD.image).per_image
+
+    small = {"size": {"shortest_edge": 256, "longest_edge": 1024}}
+    assert per_image(**small) < per_image()
+    assert totals(base, episode, processor=small) != pytest.approx(totals(base, episode), abs=1e-2)
+    plain = find_checkpoint(str(base)).identity()
+    assert find_checkpoint(str(base), settings=ModelSettings(processor=small)).identity() != plain
+    with pytest.raises(UserError, match=r"processor: max_pixel is unknown; did you mean 'max_pixels'\?"):
+        per_image(max_pixel=5)
+
+
+def test_the_length_of_an_answer_is_a_setting(base: Path, episode: Episode) -> None:
+    def answer(tokens: int) -> Any:
+        checkpoint = find_checkpoint(str(base), settings=ModelSettings(max_new_tokens=tokens))
+        return lcl.answer(load_model(checkpoint), episode).answer
+
+    short, long = answer(3), answer(12)
+    assert short.cut_off
+    assert long.text.startswith(short.text.rstrip("\ufffd"))
+    assert len(long.text) > len(short.text)
