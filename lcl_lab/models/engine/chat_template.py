@@ -149,16 +149,18 @@ class ChatTemplate:
         reason = TemplateError("its chat template writes no placeholder for an image")
         for self._styles in _CONTENT_STYLES:
             try:
-                with_image = self._render(_probe_turns(_PROBE_IMAGE), open_answer=True)
-                with_two = self._render(2 * _probe_turns(_PROBE_IMAGE)[:2] + [_FOLLOWING], open_answer=True)
+                rendered = self._render(_probe_turns(_PROBE_IMAGE), open_answer=True)
                 without = self._render(_probe_turns(), open_answer=True)
             except TemplateError as error:
                 reason = error
                 continue
-            image = _inserted(with_image, without)
-            if image and with_image.count(_PROBE) == 1 and "'type'" not in with_image:
-                numbered = with_two.count(image) != 2 * with_image.count(image)
-                return self._styles, self._image_token if numbered and self._image_token in image else image
+            if rendered.count(_PROBE) != 1 or "'type'" in rendered:
+                continue
+            between = rendered.partition("First.")[2].partition("Second.")[0].strip()
+            # Some number the images, some move them in front of the text.
+            for image in (between, self._image_token, _inserted(rendered, without)):
+                if image and rendered.count(image) == 2:
+                    return self._styles, image
         raise reason
 
     def _render(self, turns: Sequence[Turn], open_answer: bool) -> str:
@@ -207,17 +209,17 @@ def _closing(question: str, before: str) -> tuple[str, str]:
 
 
 def _probe_turns(*images: ImageRef) -> list[Turn]:
-    return [Turn("user", ("First.", *images, "Second.")), Turn("assistant", (_PROBE,)), _FOLLOWING]
+    """A shot and a question, each with these images."""
+    question = Turn("user", ("First.", *images, "Second."))
+    return [question, Turn("assistant", (_PROBE,)), question]
 
 
-def _inserted(with_image: str, without: str) -> str:
-    """What is written for the image between two texts; some templates move it in front of both."""
-    between, second, _ = with_image.partition("First.")[2].partition("Second.")
-    if second and between.strip():
-        return between.strip()
-    start = _common_length(with_image, without)
-    end = _common_length(with_image[start:][::-1], without[start:][::-1])
-    return with_image[start : len(with_image) - end].strip()
+def _inserted(with_images: str, without: str) -> str:
+    """What a text has at the first place where it differs from another one."""
+    start = _common_length(with_images, without)
+    rest = without[start:]
+    end = with_images.find(rest[:8], start) if rest else len(with_images)
+    return with_images[start:end].strip()
 
 
 def _common_length(one: str, other: str) -> int:

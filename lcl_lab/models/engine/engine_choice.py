@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from lcl_lab.models.engine.fork_engine import ForkEngine
 from lcl_lab.models.engine.kv_cache import is_plain_kv_cache
 from lcl_lab.models.engine.prefix_engine import PrefixEngine
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
-from lcl_lab.models.engine.reference_engine import ReferenceEngine
+from lcl_lab.models.engine.reference_engine import ReferenceEngine, process_prompts
 from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import Loglik
 from lcl_lab.prompts import Prompt, Turn
@@ -28,7 +29,7 @@ __all__ = ["choose_engine"]
 _log = logging.getLogger(__name__)
 _TOLERANCE = {torch.float32: 1e-4}  # nats per token that two ways may differ by
 _LOW_PRECISION_TOLERANCE = 0.1  # in other dtypes
-_MOST_SHOTS = 16  # of the trial prompts
+_MOST_SHOTS = 16  # of a trial prompt
 
 
 def choose_engine(
@@ -52,7 +53,7 @@ def choose_engine(
         disk_cache: where image features are stored between runs; None to keep them in memory only.
     """
     single = ReferenceEngine(model, processor, encoder, 1, new_tokens)
-    prompts = _trial_prompts(encoder.one_image)
+    prompts = _trial_prompts(_trial_shots(model, processor, encoder))
     expected = [single.logliks([prompt], _noise)[0] for prompt in prompts]
     attention = _attention_of(model)
     for build in _shared_engines(model, encoder):
@@ -135,16 +136,24 @@ def _agree(
     return all(abs(a.per_token - b.per_token) <= tolerance for a, b in pairs)
 
 
-def _trial_prompts(one_image: bool) -> list[Prompt]:
+def _trial_shots(model: Any, processor: Any, encoder: PromptEncoder) -> int:
+    """Shots that fill the model's sliding window, or two."""
+    if encoder.one_image:
+        return 0
+    text = model.config.get_text_config()
+    windows = [getattr(text, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    window = min((int(size) for size in windows if size), default=0)
+    tokens = process_prompts(processor, encoder, _trial_prompts(2)[-1:], _noise)["input_ids"].shape[1]
+    return min(_MOST_SHOTS, max(2, 3 * window // tokens + 1))
+
+
+def _trial_prompts(shots: int) -> list[Prompt]:
     """Prompts on which engines are compared: one without shots, and two queries after the same shots."""
-    images = [ImageRef("trial", "noise", number) for number in range(4)]
-    labelled = zip(images, ("wug", "dax"), strict=False)
-    shots = [turn for ref, name in labelled for turn in (Turn("user", (ref,)), Turn("assistant", (name,)))]
-    contexts: list[list[Turn]] = [[], [], []] if one_image else [[], shots, shots]
-    return [
-        Prompt((*turns, Turn("user", ("What is this?", images[k + 1]))), ("dax", "wug"))
-        for k, turns in enumerate(contexts)
-    ]
+    images = [ImageRef("trial", "noise", number) for number in range(shots + 2)]
+    labelled = zip(images[2:], cycle(("wug", "dax")), strict=False)
+    support = [turn for ref, name in labelled for turn in (Turn("user", (ref,)), Turn("assistant", (name,)))]
+    queries = [([], images[0]), (support, images[0]), (support, images[1])]
+    return [Prompt((*turns, Turn("user", ("What is this?", query))), ("dax", "wug")) for turns, query in queries]
 
 
 def _noise(ref: ImageRef) -> Image:

@@ -93,7 +93,7 @@ def test_the_prompt_is_that_of_the_release(converted: Path) -> None:
     )
     assert encode.render(chat(episode)) == expected
     true, _ = encode(chat(episode)).candidates
-    assert encode.text(true) == f'there is "{episode.true_name}" in the image.'
+    assert encode.parse(true).text == f'there is "{episode.true_name}" in the image.'
     assert true[-1] == encode._tokenizer.eos_token_id
     zero = encode.render(chat(draw_episode(WORLD, 0, 0, 0)))
     assert zero.startswith("<s>A chat between a curious user")
