@@ -138,11 +138,14 @@ class ChatTemplate:
         if self.is_plain:
             return "\n"
         special = [str(token) for token in self._processor.tokenizer.added_tokens_decoder.values() if token.special]
-        for text, tokens in ((last, [*self._ends, *special]), (followed, self._ends)):
-            stripped = text.lstrip()
-            for token in sorted(filter(stripped.startswith, tokens), key=len, reverse=True):
-                return text[: len(text) - len(stripped)] + token
-        return self._ends[0] if self._ends else ""  # the template writes none, but the model generates it
+        ends = [(last.index(token), -len(token), token) for token in {*self._ends, *special} if token in last]
+        if ends:
+            start, _, token = min(ends)
+            return last[:start] + token
+        next_turn = followed.lstrip()
+        for token in filter(next_turn.startswith, self._ends):  # such as the user's mark, which some models generate
+            return followed[: len(followed) - len(next_turn)] + token
+        return last.rstrip() + (self._ends[0] if self._ends else "")  # the model generates what the template leaves out
 
     def _find_styles(self) -> tuple[tuple[str, str], str]:
         """How the template wants the content of the user's and the model's turns, and what it writes for an image."""
