@@ -5,6 +5,7 @@ from .intervals import cluster_bootstrap, effective_size, wilson
 from .link_scores import LinkScore, link_score
 from .logistic import clustered_logistic
 from .metrics import METRICS
+from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
 from .paired import PairedDifference, cluster_mcnemar, difference_interval, paired_difference, paired_values
 from .position_effects import PositionEffects, factorial_drops, position_drops, positions_differ
@@ -16,6 +17,7 @@ from .vqa_scoring import normalise, vqa_accuracy
 
 __all__ = [
     "METRICS",
+    "AnswerStatus",
     "Clustering",
     "Comparison",
     "Components",
@@ -29,10 +31,12 @@ __all__ = [
     "Seeds",
     "accuracy",
     "adjust",
+    "answer_status",
     "cell_rng",
     "cluster_bootstrap",
     "cluster_mcnemar",
     "clustered_logistic",
+    "complete_queries",
     "components",
     "concat_estimates",
     "difference_interval",

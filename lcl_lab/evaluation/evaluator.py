@@ -42,7 +42,7 @@ class GradedAnswer:
     Attributes:
         item: what the model answered.
         answer: text, log-likelihoods and seconds.
-        score: grade of the text, from 0 to 1.
+        score: grade of the text, from 0 to 1; None if the answer is not known (see `Answer.status`).
         correct_open: whether the score is at least one half.
         correct_candidate: whether the true name has the higher log-likelihood per token; None without log-likelihoods.
         correct_candidate_raw: the same with total log-likelihoods.
@@ -50,8 +50,8 @@ class GradedAnswer:
 
     item: EvalItem
     answer: Answer
-    score: float
-    correct_open: bool
+    score: float | None
+    correct_open: bool | None
     correct_candidate: bool | None
     correct_candidate_raw: bool | None
 
@@ -62,8 +62,9 @@ class GradedAnswer:
 
     def __str__(self) -> str:
         episode = self.item.episode
+        grade = self.answer.status if self.correct_open is None else "correct" if self.correct_open else "wrong"
         lines = [
-            f"answer      {self.text!r}: {'correct' if self.correct_open else 'wrong'} (open-ended)",
+            f"answer      {self.text!r}: {grade} (open-ended)",
             f"true name   {episode.true_name}",
         ]
         names = zip(self.item.prompt.candidates, self.answer.logliks, strict=False)
@@ -106,18 +107,21 @@ class GradedAnswer:
             correct_candidate=self.correct_candidate,
             correct_candidate_raw=self.correct_candidate_raw,
             seconds=self.answer.seconds,
+            status=self.answer.status,
+            cut_off=self.answer.cut_off,
+            thinking=self.answer.thinking,
         )
 
 
 def grade_answer(item: EvalItem, answer: Answer) -> GradedAnswer:
     """Grade an answer under all metrics."""
     true, other = answer.logliks if len(answer.logliks) == 2 else (None, None)
-    score = item.grade(answer.text)
+    score = item.grade(answer.text) if answer.status == "ok" else None
     return GradedAnswer(
         item=item,
         answer=answer,
         score=score,
-        correct_open=score >= 0.5,
+        correct_open=None if score is None else score >= 0.5,
         correct_candidate=episodes.is_correct_candidate(true.per_token, other.per_token) if true and other else None,
         correct_candidate_raw=episodes.is_correct_candidate(true.total, other.total) if true and other else None,
     )

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.interface import Model, ModelSettings
-from lcl_lab.models.openai_client import check_server
+from lcl_lab.models.openai_client import check_server, redact
 from lcl_lab.models.user_models import load_user_file, registered_model
 from lcl_lab.plugins import is_file
 
@@ -62,7 +62,8 @@ class Checkpoint:
     Attributes:
         name: the name under which its answers are recorded.
         path: folder of the checkpoint, or the user's file; for a server, the name of the model there.
-        fingerprint: 16 hex digits over its content; of a model on a server, over its address and name.
+        fingerprint: 16 hex digits over its content; of a model on a server, over its address, its name, and what the
+            server says of it.
         base_url: address of the server, or None.
         model: the model itself, if it is an object of the user.
         settings: how it is loaded and generates answers.
@@ -216,8 +217,8 @@ def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
     if base_url is None:
         raise UserError("needs base_url, such as http://127.0.0.1:8000/v1", option=option, value=name)
     served = name.removeprefix(_SERVED)
-    check_server(served, base_url, option)
-    content = sha256(f"{base_url}\0{name}".encode()).hexdigest()[:16]
+    described = check_server(served, base_url, option)
+    content = sha256(f"{redact(base_url)}\0{name}\0{described}".encode()).hexdigest()[:16]
     return Checkpoint(name, Path(served), content, base_url)
 
 

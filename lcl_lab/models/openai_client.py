@@ -1,9 +1,12 @@
-"""The client for servers that implement OpenAI's chat completions, and its error messages."""
+"""The client for servers that implement OpenAI's chat completions, its error messages, and what is hidden in them."""
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import lazy_loader as lazy
 
@@ -14,18 +17,19 @@ if TYPE_CHECKING:
 else:
     openai = lazy.load("openai")  # importing it takes most of a second
 
-__all__ = ["check_server", "error_reason", "open_client"]
+__all__ = ["check_server", "error_reason", "open_client", "redact"]
 
 _TIMEOUT = 600.0  # seconds for one answer
+_RETRIES_OF_CHECK = 2
+_HIDDEN = "***"
 
 
 def open_client(base_url: str, retries: int) -> openai.OpenAI:
     """A client that repeats failed requests `retries` times, with doubling pauses from half a second."""
-    key = os.environ.get("OPENAI_API_KEY", "none")
-    return openai.OpenAI(base_url=base_url, api_key=key, max_retries=retries, timeout=_TIMEOUT)
+    return openai.OpenAI(base_url=base_url, api_key=_key() or "none", max_retries=retries, timeout=_TIMEOUT)
 
 
-def check_server(name: str, base_url: str, option: str = "model") -> None:
+def check_server(name: str, base_url: str, option: str = "model") -> str:
     """Check that a server is reachable and serves a model, by requesting one token.
 
     Args:
@@ -33,28 +37,75 @@ def check_server(name: str, base_url: str, option: str = "model") -> None:
         base_url: address of the API, such as ``http://127.0.0.1:8000/v1``.
         option: the option that the model was given for, for error messages.
 
+    Returns:
+        16 hex digits over what the server says of the model; they change when it serves another one under the name.
+
     Raises:
         UserError: the server cannot be reached, or refuses the request.
     """
-    client = open_client(base_url, retries=0)
+    client = open_client(base_url, _RETRIES_OF_CHECK)
+    shown = redact(base_url)
     try:
-        client.chat.completions.create(model=name, messages=[{"role": "user", "content": "?"}], max_tokens=1)
+        reply = client.chat.completions.create(model=name, messages=[{"role": "user", "content": "?"}], max_tokens=1)
     except openai.APIConnectionError as error:
-        raise UserError(f"cannot reach the server: {error_reason(error)}", option="base_url", value=base_url) from error
+        reason = f"cannot reach the server: {error_reason(error, base_url)}"
+        raise UserError(reason, option="base_url", value=shown) from error
     except openai.OpenAIError as error:
-        reason = f"{base_url}: {error_reason(error)}{_nearest_model(client, name)}"
+        reason = f"{shown}: {error_reason(error, base_url)}{_nearest_model(client, name)}"
         raise UserError(reason, option=option, value=f"openai:{name}") from error
+    except ValueError as error:
+        raise UserError(f"{shown} does not answer with JSON", option="base_url", value=shown) from error
+    described = {"reported": getattr(reply, "model", None), **_described(client, name)}
+    return sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def error_reason(error: Exception) -> str:
-    """The cause of a failed request in one line."""
+def error_reason(error: Exception, base_url: str = "") -> str:
+    """The cause of a failed request in one line, without credentials."""
     cause = error.__cause__ or error
-    return " ".join(str(cause).split()) or type(cause).__name__
+    return redact(" ".join(str(cause).split()) or type(cause).__name__, base_url)
+
+
+def redact(text: str, base_url: str = "") -> str:
+    """Text without the API key, and without the credentials of addresses in it.
+
+    Args:
+        text: an address or a message.
+        base_url: an address whose credentials a server may have repeated.
+    """
+    parts = urlsplit(base_url)
+    secrets = [_key(), parts.password, *(value for _, _, value in map(_partition, parts.query.split("&")))]
+    for secret in filter(None, secrets):
+        text = text.replace(secret, _HIDDEN).replace(unquote(secret), _HIDDEN)
+    address = urlsplit(text) if "://" in text and " " not in text else None
+    if address is None or not (address.password or address.query):
+        return text
+    user, _, host = address.netloc.rpartition("@")
+    shown = f"{_HIDDEN}@{host}" if user else host
+    query = "&".join(f"{name}={_HIDDEN}" for name, _, _ in map(_partition, address.query.split("&")) if name)
+    return urlunsplit((address.scheme, shown, address.path, query, ""))
+
+
+def _partition(argument: str) -> tuple[str, str, str]:
+    return argument.partition("=")
+
+
+def _key() -> str | None:
+    return os.environ.get("OPENAI_API_KEY")
+
+
+def _described(client: openai.OpenAI, name: str) -> dict[str, Any]:
+    """What the list of models says of one, without what changes between two requests."""
+    try:
+        model = next((model for model in client.models.list() if model.id == name), None)
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError):
+        return {}
+    content = model.model_dump() if model is not None else {}
+    return {key: content[key] for key in ("id", "root", "parent", "max_model_len", "owned_by") if key in content}
 
 
 def _nearest_model(client: openai.OpenAI, name: str) -> str:
     try:
         known = [model.id for model in client.models.list()]
-    except openai.OpenAIError:
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError):
         return ""
     return f"; {nearest(name, known)}" if known and name not in known else ""

@@ -8,10 +8,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from hashlib import sha256
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import Any
 
 import openai
@@ -23,17 +26,23 @@ from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.interface import Answer
-from lcl_lab.models.openai_client import error_reason, open_client
+from lcl_lab.models.openai_client import error_reason, open_client, redact
+from lcl_lab.models.server_reply import MalformedReplyError, Reply, parse_reply
 from lcl_lab.prompts import Prompt, Turn
 
 __all__ = ["ServerModel"]
 
+_log = logging.getLogger(__name__)
 _RETRIES = 6
+_ATTEMPTS = 3  # at a request whose reply is malformed
+_LARGEST = 8 << 20  # bytes of a reply
 _CACHE_BYTES = 1 << 30
 
 
 class ServerModel:
     """A `Model` that sends prompts to a server and caches its answers on disk, keyed by the whole request.
+
+    Only answers with status "ok" are cached.
 
     Args:
         checkpoint: a checkpoint with a `base_url`.
@@ -63,11 +72,31 @@ class ServerModel:
         Raises:
             UserError: the server refuses a request, or stays unreachable after all retries.
         """
-        pool = ThreadPoolExecutor(self.batch_size)
+        answers: list[Future[Answer]] = [Future() for _ in prompts]
+        waiting: SimpleQueue[int] = SimpleQueue()
+        for number in range(len(prompts)):
+            waiting.put(number)
+        stopped = Event()
+
+        def work() -> None:
+            while not stopped.is_set():
+                try:
+                    number = waiting.get_nowait()
+                except Empty:
+                    return
+                try:
+                    answers[number].set_result(self._answer(prompts[number], image))
+                except Exception as error:
+                    answers[number].set_exception(error)
+
+        # Daemon threads do not delay the end of an interrupted process until their requests are answered.
+        for _ in range(min(self.batch_size, len(prompts))):
+            Thread(target=work, daemon=True).start()
         try:
-            yield from pool.map(lambda prompt: self._answer(prompt, image), prompts)
+            for answer in answers:
+                yield answer.result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            stopped.set()
 
     def _answer(self, prompt: Prompt, image: Callable[[ImageRef], Image]) -> Answer:
         started = time.perf_counter()
@@ -76,23 +105,45 @@ class ServerModel:
             "messages": [_message(turn, image) for turn in prompt.turns],
             "max_tokens": self._settings.max_new_tokens,
             "temperature": 0,
-            **self._settings.extra_body,
         }
-        key = sha256(json.dumps([self._base_url, request], sort_keys=True).encode()).hexdigest()
-        text = None if self._fresh else self._cache.get(key)
-        if text is None:
-            text = self._send(request)
-            self._cache.set(key, text)
-        return Answer(text, (), time.perf_counter() - started)
+        extra = dict(self._settings.extra_body)
+        content = [self._base_url, self.fingerprint, request, extra]
+        key = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        stored = None if self._fresh else self._cache.get(key)
+        reply = self._send(request, extra) if stored is None else Reply(**stored)
+        if stored is None and reply.status == "ok":
+            self._cache.set(key, vars(reply))
+        seconds = time.perf_counter() - started
+        return Answer(reply.text, (), seconds, reply.status, reply.status == "truncated", reply.thinking)
 
-    def _send(self, request: dict[str, Any]) -> str:
-        self.requests += 1
-        try:
-            answer = self._client.chat.completions.create(**request)
-        except openai.OpenAIError as error:
-            reason = f"{self._base_url}: {error_reason(error)}"
-            raise UserError(reason, option="model", value=self.name) from error
-        return (answer.choices[0].message.content or "").strip()
+    def _send(self, request: dict[str, Any], extra: dict[str, Any]) -> Reply:
+        """Send a request until its reply is a chat completion, a few times."""
+        for _ in range(_ATTEMPTS):
+            self.requests += 1
+            try:
+                return parse_reply(self._body(request, extra))
+            except MalformedReplyError as error:
+                _log.debug("%s: %s", self.name, error)
+            except openai.OpenAIError as error:
+                reason = f"{redact(self._base_url)}: {error_reason(error, self._base_url)}"
+                raise UserError(reason, option="model", value=self.name) from error
+        return Reply("error")
+
+    def _body(self, request: dict[str, Any], extra: dict[str, Any]) -> bytes:
+        """The body of a reply; one that is too large, or that breaks off, is malformed."""
+        body = b""
+        create = self._client.chat.completions.with_streaming_response.create
+        with create(**request, extra_body=extra) as response:
+            try:
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > _LARGEST:
+                        break
+            except Exception as error:  # of the client's HTTP library, which depends on the version
+                raise MalformedReplyError(f"the reply breaks off: {error}") from error
+        if len(body) > _LARGEST:
+            raise MalformedReplyError(f"more than {_LARGEST} bytes")
+        return body
 
 
 def _message(turn: Turn, image: Callable[[ImageRef], Image]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-__all__ = ["FIXED", "RESERVED", "Record", "SupportExample", "check_columns"]
+__all__ = ["ADDED", "FIXED", "RESERVED", "Record", "SupportExample", "check_columns"]
 
 RESERVED = ("run", "filename")
 """Columns that the `records` view adds."""
@@ -66,11 +66,15 @@ class Record:
         loglik_other: the same for the other name.
         tokens_true: the number of tokens of the true name.
         tokens_other: the number of tokens of the other name.
-        score: the grade of the answer from 0 to 1; always 0 or 1 except for graded questions such as VQAv2's.
-        correct_open: whether the score is at least one half.
+        score: the grade of the answer from 0 to 1; always 0 or 1 except for graded questions such as VQAv2's; None if
+            the answer is not known.
+        correct_open: whether the score is at least one half; None if the answer is not known.
         correct_candidate: whether the true name has the higher log-likelihood per token.
         correct_candidate_raw: whether the true name has the higher total log-likelihood.
         seconds: the time that the model took for this record.
+        status: what became of the request for the answer; only an answer that is "ok" has a score.
+        cut_off: whether the answer was cut off at the maximum number of tokens.
+        thinking: what the model wrote before its answer.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -95,11 +99,14 @@ class Record:
     loglik_other: float | None
     tokens_true: int | None
     tokens_other: int | None
-    score: float
-    correct_open: bool
+    score: float | None
+    correct_open: bool | None
     correct_candidate: bool | None
     correct_candidate_raw: bool | None
     seconds: float
+    status: str = "ok"
+    cut_off: bool = False
+    thinking: str = ""
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -107,3 +114,6 @@ class Record:
 
 FIXED: tuple[str, ...] = tuple(field.name for field in fields(Record) if field.name != "condition")
 """The columns that every record has, in the order in which they are stored."""
+
+ADDED: Mapping[str, str] = {"status": "'ok'", "cut_off": "false", "thinking": "''"}
+"""SQL of the value that columns have in records of versions before they were added."""

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from lcl_lab.atomic import atomic_path, write_atomic
 from lcl_lab.errors import UserError
 from lcl_lab.store.arrow import record_schema, to_table
-from lcl_lab.store.records import FIXED, RESERVED, Record
+from lcl_lab.store.records import ADDED, FIXED, RESERVED, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def is_whole(path: Path) -> bool:
         names = pq.read_schema(path).names
     except (pa.ArrowException, OSError):
         return False
-    return set(FIXED) <= set(names)
+    return set(FIXED) - set(ADDED) <= set(names)
 
 
 def rows_in(path: Path) -> int:
@@ -88,14 +88,20 @@ def relation(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> st
         paths: the shards; without any, the relation is empty and has the fixed columns.
 
     Returns:
-        SQL for a table with the columns of all shards and `filename`.
+        SQL for a table with the columns of all shards and `filename`; columns that are missing in shards of earlier
+        versions have the value that they stood for.
     """
     if not paths:
         connection.register("no_records", record_schema({"filename": pa.string()}).empty_table())
         return "no_records"
     literals = ", ".join(_literal(path) for path in paths)
     # A folder named "a=b" is no Hive partition.
-    return f"read_parquet([{literals}], union_by_name = true, filename = true, hive_partitioning = false)"
+    stored = f"read_parquet([{literals}], union_by_name = true, filename = true, hive_partitioning = false)"
+    columns = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
+    filled = [f"coalesce({name}, {value}) AS {name}" for name, value in ADDED.items() if name in columns]
+    added = [f"{value} AS {name}" for name, value in ADDED.items() if name not in columns]
+    star = f"* REPLACE ({', '.join(filled)})" if filled else "*"
+    return f"(SELECT {', '.join([star, *added])} FROM {stored})"
 
 
 def read_shards(paths: Sequence[Path]) -> pd.DataFrame:

@@ -1,4 +1,5 @@
 from .all import AllConfig, run_all
+from .answer_status import with_answer_status
 from .comparisons import (
     accuracy_estimate,
     accuracy_findings,
@@ -44,4 +45,5 @@ __all__ = [
     "required_sample_size",
     "run_all",
     "run_study",
+    "with_answer_status",
 ]

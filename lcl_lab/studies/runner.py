@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lcl_lab import concepts, episodes, evaluation, models, reporting, store
 from lcl_lab.errors import UserError
+from lcl_lab.models.openai_client import redact
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
 from lcl_lab.studies.study_registry import find_study
@@ -130,7 +131,7 @@ def command_of(program: Sequence[str], config: StudyConfig) -> list[str]:
             continue
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:
-            words += _words(value)
+            words += [redact(value)] if name == "base_url" else _words(value)
     return words
 
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from lcl_lab import studies
+from lcl_lab import analysis, reporting, studies
 from lcl_lab.errors import UserError
 from lcl_lab.studies.study_config import EpisodeConfig, StudyConfig
 
@@ -62,6 +62,12 @@ class Study(Generic[C]):
 
     def findings(self, config: C, records: pd.DataFrame) -> Findings:
         """What the records say."""
+        complete = analysis.complete_queries(records)
+        return studies.with_answer_status(self._analysed(config, complete), records)
+
+    def _analysed(self, config: C, records: pd.DataFrame) -> Findings:
+        if records.empty:
+            return reporting.Findings(f"{self.name}: no answers to analyse", [])
         if self.analyse is None:
             return studies.accuracy_findings(self.name, config, records)
         return self.analyse(config, records)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from lcl_lab.config import Config, KeyValues
 from lcl_lab.models.interface import ModelSettings
+from lcl_lab.models.openai_client import redact
 
 __all__ = ["EpisodeConfig", "StudyConfig"]
 
@@ -41,6 +42,10 @@ class StudyConfig(Config):
     def models(self) -> tuple[str, ...]:
         """All models to evaluate; a study may have others in addition to `model`."""
         return self.model
+
+    @field_serializer("base_url")
+    def _without_credentials(self, base_url: str | None) -> str | None:
+        return None if base_url is None else redact(base_url)
 
     @property
     def model_settings(self) -> ModelSettings:

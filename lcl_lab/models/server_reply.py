@@ -1,0 +1,86 @@
+"""Replies of servers: what became of a request, and the text of its answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lcl_lab.models.interface import Status
+
+__all__ = ["MalformedReplyError", "Reply", "parse_reply"]
+
+_THINKING = ("<think>", "</think>")
+
+
+class MalformedReplyError(Exception):
+    """A reply that is not a chat completion."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered.
+
+    Attributes:
+        status: what became of the request.
+        text: the answer.
+        thinking: what the model wrote before it.
+    """
+
+    status: Status
+    text: str = ""
+    thinking: str = ""
+
+
+def parse_reply(body: bytes) -> Reply:
+    """Read the body of a chat completion.
+
+    Args:
+        body: the body of a response with status code 200.
+
+    Raises:
+        MalformedReplyError: it is not a chat completion.
+    """
+    try:
+        content = json.loads(body)
+        choice = content["choices"][0]
+        message = choice["message"]
+        text, reasoning = _text(message.get("content")), message.get("reasoning_content") or message.get("reasoning")
+        refusal, reason = message.get("refusal"), choice.get("finish_reason")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise MalformedReplyError(f"{type(error).__name__}: {error}") from error
+    thinking, text, closed = _split(text)
+    thinking = _clean(reasoning) if isinstance(reasoning, str) else thinking
+    if refusal or reason == "content_filter":
+        return Reply("refused", refusal if isinstance(refusal, str) else text, thinking)
+    if reason == "length" or not closed:
+        return Reply("truncated", text, thinking)
+    return Reply("ok" if text else "empty", text, thinking)
+
+
+def _text(content: Any) -> str:
+    """The text of a message; some servers send it in parts."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return _clean(content)
+    if not isinstance(content, list):
+        raise TypeError(f"the content is {type(content).__name__}")
+    parts = [part for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    return _clean("".join(part["text"] for part in parts))
+
+
+def _clean(text: str) -> str:
+    """Text that can be stored: without NUL, and with a replacement for halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "").strip()
+
+
+def _split(text: str) -> tuple[str, str, bool]:
+    """The thinking and the answer, and whether the thinking has ended."""
+    opening, closing = _THINKING
+    if closing in text:
+        thinking, _, answer = text.rpartition(closing)
+        return thinking.removeprefix(opening).strip(), answer.strip(), True
+    if text.startswith(opening):
+        return text.removeprefix(opening).strip(), "", False
+    return "", text, True
