@@ -96,7 +96,7 @@ def _key() -> str | None:
 def _described(client: openai.OpenAI, name: str) -> dict[str, Any]:
     """What the list of models says of one, without what changes between two requests."""
     try:
-        model = next((model for model in client.models.list() if model.id == name), None)
+        model = next((model for model in client.with_options(max_retries=0).models.list() if model.id == name), None)
     except (openai.OpenAIError, ValueError, TypeError, AttributeError):
         return {}
     content = model.model_dump() if model is not None else {}
@@ -105,7 +105,7 @@ def _described(client: openai.OpenAI, name: str) -> dict[str, Any]:
 
 def _nearest_model(client: openai.OpenAI, name: str) -> str:
     try:
-        known = [model.id for model in client.models.list()]
+        known = [model.id for model in client.with_options(max_retries=0).models.list()]
     except (openai.OpenAIError, ValueError, TypeError, AttributeError):
         return ""
     return f"; {nearest(name, known)}" if known and name not in known else ""

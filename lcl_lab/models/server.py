@@ -1,6 +1,6 @@
 """Models behind a server that implements OpenAI's chat completions: vLLM, SGLang, `transformers serve`, or a vendor's.
 
-Servers do not score given text, so these models have no candidate log-likelihoods and are evaluated open-ended only.
+Most servers do not score given text; their models have no candidate log-likelihoods and are evaluated open-ended only.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from lcl_lab.cache_dir import cache_folder
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
-from lcl_lab.models.interface import Answer
+from lcl_lab.models.interface import Answer, Loglik
 from lcl_lab.models.openai_client import error_reason, open_client, redact
 from lcl_lab.models.server_reply import MalformedReplyError, Reply, parse_reply
+from lcl_lab.models.server_scoring import scores_candidates, server_logliks
 from lcl_lab.prompts import Prompt, Turn
 
 __all__ = ["ServerModel"]
@@ -50,7 +51,9 @@ class ServerModel:
         fresh: send every request again and replace the cached answers.
 
     Attributes:
-        requests: number of requests sent so far.
+        requests: number of requests for answers sent so far.
+        scores_candidates: whether the server returns log-probabilities of prompts, so that candidates have
+            log-likelihoods.
     """
 
     device = "server"
@@ -64,6 +67,9 @@ class ServerModel:
         self._base_url = checkpoint.base_url
         self._model = str(checkpoint.path)
         self._client = open_client(self._base_url, _RETRIES)
+        self.scores_candidates = scores_candidates(self._client.with_options(max_retries=2), self._model)
+        metrics = "open-ended and candidate" if self.scores_candidates else "open-ended only; it scores no given text"
+        _log.warning("%s: metrics: %s", self.name, metrics)
         self._cache = Cache(str(cache_folder() / "responses"), size_limit=_CACHE_BYTES)
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
@@ -100,21 +106,25 @@ class ServerModel:
 
     def _answer(self, prompt: Prompt, image: Callable[[ImageRef], Image]) -> Answer:
         started = time.perf_counter()
-        request = {
+        messages = [_message(turn, image) for turn in prompt.turns]
+        request: dict[str, Any] = {
             "model": self._model,
-            "messages": [_message(turn, image) for turn in prompt.turns],
+            "messages": messages,
             "max_tokens": self._settings.max_new_tokens,
             "temperature": 0,
         }
         extra = dict(self._settings.extra_body)
-        content = [self._base_url, self.fingerprint, request, extra]
+        content = [self._base_url, self.fingerprint, request, extra, prompt.candidates]
         key = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         stored = None if self._fresh else self._cache.get(key)
-        reply = self._send(request, extra) if stored is None else Reply(**stored)
-        if stored is None and reply.status == "ok":
-            self._cache.set(key, vars(reply))
+        if stored is None:
+            reply, logliks = self._send(request, extra), self._logliks(messages, prompt.candidates)
+            if reply.status == "ok":
+                self._cache.set(key, (vars(reply), logliks))
+        else:
+            reply, logliks = Reply(**stored[0]), stored[1]
         seconds = time.perf_counter() - started
-        return Answer(reply.text, (), seconds, reply.status, reply.status == "truncated", reply.thinking)
+        return Answer(reply.text, logliks, seconds, reply.status, reply.status == "truncated", reply.thinking)
 
     def _send(self, request: dict[str, Any], extra: dict[str, Any]) -> Reply:
         """Send a request until its reply is a chat completion, a few times."""
@@ -125,9 +135,22 @@ class ServerModel:
             except MalformedReplyError as error:
                 _log.debug("%s: %s", self.name, error)
             except openai.OpenAIError as error:
-                reason = f"{redact(self._base_url)}: {error_reason(error, self._base_url)}"
-                raise UserError(reason, option="model", value=self.name) from error
+                raise self._user_error(error) from error
         return Reply("error")
+
+    def _logliks(self, messages: list[dict[str, Any]], candidates: Sequence[str]) -> tuple[Loglik, ...]:
+        if not self.scores_candidates:
+            return ()
+        try:
+            return server_logliks(self._client, self._model, messages, candidates)
+        except openai.OpenAIError as error:
+            raise self._user_error(error) from error
+        except (LookupError, TypeError, ValueError, AttributeError):  # a malformed reply
+            return ()
+
+    def _user_error(self, error: openai.OpenAIError) -> UserError:
+        reason = f"{redact(self._base_url)}: {error_reason(error, self._base_url)}"
+        return UserError(reason, option="model", value=self.name)
 
     def _body(self, request: dict[str, Any], extra: dict[str, Any]) -> bytes:
         """The body of a reply; one that is too large, or that breaks off, is malformed."""

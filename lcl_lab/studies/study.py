@@ -66,7 +66,7 @@ class Study(Generic[C]):
         return studies.with_answer_status(self._analysed(config, complete), records)
 
     def _analysed(self, config: C, records: pd.DataFrame) -> Findings:
-        if records.empty:
+        if not studies.evaluated_models(records, config.models):
             return reporting.Findings(f"{self.name}: no answers to analyse", [])
         if self.analyse is None:
             return studies.accuracy_findings(self.name, config, records)

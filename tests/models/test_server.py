@@ -91,18 +91,29 @@ def test_a_server_gives_the_same_answers_as_the_local_model(served: ServerModel,
     assert all(answer.logliks == () for answer in answers)
 
 
-def test_answers_are_cached_by_the_content_of_the_images(served: ServerModel) -> None:
-    first = [answer.text for answer in served.answer(prompts(), WORLD.image)]
-    assert served.requests == len(prompts())
-    assert [answer.text for answer in served.answer(prompts(), WORLD.image)] == first
-    assert served.requests == len(prompts())
+def test_answers_are_cached_by_the_content_of_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
 
     def other(ref: ImageRef) -> Image:
         image = WORLD.image(ref).copy()
         image.putpixel((0, 0), (1, 2, 3))
         return image
 
-    list(served.answer(prompts(), other))
+    with answering("a cactus.") as address:
+        served = ServerModel(Checkpoint("openai:it", Path("it"), "", f"{address}/v1"), 2)
+        first = [answer.text for answer in served.answer(prompts(), WORLD.image)]
+        assert served.requests == len(prompts())
+        assert [answer.text for answer in served.answer(prompts(), WORLD.image)] == first
+        assert served.requests == len(prompts())
+        list(served.answer(prompts(), other))
+        assert served.requests == 2 * len(prompts())
+
+
+def test_answers_that_were_cut_off_are_truncated_and_not_cached(served: ServerModel) -> None:
+    """The model is random, and never ends an answer."""
+    answers = list(served.answer(prompts(), WORLD.image))
+    assert {answer.status for answer in answers} == {"truncated"}
+    list(served.answer(prompts(), WORLD.image))
     assert served.requests == 2 * len(prompts())
 
 
