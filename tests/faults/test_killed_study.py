@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import signal
+import sys
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,6 +25,12 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     ["lcl_lab.studies.runner", "lcl_lab.models.transformers_model", "lcl_lab.models.mini.prototype"]
 )
+
+
+@pytest.fixture(autouse=True)
+def _main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New processes import the main module, in whose place a test of the dashboard may have left a page."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules[__name__])
 
 
 def start(results: Path) -> BaseProcess:
