@@ -241,7 +241,7 @@ def _with_answer(network: Any, inputs: dict[str, Tensor], answer: Tensor, has_de
     # PaliGemma's prompt is attended to in both directions, and its answer from left to right.
     types = 1 if network.config.model_type == "paligemma" else 0
     for key, value in inputs.items():
-        if key not in extended and value.shape[:2] == inputs["input_ids"].shape and value.ndim == 2:
+        if key not in extended and isinstance(value, Tensor) and value.shape == inputs["input_ids"].shape:
             extended[key] = pad(value, (0, count), value=types if key == "token_type_ids" else 0)
     for key in ("cross_attention_mask", "image_attention_mask"):
         if key in inputs:
