@@ -195,7 +195,7 @@ class PromptEncoder:
 
 
 def _as_processed(text: str, processor: Any) -> str:
-    """A rendered prompt as the processor tokenizes it, but for the tokens that features of images replace."""
+    """A rendered prompt as the processor tokenizes it, before it repeats the placeholders of images."""
     tokenizer = processor.tokenizer
     if isinstance(processor, MllamaProcessor):
         return str(build_string_from_input(text, tokenizer.bos_token, processor.image_token))
