@@ -5,8 +5,9 @@ B rows, T new tokens per row, U tokens since the shared prefixes (padding includ
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -32,12 +33,10 @@ class DecodingState:
         self._model, self.cache, self._mask, self.positions, self.logits = model, cache, mask, positions, logits
         self._axes = 3 if hasattr(getattr(model, "model", model), "get_rope_index") else 1
 
-    def select(self, rows: Sequence[int]) -> DecodingState:
+    def select(self, rows: Sequence[int]) -> Self:
         """An independent copy of some rows."""
         index = torch.tensor(rows, device=self.logits.device)
-        return DecodingState(
-            self._model, self.cache.select(index), self._mask[index], self.positions[index], self.logits[index]
-        )
+        return self._with_rows(index, self.cache.select(index))
 
     def append(self, ids: Tensor) -> Tensor:
         """Append tokens (B, T) and return the logits after each, (B, T, V)."""
@@ -49,7 +48,7 @@ class DecodingState:
             position_ids=positions.expand(self._axes, -1, -1) if self._axes > 1 else positions,
             past_key_values=self.cache,
             use_cache=True,
-            **({"prefix_cache": self.cache} if isinstance(self.cache, PrefixCache) else {}),
+            **self._arguments(ids.shape[1]),
         )
         self.positions = self.positions + ids.shape[1]
         logits: Tensor = output.logits.float()
@@ -80,6 +79,17 @@ class DecodingState:
             )
             for row, is_greedy, answer in zip(tokens, greedy, answers, strict=True)
         ]
+
+    def _with_rows(self, index: Tensor, cache: Any) -> Self:
+        """A copy with the rows of an index (B,), given their cache."""
+        selected = copy.copy(self)
+        selected.cache, selected._mask = cache, self._mask[index]
+        selected.positions, selected.logits = self.positions[index], self.logits[index]
+        return selected
+
+    def _arguments(self, tokens: int) -> dict[str, Any]:
+        """Further arguments of a forward pass over so many tokens per row."""
+        return {"prefix_cache": self.cache} if isinstance(self.cache, PrefixCache) else {}
 
     def _peek(self, ids: Tensor) -> Tensor:
         """The logits after each of some tokens (B, T), as `append` returns them, without advancing the state."""

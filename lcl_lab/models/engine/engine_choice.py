@@ -14,6 +14,7 @@ import torch
 from PIL.Image import Image, fromarray
 
 from lcl_lab.concepts import ImageRef
+from lcl_lab.models.engine.cross_attention_engine import CROSS_ATTENTION_ENCODERS, CrossAttentionEngine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.fork_engine import ForkEngine
 from lcl_lab.models.engine.kv_cache import is_plain_kv_cache
@@ -100,7 +101,12 @@ def _reference_engine(
 def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[..., TreeEngine[Any]]]:
     """The engines that an architecture may support, the fastest first."""
     inner: Any = getattr(model, "model", model)
-    if encoder.one_image or encoder.has_decoder or not hasattr(inner, "get_image_features"):
+    if encoder.one_image or encoder.has_decoder:
+        return
+    if model.config.model_type in CROSS_ATTENTION_ENCODERS:
+        yield CrossAttentionEngine
+        return
+    if not hasattr(inner, "get_image_features"):
         return
     if "mm_encoder_outputs" not in inspect.signature(inner.forward).parameters:
         return

@@ -55,7 +55,7 @@ class FeatureDiskCache:
 def _pack(fields: Mapping[str, Any]) -> bytes:
     tensors: dict[str, Tensor] = {"ids": torch.tensor(fields["ids"]), "features": fields["features"].cpu()}
     tensors |= {f"deep.{number:03}": layer.cpu() for number, layer in enumerate(fields["deep"])}
-    tensors["types"] = torch.tensor(fields["types"])
+    tensors |= {name: torch.tensor(fields[name]) for name in ("types", "tiles")}
     if fields["grid"] is not None:
         tensors["grid"] = fields["grid"].cpu()
     return save(tensors)
@@ -69,4 +69,5 @@ def _unpack(content: bytes, device: str) -> dict[str, Any]:
         "deep": tuple(tensors[name].to(device) for name in sorted(tensors) if name.startswith("deep.")),
         "grid": tensors.get("grid"),
         "types": tuple(tensors["types"].tolist()),
+        "tiles": int(tensors["tiles"]),
     }

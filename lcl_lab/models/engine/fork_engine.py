@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -21,15 +21,15 @@ from lcl_lab.models.engine.prefix_tree import Node
 from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, PromptEncoder
 from lcl_lab.models.engine.tree_engine import Result, Segment, TreeEngine
 
-__all__ = ["ForkEngine"]
+__all__ = ["ForkEngine", "ForkedState"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Fork:
-    """The model's cache after a prefix, in a batch of one; the types of its tokens; and the next position id."""
+    """The model's cache after a prefix, in a batch of one; all segments up to its end; and the next position id."""
 
     cache: Any
-    types: list[int]
+    path: Segment
     position: int
 
 
@@ -52,7 +52,7 @@ class ForkEngine(TreeEngine[_Fork]):
         self._accepted = set(inspect.signature(model.forward).parameters)
 
     def _root(self) -> _Fork:
-        return _Fork(None, [], 0)
+        return _Fork(None, Segment([], [], []), 0)
 
     def _step(
         self,
@@ -64,8 +64,10 @@ class ForkEngine(TreeEngine[_Fork]):
         """Compute a batch of nodes: the prefix that each one's children continue, and the results of prompts there."""
         ends: dict[Node, _Fork | None] = {}
         results: dict[Node, Result] = {}
-        for (parent, _), group in groupby(nodes, lambda node: (node.parent, len(segments[node].ids))):
-            rows = list(group)
+        alike: dict[tuple[Node | None, int, int], list[Node]] = defaultdict(list)
+        for node in nodes:
+            alike[node.parent, len(segments[node].ids), len(segments[node].images)].append(node)
+        for (parent, _, _), rows in alike.items():
             assert parent is not None
             prefix = prefixes[parent]
             state = self._prefill([segments[node] for node in rows], prefix)
@@ -73,23 +75,21 @@ class ForkEngine(TreeEngine[_Fork]):
                 one = torch.tensor([row], device=self._model.device)
                 cache = select_rows(state.cache, one, len(rows)) if node.children else None
                 ends[node] = (
-                    _Fork(cache, prefix.types + segments[node].types, int(state.positions[row]))
-                    if node.children
-                    else None
+                    _Fork(cache, prefix.path + segments[node], int(state.positions[row])) if node.children else None
                 )
             if rows[0].ends:
                 candidates = [[tuple(c) for number in node.ends for c in prompts[number].candidates] for node in rows]
                 results |= dict(zip(rows, self._decode(state, candidates, prompts[0].closing), strict=True))
         return [ends[node] for node in nodes], [results[node] for node in nodes if node in results]
 
-    def _prefill(self, segments: Sequence[Segment], prefix: _Fork) -> DecodingState:
-        """Compute segments of equal length after the same prefix, one per row."""
+    def _prefill(self, segments: Sequence[Segment], prefix: _Fork) -> ForkedState:
+        """Compute segments of equal length and equally many images after the same prefix, one per row."""
         device = self._model.device
         ids = torch.tensor([segment.ids for segment in segments], device=device)
         rows = len(segments)
         positions, following = zip(*(self._positions(segment, prefix.position) for segment in segments), strict=True)
-        mask = torch.ones(rows, len(prefix.types) + ids.shape[1], dtype=torch.long, device=device)
-        images = [one for segment in segments for one in segment.images]
+        mask = torch.ones(rows, len(prefix.path.ids) + ids.shape[1], dtype=torch.long, device=device)
+        arguments = self._arguments(segments, prefix.path)
         cache = None if prefix.cache is None else select_rows(prefix.cache, torch.zeros_like(ids[:, 0]), 1)
         output = self._model(
             input_ids=ids,
@@ -97,12 +97,22 @@ class ForkEngine(TreeEngine[_Fork]):
             position_ids=torch.stack(positions, dim=-2).to(device),
             past_key_values=cache,
             use_cache=True,
-            **self._token_types(segments, prefix.types),
-            **({"mm_encoder_outputs": self.images.model_input(images)} if images else {}),
+            **arguments,
         )
         self.tokens_computed += ids.numel()
         logits = output.logits[:, -1].float()
-        return ForkedState(self._model, output.past_key_values, mask, torch.tensor(following, device=device), logits)
+        return self._state(output.past_key_values, mask, torch.tensor(following, device=device), logits, arguments)
+
+    def _arguments(self, segments: Sequence[Segment], prefix: Segment) -> dict[str, Any]:
+        """Further arguments of the forward pass over segments, one per row, after the same prefix."""
+        images = self.images.model_input([segment.images for segment in segments])
+        return {**self._token_types(segments, prefix.types), **images}
+
+    def _state(
+        self, cache: Any, mask: Tensor, positions: Tensor, logits: Tensor, arguments: Mapping[str, Any]
+    ) -> ForkedState:
+        """The state after a forward pass with some further arguments."""
+        return ForkedState(self._model, cache, mask, positions, logits)
 
     def _token_types(self, segments: Sequence[Segment], prefix: list[int]) -> dict[str, Tensor]:
         """What models with attention in both directions within an image need: the types of all tokens, (B, L + T)."""
@@ -118,11 +128,10 @@ class ForkEngine(TreeEngine[_Fork]):
 class ForkedState(DecodingState):
     """A batch of prompts whose cache cannot be rewound, and is copied instead."""
 
-    def select(self, rows: Sequence[int]) -> DecodingState:
+    def select(self, rows: Sequence[int]) -> Self:
         """An independent copy of some rows."""
         index = torch.tensor(rows, device=self.logits.device)
-        cache = select_rows(self.cache, index, len(self.logits))
-        return ForkedState(self._model, cache, self._mask[index], self.positions[index], self.logits[index])
+        return self._with_rows(index, select_rows(self.cache, index, len(self.logits)))
 
     def _peek(self, ids: Tensor) -> Tensor:
         return self.select(range(len(ids))).append(ids)

@@ -103,7 +103,6 @@ class PrefixEngine(TreeEngine[_Prefix]):
             [prefix.tokens for prefix in groups],
             longest + capacity,
         )
-        images = [one for segment in segments for one in segment.images]
         output = self._model(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
@@ -112,7 +111,7 @@ class PrefixEngine(TreeEngine[_Prefix]):
             use_cache=True,
             logits_to_keep=1,
             prefix_cache=cache,
-            **({"mm_encoder_outputs": self.images.model_input(images)} if images else {}),
+            **self.images.model_input([segment.images for segment in segments]),
         )
         self.tokens_computed += ids.numel()
         logits = output.logits[:, -1].float()

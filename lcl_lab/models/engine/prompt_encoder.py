@@ -6,6 +6,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import IdeficsProcessor, MllamaProcessor
+from transformers.models.mllama.processing_mllama import build_string_from_input
+
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.architecture_limits import has_decoder, reads_one_image
 from lcl_lab.models.engine.chat_template import ChatTemplate
@@ -85,14 +88,15 @@ class PromptEncoder:
     """
 
     def __init__(self, processor: Any, ends: Sequence[int] = (), thinking: bool = False, config: Any = None) -> None:
-        self._tokenizer = processor.tokenizer
+        self._processor, self._tokenizer = processor, processor.tokenizer
         known = [*ends, *([] if self._tokenizer.eos_token_id is None else [self._tokenizer.eos_token_id])]
         self.one_image = config is not None and reads_one_image(config)
         self.has_decoder = config is not None and has_decoder(config)
         names = self._tokenizer.convert_ids_to_tokens(known)
         self.template = ChatTemplate(processor, names, thinking, self.one_image)
         start = self._tokenizer("a")["input_ids"][:1]
-        self._start = self._tokenizer.bos_token if start == [self._tokenizer.bos_token_id] else ""
+        adds_start = start == [self._tokenizer.bos_token_id] and not isinstance(processor, IdeficsProcessor)
+        self._start = self._tokenizer.bos_token if adds_start else ""
         self._image = self._ids(self.template.image)
         marks = getattr(processor, "image_token_id", None)
         self.placeholder = marks if marks in self._image else next(iter(self._image), -1)
@@ -103,7 +107,7 @@ class PromptEncoder:
         """Encode a prompt and its candidates."""
         question, closing = self._context(prompt.turns)
         return EncodedPrompt(
-            self._collapse(self._ids(self.render(prompt))),
+            self._collapse(self._ids(_as_processed(self.render(prompt), self._processor))),
             tuple(self._answer_ids(prompt.turns, question, candidate) for candidate in prompt.candidates),
             closing,
             prompt.images,
@@ -113,7 +117,8 @@ class PromptEncoder:
     def render(self, prompt: Prompt) -> str:
         """The prompt as text, up to where the model continues it, with one placeholder per image.
 
-        It starts with the token that the tokenizer writes at the start of every text, as `transformers` would add it.
+        It starts with the token that the tokenizer writes at the start of every text, as `transformers` would add it,
+        unless the processor always adds it.
         """
         text = self.template.question(prompt.turns)
         return text if text.startswith(self._start) else self._start + text
@@ -187,3 +192,20 @@ class PromptEncoder:
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _as_processed(text: str, processor: Any) -> str:
+    """A rendered prompt as the processor tokenizes it, before it repeats the placeholders of images."""
+    tokenizer = processor.tokenizer
+    if isinstance(processor, MllamaProcessor):
+        return str(build_string_from_input(text, tokenizer.bos_token, processor.image_token))
+    if not isinstance(processor, IdeficsProcessor):
+        return text
+    first, *rest = text.split("<image>")
+    written = f"{tokenizer.bos_token}{first.strip(' ')}"
+    follows_image = False
+    for piece in rest:
+        mark = "<fake_token_around_image>"
+        written += f"{'' if follows_image else mark}<image>{mark}{piece.strip(' ')}"
+        follows_image = not piece
+    return written

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +24,7 @@ from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.oom import split_on_oom
 from lcl_lab.models.engine.prefix_tree import Node, build_tree, schedule_batches
 from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, Generated, PromptEncoder
-from lcl_lab.models.engine.vision_cache import EncodedImage, ImageEncoder, ImageKey
+from lcl_lab.models.engine.vision_cache import EncodedImage, ImageEncoder, ImageKey, PlaceholderEncoder
 from lcl_lab.models.interface import Loglik
 
 __all__ = ["Result", "Segment", "TreeEngine"]
@@ -49,6 +49,9 @@ class Segment:
     ids: list[int]
     types: list[int]
     images: list[EncodedImage]
+
+    def __add__(self, following: Segment) -> Segment:
+        return Segment(self.ids + following.ids, self.types + following.types, self.images + following.images)
 
 
 class TreeEngine(ABC, Generic[P]):
@@ -77,7 +80,7 @@ class TreeEngine(ABC, Generic[P]):
         disk_cache: FeatureDiskCache | None = None,
     ) -> None:
         self._model, self._encoder, self.batch_size, self._new_tokens = model, encoder, batch_size, new_tokens
-        self.images = ImageEncoder(model, processor, encoder.template.image, disk_cache)
+        self.images = self._image_encoder(model, processor, encoder.template.image, disk_cache)
         self._ends = torch.tensor(encoder.ends, device=model.device)
         self._rope_index = getattr(getattr(model, "model", model), "get_rope_index", None)
         self.tokens_computed = 0
@@ -106,8 +109,8 @@ class TreeEngine(ABC, Generic[P]):
         """
         keys = [self.images.keys(prompt.images) for prompt in prompts]
         encoded = self.images.encode([key for of_prompt in keys for key in of_prompt], image)
-        root = build_tree([prompt.units(of_prompt) for prompt, of_prompt in zip(prompts, keys, strict=True)])
-        segments = {node: _segment(node, encoded) for node in root.descendants()}
+        root = build_tree([self._units(prompt, of_prompt) for prompt, of_prompt in zip(prompts, keys, strict=True)])
+        segments = {node: self._segment(node, encoded) for node in root.descendants()}
         prefixes: dict[Node, P] = {root: self._root()}
         pending_children = {node: len(node.children) for node in (root, *segments)}
         for batch in schedule_batches(root, lambda node: len(segments[node].ids), lambda: self.batch_size):
@@ -140,6 +143,31 @@ class TreeEngine(ABC, Generic[P]):
         prompts: Sequence[EncodedPrompt],
     ) -> tuple[list[P | None], list[Result]]:
         """Compute a batch of nodes: the prefix that each one's children continue, and the results of prompts there."""
+
+    def _image_encoder(
+        self, model: Any, processor: Any, placeholder: str, disk_cache: FeatureDiskCache | None
+    ) -> ImageEncoder:
+        """What encodes the images; see `ImageEncoder` for the arguments."""
+        return PlaceholderEncoder(model, processor, placeholder, disk_cache)
+
+    def _units(self, prompt: EncodedPrompt, keys: Sequence[ImageKey]) -> list[Hashable]:
+        """The units of a prompt in the prefix tree, given the keys of its images."""
+        return prompt.units(keys)
+
+    def _segment(self, node: Node, encoded: Mapping[ImageKey, EncodedImage]) -> Segment:
+        """The segment of a node, given the encoded images."""
+        ids: list[int] = []
+        types: list[int] = []
+        images: list[EncodedImage] = []
+        for unit in node.units:
+            if isinstance(unit, int):
+                ids.append(unit)
+                types.append(0)
+            else:
+                images.append(encoded[unit])  # type: ignore[index]
+                ids += images[-1].ids
+                types += images[-1].types
+        return Segment(ids, types, images)
 
     def _positions(self, segment: Segment, start: int) -> tuple[Tensor, int]:
         """Position ids of a segment from `start`, (T,) or (3, T), and the one that follows."""
@@ -180,18 +208,3 @@ class TreeEngine(ABC, Generic[P]):
             for row, ids in zip(open_rows, rest.greedy(self._ends, self._new_tokens), strict=True):
                 greedy[row] = ids
         return [(self._encoder.parse(ids or ()), of_row) for ids, of_row in zip(greedy, logliks, strict=True)]
-
-
-def _segment(node: Node, encoded: Mapping[ImageKey, EncodedImage]) -> Segment:
-    ids: list[int] = []
-    types: list[int] = []
-    images: list[EncodedImage] = []
-    for unit in node.units:
-        if isinstance(unit, int):
-            ids.append(unit)
-            types.append(0)
-        else:
-            images.append(encoded[unit])  # type: ignore[index]
-            ids += images[-1].ids
-            types += images[-1].types
-    return Segment(ids, types, images)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from lcl_lab.concepts import ImageRef
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.oom import split_on_oom
 
-__all__ = ["EncodedImage", "ImageEncoder", "ImageKey"]
+__all__ = ["EncodedImage", "ImageEncoder", "ImageKey", "PlaceholderEncoder"]
 
 _BYTES = 4 << 30  # maximum size of the features in memory
 _NOT_OF_THE_IMAGE = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "batch_num_images"}
@@ -43,6 +44,7 @@ class EncodedImage:
         deep: features (I, D) for deeper layers, in models that have them.
         grid: (1, 3), patches in time, height and width, in models whose position ids depend on it.
         types: 1 for each token that attends to the whole image, in models with such tokens.
+        tiles: number of tiles that text attends to, in models that pad all images to the same number of tiles.
     """
 
     ids: tuple[int, ...]
@@ -50,6 +52,7 @@ class EncodedImage:
     deep: tuple[Tensor, ...] = ()
     grid: Tensor | None = None
     types: tuple[int, ...] = ()
+    tiles: int = 1
 
     @property
     def nbytes(self) -> int:
@@ -57,8 +60,10 @@ class EncodedImage:
         return self.features.nbytes * (1 + len(self.deep))
 
 
-class ImageEncoder:
+class ImageEncoder(ABC):
     """Encodes images with a model of `transformers` and its processor.
+
+    How images are encoded, and how a model receives them, is up to the subclasses.
 
     Args:
         model: an image-text-to-text model.
@@ -67,7 +72,6 @@ class ImageEncoder:
         disk_cache: where features are stored between runs; None to keep them in memory only.
 
     Attributes:
-        token_id: id of the tokens that are replaced by features.
         batch_size: images in a batch; halved whenever memory runs out.
         images_encoded: number of images that went through the vision encoder.
     """
@@ -80,23 +84,10 @@ class ImageEncoder:
         self.batch_size = 64
         self.images_encoded = 0
         self._memory: LRUCache[ImageKey, EncodedImage] = LRUCache(_BYTES, getsizeof=lambda encoded: encoded.nbytes)
-        self._features = getattr(model, "model", model).get_image_features
-        accepted = inspect.signature(self._features).parameters
-        self._accepted = set(accepted) - {"self", "kwargs"}
-        # Such models process an image differently when it is the only one in its prompt.
-        self._depends_on_count = "batch_num_images" in accepted
-        blank = self._process(new_image("RGB", (64, 64)), alone=True)
-        self.token_id = _image_token_id(model.config, blank["input_ids"][0].tolist())
-        self._output = self._forward([blank], alone=True)
-        has_pooled = getattr(self._output, "pooler_output", None) is not None
-        self._field = "pooler_output" if has_pooled else "last_hidden_state"
-        self._joined = isinstance(self._output[self._field], Tensor)
-        if not self._encodes_batches():
-            self.batch_size = 1
 
     def keys(self, refs: Sequence[ImageRef]) -> list[ImageKey]:
         """The keys of the images of one prompt."""
-        return [(ref, self._depends_on_count and len(refs) == 1) for ref in refs]
+        return [(ref, False) for ref in refs]
 
     def encode(self, keys: Sequence[ImageKey], image: Callable[[ImageRef], Image]) -> dict[ImageKey, EncodedImage]:
         """The encoded images, from a cache where possible.
@@ -118,14 +109,17 @@ class ImageEncoder:
                     self._memory[key] = one
         return encoded
 
-    def model_input(self, images: Sequence[EncodedImage]) -> dict[str, Any]:
-        """The argument `mm_encoder_outputs` of a model's forward, for images in the order of their placeholders."""
-        output = copy.copy(self._output)
-        features = [one.features for one in images]
-        output[self._field] = torch.cat(features)[None] if self._joined else features
-        if images[0].deep:
-            output["deepstack_features"] = [list(layer) for layer in zip(*(one.deep for one in images), strict=True)]
-        return {"image": output}
+    @abstractmethod
+    def model_input(self, rows: Sequence[Sequence[EncodedImage]]) -> dict[str, Any]:
+        """Arguments with which a model's forward receives the images of each row, in the order of their tokens."""
+
+    @abstractmethod
+    def _process(self, image: Image, alone: bool) -> Mapping[str, Tensor]:
+        """The processor's tensors for one image."""
+
+    @abstractmethod
+    def _encode_inputs(self, inputs: Sequence[Mapping[str, Tensor]], alone: bool) -> list[EncodedImage]:
+        """Encode a batch of images, given the processor's tensors for each."""
 
     def _encode_batch(self, keys: Sequence[ImageKey], images: Sequence[Image]) -> list[EncodedImage]:
         digests = [_digest(image, alone) for image, (_, alone) in zip(images, keys, strict=True)]
@@ -142,15 +136,63 @@ class ImageEncoder:
             self._disk_cache.put({digests[n]: vars(one) for n, one in encoded.items() if digests[n] not in stored})
         return [encoded[number] for number in range(len(keys))]
 
+    def _encode_group(self, numbered: Sequence[tuple[int, Mapping[str, Tensor]]], alone: bool) -> list[EncodedImage]:
+        encoded = self._encode_inputs([one for _, one in numbered], alone)
+        self.images_encoded += len(encoded)
+        return encoded
+
+
+class PlaceholderEncoder(ImageEncoder):
+    """Encodes images whose features replace placeholder tokens.
+
+    The arguments are those of `ImageEncoder`.
+
+    Attributes:
+        token_id: id of the tokens that are replaced by features.
+    """
+
+    def __init__(
+        self, model: Any, processor: Any, placeholder: str, disk_cache: FeatureDiskCache | None = None
+    ) -> None:
+        super().__init__(model, processor, placeholder, disk_cache)
+        self._features = getattr(model, "model", model).get_image_features
+        accepted = inspect.signature(self._features).parameters
+        self._accepted = set(accepted) - {"self", "kwargs"}
+        # Such models process an image differently when it is the only one in its prompt.
+        self._depends_on_count = "batch_num_images" in accepted
+        blank = self._process(new_image("RGB", (64, 64)), alone=True)
+        self.token_id = _image_token_id(model.config, blank["input_ids"][0].tolist())
+        self._output = self._forward([blank], alone=True)
+        has_pooled = getattr(self._output, "pooler_output", None) is not None
+        self._field = "pooler_output" if has_pooled else "last_hidden_state"
+        self._joined = isinstance(self._output[self._field], Tensor)
+        if not self._encodes_batches():
+            self.batch_size = 1
+
+    def keys(self, refs: Sequence[ImageRef]) -> list[ImageKey]:
+        """The keys of the images of one prompt."""
+        return [(ref, self._depends_on_count and len(refs) == 1) for ref in refs]
+
+    def model_input(self, rows: Sequence[Sequence[EncodedImage]]) -> dict[str, Any]:
+        """Arguments with which a model's forward receives the images of each row, in the order of their tokens."""
+        images = [one for row in rows for one in row]
+        if not images:
+            return {}
+        output = copy.copy(self._output)
+        features = [one.features for one in images]
+        output[self._field] = torch.cat(features)[None] if self._joined else features
+        if images[0].deep:
+            output["deepstack_features"] = [list(layer) for layer in zip(*(one.deep for one in images), strict=True)]
+        return {"mm_encoder_outputs": {"image": output}}
+
     def _encodes_batches(self) -> bool:
         """Whether images in a batch have the features that they have alone."""
         inputs = [self._process(new_image("RGB", (64, 64), color), alone=True) for color in ("white", "red")]
         try:
-            together = self._encode_group(list(enumerate(inputs)), alone=True)
+            together = self._encode_inputs(inputs, alone=True)
         except (RuntimeError, ValueError, IndexError):
             return False
-        alone = [self._encode_group([(0, one)], alone=True)[0] for one in inputs]
-        self.images_encoded = 0
+        alone = [self._encode_inputs([one], alone=True)[0] for one in inputs]
         return all(torch.allclose(a.features, b.features, atol=1e-4) for a, b in zip(together, alone, strict=True))
 
     def _process(self, image: Image, alone: bool) -> Mapping[str, Tensor]:
@@ -169,10 +211,8 @@ class ImageEncoder:
             key: value[:1] for key, value in inputs.items() if key in self._accepted - _NOT_OF_THE_IMAGE
         }
 
-    def _encode_group(self, numbered: Sequence[tuple[int, Mapping[str, Tensor]]], alone: bool) -> list[EncodedImage]:
-        inputs = [one for _, one in numbered]
+    def _encode_inputs(self, inputs: Sequence[Mapping[str, Tensor]], alone: bool) -> list[EncodedImage]:
         output = self._forward(inputs, alone)
-        self.images_encoded += len(inputs)
         ids = [tuple(one["input_ids"][0].tolist()) for one in inputs]
         counts = [row.count(self.token_id) for row in ids]
         features = _split(output[self._field], counts)

@@ -8,10 +8,13 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from lcl_lab.benchmarks.architectures import build as build_tiny
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify
 from lcl_lab.errors import UserError
+from lcl_lab.models import find_checkpoint, load_transformers_model
 from lcl_lab.models.engine import attention
+from lcl_lab.models.engine.cross_attention_engine import CrossAttentionEngine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.fork_engine import ForkEngine
 from lcl_lab.models.engine.prefix_engine import PrefixEngine
@@ -76,20 +79,22 @@ def equal(one: list[tuple[str, list[float]]], other: list[tuple[str, list[float]
     return all(a[0] == b[0] and a[1] == pytest.approx(b[1], abs=1e-4) for a, b in zip(one, other, strict=True))
 
 
-def test_all_but_cross_attention_can_share(checkpoint: Path) -> None:
+def test_all_architectures_share_and_cross_attention_does_so_with_its_own_engine(checkpoint: Path) -> None:
     model, processor = load(checkpoint)
-    shares = isinstance(TransformersModel("it", model, processor, "", 4).engine, PrefixEngine)
-    assert shares == (model.config.model_type != "idefics")
+    engine = CrossAttentionEngine if model.config.model_type == "idefics" else PrefixEngine
+    assert isinstance(TransformersModel("it", model, processor, "", 4).engine, engine)
 
 
 def test_a_model_that_cannot_share_warns_once(
     tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = TransformersModel("flamingo", *load(build("idefics", tmp_path_factory.mktemp("idefics"))), "", 4)
+    folder = tmp_path_factory.mktemp("molmo2") / "molmo2"
+    build_tiny("molmo2", folder)  # its attention across images goes in both directions
+    model = load_transformers_model(find_checkpoint(str(folder)), 4, "float32")
     results(model, prompts()[:2])
     results(model, prompts()[:2])
     messages = [record.message for record in caplog.records if "sharing" in record.message]
-    assert messages == ["flamingo is evaluated without prefix sharing: its architecture does not support it"]
+    assert messages == [f"{model.name} is evaluated without prefix sharing: its architecture does not support it"]
 
 
 def test_an_attention_with_different_results_falls_back_to_copies_of_the_cache(
