@@ -48,11 +48,13 @@ def check_architecture(config: Any, images: int, name: str) -> None:
         UserError: says what the architecture cannot do.
     """
     if config.model_type in _UNSUITABLE:
-        reason = f"a {config.model_type} model {_UNSUITABLE[config.model_type]}"
+        reason = f"its architecture, {config.model_type}, {_UNSUITABLE[config.model_type]}"
         raise UserError(reason, option="model", value=name)
     if reads_one_image(config) and images > 1:
-        reason = f"a {config.model_type} model reads one image per prompt, so it can only be evaluated without shots"
-        raise UserError(f"{reason}; use zero_shot or 0 shots", option="model", value=name)
+        reason = (
+            f"its architecture, {config.model_type}, reads one image per prompt and can only be asked without shots"
+        )
+        raise UserError(f"{reason}; use zero_shot", option="model", value=name)
 
 
 def reads_one_image(config: Any) -> bool:

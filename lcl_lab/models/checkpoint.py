@@ -131,7 +131,8 @@ def find_checkpoint(
         path, commit = models.fetch_from_hub(name, option, settings.revision)
         return Checkpoint(name, path, commit[:16], settings=settings)
     _check_files(path, name, option)
-    checkpoint = Checkpoint(name, path, fingerprint(path), settings=settings)
+    patterns = (*_HASHED, "*.py") if settings.trust_remote_code else _HASHED
+    checkpoint = Checkpoint(name, path, fingerprint(path, patterns), settings=settings)
     _check_card(checkpoint, option)
     return checkpoint
 

@@ -142,6 +142,8 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
         processor = AutoProcessor.from_pretrained(checkpoint.path, **remote, **checkpoint.settings.processor)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
+        if "trust_remote_code" in str(error):
+            reason = "it contains Python code, which only --trust-remote-code runs"
         raise UserError(reason, option="model", value=checkpoint.name) from error
     known = processor_settings(processor)
     for setting in checkpoint.settings.processor:

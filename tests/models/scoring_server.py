@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from tests.servers import serving
 
 __all__ = ["scoring_server"]
 
@@ -25,23 +25,12 @@ def scoring_server(folder: Path) -> Iterator[str]:
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     processor, lock = AutoProcessor.from_pretrained(folder), Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock, torch.inference_mode():
-                reply = json.dumps(_complete(model, processor, request)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(reply)))
-            self.end_headers()
-            self.wfile.write(reply)
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
+        with lock, torch.inference_mode():
+            return _complete(model, processor, request)
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
+    with serving(reply) as address:
+        yield address
 
 
 def _complete(model: Any, processor: Any, request: dict[str, Any]) -> dict[str, Any]:

@@ -169,3 +169,20 @@ def test_the_length_of_an_answer_is_a_setting(base: Path, episode: Episode) -> N
     assert short.cut_off
     assert long.text.startswith(short.text.rstrip("\ufffd"))
     assert len(long.text) > len(short.text)
+
+
+def test_a_checkpoint_with_code_is_refused_unless_it_is_trusted(base: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(base, tmp_path / "code"))
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "not_in_transformers", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "configuration_own.py").write_text("raise RuntimeError('this code runs')\n")
+    prompt = chat(lcl.draw_episode(WORLD, 0, 0, shots=2))
+    with pytest.raises(UserError, match="contains Python code, which only --trust-remote-code runs"):
+        check_requirements(find_checkpoint(str(folder)), "auto", prompt, WORLD.image)
+    trusted = find_checkpoint(str(folder), settings=ModelSettings(trust_remote_code=True))
+    with pytest.raises(UserError, match="this code runs"):
+        check_requirements(trusted, "auto", prompt, WORLD.image)
+    (folder / "configuration_own.py").write_text("pass\n")
+    edited = find_checkpoint(str(folder), settings=ModelSettings(trust_remote_code=True))
+    assert edited.fingerprint != trusted.fingerprint

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -16,6 +14,7 @@ import pytest
 import lcl_lab as lcl
 from lcl_lab import analysis
 from lcl_lab.store import read_run
+from tests.servers import serving
 
 NAME = "chuchair"
 
@@ -25,25 +24,15 @@ def refusing(every: int) -> Iterator[str]:
     """A server that refuses each image whose content it is asked about the `every`-th time, and answers the others."""
     seen: dict[str, int] = {}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            question = json.dumps(request["messages"][-1])
-            number = seen.setdefault(question, len(seen))
-            refused = "image_url" in question and number % every == 0
-            choice = {"finish_reason": "content_filter" if refused else "stop", "message": {"content": NAME}}
-            reply = json.dumps({"choices": [choice], "model": "it"}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(reply)))
-            self.end_headers()
-            self.wfile.write(reply)
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
+        question = json.dumps(request["messages"][-1])
+        number = seen.setdefault(question, len(seen))
+        refused = "image_url" in question and number % every == 0
+        choice = {"finish_reason": "content_filter" if refused else "stop", "message": {"content": NAME}}
+        return {"choices": [choice], "model": "it"}
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
+    with serving(reply) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ import torch
 from PIL.Image import Image, fromarray
 
 from lcl_lab.concepts import ImageRef
+from lcl_lab.errors import UserError
 from lcl_lab.models.engine.cross_attention_engine import CROSS_ATTENTION_ENCODERS, CrossAttentionEngine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.fork_engine import ForkEngine
@@ -52,17 +53,26 @@ def choose_engine(
         batch_size: prompts in a batch.
         new_tokens: maximum number of tokens of a greedy answer.
         disk_cache: where image features are stored between runs; None to keep them in memory only.
+
+    Raises:
+        UserError: the model cannot be evaluated at all.
     """
     single = ReferenceEngine(model, processor, encoder, 1, new_tokens)
     prompts = _trial_prompts(_trial_shots(model, processor, encoder))
-    expected = [single.logliks([prompt], _noise)[0] for prompt in prompts]
+    try:
+        expected = [single.logliks([prompt], _noise)[0] for prompt in prompts]
+    except UserError:
+        raise
+    except Exception as error:  # an architecture may fail in any way
+        reason = f"its architecture, {model.config.model_type}, cannot be evaluated: {type(error).__name__}: {error}"
+        raise UserError(" ".join(reason.split())[:300], option="model", value=name) from error
     attention = _attention_of(model)
     for build in _shared_engines(model, encoder):
         try:
             engine = build(model, processor, encoder, batch_size, new_tokens, disk_cache)
             found = {number: logliks for number, _, logliks in engine.answer(list(map(encoder, prompts)), _noise)}
             exact = _agree(expected, [found[number] for number in range(len(prompts))], model.dtype)
-        except Exception as error:  # an architecture may fail in any way when it is used in parts
+        except Exception as error:
             _log.debug("%s: %s failed its trial", name, build, exc_info=error)
             exact = False
         if exact:
@@ -85,17 +95,26 @@ def _reference_engine(
 ) -> ReferenceEngine:
     """Whole prompts, without what changes the log-likelihoods of this model: its cache, or batches."""
     uncached = ReferenceEngine(model, processor, encoder, 1, new_tokens, use_cache=False)
-    use_cache = _agree(expected[:1], uncached.logliks(prompts[:1], _noise), model.dtype, share=0.1)
+    use_cache = _reproduces(uncached, prompts[:1], expected[:1], share=0.1)
     if not use_cache:
         _log.warning("%s is evaluated without its cache, which changes its log-likelihoods", name)
-    single = ReferenceEngine(model, processor, encoder, 1, new_tokens, use_cache)
-    pair = prompts[-2:]  # with equally many images
-    if batch_size > 1:
-        alone = [single.logliks([prompt], _noise)[0] for prompt in pair]
-        if not _agree(alone, single.logliks(pair, _noise), model.dtype):
-            _log.warning("%s is evaluated one prompt at a time: in a batch its log-likelihoods change", name)
-            batch_size = 1
+        expected = [uncached.logliks([prompt], _noise)[0] for prompt in prompts]
+    together = ReferenceEngine(model, processor, encoder, 2, new_tokens, use_cache)
+    if batch_size > 1 and not _reproduces(together, prompts[-2:], expected[-2:]):  # with equally many images
+        _log.warning("%s is evaluated one prompt at a time: in a batch its log-likelihoods change", name)
+        batch_size = 1
     return ReferenceEngine(model, processor, encoder, batch_size, new_tokens, use_cache)
+
+
+def _reproduces(
+    engine: ReferenceEngine, prompts: Sequence[Prompt], expected: Sequence[tuple[Loglik, ...]], share: float = 1.0
+) -> bool:
+    """Whether an engine computes expected log-likelihoods in one batch, within a share of the tolerance."""
+    try:
+        return _agree(expected, engine.logliks(prompts, _noise), engine.dtype, share)
+    except Exception as error:
+        _log.debug("a trial of whole prompts failed", exc_info=error)
+        return False
 
 
 def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[..., TreeEngine[Any]]]:
@@ -121,10 +140,10 @@ def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[...
 
 def _attention_of(model: Any) -> dict[str, str]:
     """The attention implementations of a model and its parts, as `set_attn_implementation` takes them."""
-    own = {"": model.config._attn_implementation}
+    implementations = {"": model.config._attn_implementation}
     parts = {name: getattr(model.config, name, None) for name in getattr(model.config, "sub_configs", {})}
-    own |= {name: part._attn_implementation for name, part in parts.items() if part is not None}
-    return {name: implementation for name, implementation in own.items() if implementation is not None}
+    implementations |= {name: part._attn_implementation for name, part in parts.items() if part is not None}
+    return {name: implementation for name, implementation in implementations.items() if implementation is not None}
 
 
 def _cache_of_one_token(model: Any) -> Any:

@@ -10,15 +10,15 @@ import inspect
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from lcl_lab.models.engine.decoding import DecodingState
-from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.prefix_tree import Node
-from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, PromptEncoder
+from lcl_lab.models.engine.prompt_encoder import EncodedPrompt
 from lcl_lab.models.engine.tree_engine import Result, Segment, TreeEngine
 
 __all__ = ["ForkEngine", "ForkedState"]
@@ -39,17 +39,10 @@ class ForkEngine(TreeEngine[_Fork]):
     The arguments are those of `TreeEngine`.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        processor: Any,
-        encoder: PromptEncoder,
-        batch_size: int,
-        new_tokens: int,
-        disk_cache: FeatureDiskCache | None = None,
-    ) -> None:
-        super().__init__(model, processor, encoder, batch_size, new_tokens, disk_cache)
-        self._accepted = set(inspect.signature(model.forward).parameters)
+    @cached_property
+    def _accepted(self) -> set[str]:
+        """Names of the arguments of the model's forward."""
+        return set(inspect.signature(self._model.forward).parameters)
 
     def _root(self) -> _Fork:
         return _Fork(None, Segment([], [], []), 0)
@@ -137,24 +130,25 @@ class ForkedState(DecodingState):
         return self.select(range(len(ids))).append(ids)
 
 
-def select_rows(cache: Any, rows: Tensor, size: int) -> Any:
+def select_rows(cache: Any, rows: Tensor, size: int, name: str = "") -> Any:
     """A copy of some rows of a model's cache; a row may be repeated.
 
     Args:
         cache: a cache of `transformers`, whose tensors have one row per prompt.
         rows: (B,), numbers of the rows.
         size: number of rows of the cache.
+        name: name of the attribute that is copied; of position ids, the axes come before the rows.
     """
     if isinstance(cache, Tensor):
-        # Position ids with several axes have the axes first.
-        axis = next((axis for axis, length in enumerate(cache.shape[:2]) if length == size and cache.ndim > 1), None)
-        return cache.clone() if axis is None else cache.index_select(axis, rows)
+        axis = 1 if name.endswith("position_ids") and cache.ndim > 2 else 0
+        has_rows = cache.ndim > 1 and cache.shape[axis] == size
+        return cache.index_select(axis, rows) if has_rows else cache.clone()
     if isinstance(cache, dict):
         return {key: select_rows(value, rows, size) for key, value in cache.items()}
     if isinstance(cache, list | tuple):
         return type(cache)(select_rows(value, rows, size) for value in cache)
     if hasattr(cache, "__dict__") and not isinstance(cache, type):
         selected = copy.copy(cache)
-        vars(selected).update({name: select_rows(value, rows, size) for name, value in vars(cache).items()})
+        vars(selected).update({key: select_rows(value, rows, size, key) for key, value in vars(cache).items()})
         return selected
     return cache

@@ -92,6 +92,12 @@ class ReferenceEngine:
         self._accepted = accepted_inputs(model)
         self.images_encoded = self.tokens_computed = 0
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
+        dtype: torch.dtype = self._model.dtype
+        return dtype
+
     def answer(
         self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]
     ) -> Iterator[tuple[int, Generated, tuple[Loglik, ...]]]:
@@ -100,11 +106,12 @@ class ReferenceEngine:
         Raises:
             UserError: a single prompt needs more memory than there is.
         """
-        # Prompts with equally many images need little padding, and their images can be stacked.
-        numbers = sorted(range(len(prompts)), key=lambda number: len(prompts[number].images))
+        # Prompts with equally many images need little padding, and their images can be stacked; a batch is scored one
+        # candidate of each prompt at a time.
+        counts = [(len(prompt.images), len(prompt.candidates)) for prompt in prompts]
+        numbers = sorted(range(len(prompts)), key=counts.__getitem__)
         while numbers:
-            count = len(prompts[numbers[0]].images)
-            batch = [n for n in numbers[: self.batch_size] if len(prompts[n].images) == count]
+            batch = [n for n in numbers[: self.batch_size] if counts[n] == counts[numbers[0]]]
             numbers = numbers[len(batch) :]
 
             def step(part: Sequence[int]) -> list[_Result]:

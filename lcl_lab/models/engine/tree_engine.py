@@ -196,9 +196,12 @@ class TreeEngine(ABC, Generic[P]):
         logliks: list[dict[tuple[int, ...], Loglik]] = [{} for _ in distinct]
         greedy: list[Sequence[int] | None] = [None] * len(distinct)
         for turn in range(max(map(len, distinct))):
-            answers = [of_row[min(turn, len(of_row) - 1)] for of_row in distinct]
+            # Rows with fewer candidates score their last one again; those without any score the end of a turn.
+            answers = [of_row[min(turn, len(of_row) - 1)] if of_row else self._encoder.ends[:1] for of_row in distinct]
             scores = state.score(answers, closing)
             for row, (answer, (loglik, is_greedy)) in enumerate(zip(answers, scores, strict=True)):
+                if not distinct[row]:
+                    continue
                 logliks[row][answer] = loglik
                 if is_greedy and not closing and torch.isin(torch.tensor(answer), self._ends.cpu()).any():
                     greedy[row] = answer

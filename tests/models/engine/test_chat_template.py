@@ -99,18 +99,18 @@ FAMILIES = {
 }  # fmt: skip
 
 
-def processor(name: str, family: Family, in_tokenizer: bool = False) -> Any:
+def build_processor(name: str, family: Family, in_tokenizer: bool = False) -> Any:
     words = tokenizer(list(dict.fromkeys(family.special)), image_token=_image_token(family))
     template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8").removesuffix("\n")
     images = hf.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    made = hf.LlavaProcessor(
+    processor = hf.LlavaProcessor(
         images, words, patch_size=8, vision_feature_select_strategy="default", num_additional_image_tokens=1
     )
     if in_tokenizer:
         words.chat_template = template
     else:
-        made.chat_template = template
-    return made
+        processor.chat_template = template
+    return processor
 
 
 def _image_token(family: Family) -> str:
@@ -120,8 +120,10 @@ def _image_token(family: Family) -> str:
 
 def encoder(name: str, thinking: bool = False) -> tuple[PromptEncoder, Any]:
     family = FAMILIES[name]
-    made = processor(name, family, in_tokenizer=name == "vicuna_text_only")
-    return PromptEncoder(made, made.tokenizer.convert_tokens_to_ids(list(family.eos)), thinking), made.tokenizer
+    processor = build_processor(name, family, in_tokenizer=name == "vicuna_text_only")
+    return PromptEncoder(
+        processor, processor.tokenizer.convert_tokens_to_ids(list(family.eos)), thinking
+    ), processor.tokenizer
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -170,25 +172,27 @@ def test_thinking_is_separated_from_the_answer(name: str) -> None:
 
 def test_a_template_that_drops_images_is_refused() -> None:
     family = FAMILIES["llava_1_5"]
-    made = processor("llava_1_5", family)
-    made.chat_template = "{% for message in messages %}{{ message.role }}: {{ message.content[0].text }}\n{% endfor %}"
+    processor = build_processor("llava_1_5", family)
+    processor.chat_template = (
+        "{% for message in messages %}{{ message.role }}: {{ message.content[0].text }}\n{% endfor %}"
+    )
     with pytest.raises(TemplateError, match="writes no placeholder for an image"):
-        PromptEncoder(made)
+        PromptEncoder(processor)
 
 
 def test_a_template_that_fails_is_refused_with_its_reason() -> None:
-    made = processor("llava_1_5", FAMILIES["llava_1_5"])
-    made.chat_template = "{{ raise_exception('only one turn is supported') }}"
+    processor = build_processor("llava_1_5", FAMILIES["llava_1_5"])
+    processor.chat_template = "{{ raise_exception('only one turn is supported') }}"
     with pytest.raises(TemplateError, match="only one turn is supported"):
-        PromptEncoder(made)
+        PromptEncoder(processor)
 
 
 def test_without_a_template_every_turn_has_its_line() -> None:
-    made = processor("llava_1_5", FAMILIES["llava_1_5"])
-    made.chat_template = None
-    encode = PromptEncoder(made)
+    processor = build_processor("llava_1_5", FAMILIES["llava_1_5"])
+    processor.chat_template = None
+    encode = PromptEncoder(processor)
     first, second, third = encode.render(PROMPT).split("\n")[0::2]
     assert first == f"User: {QUESTION} <image>"
     assert second == first == third.split("\n")[0]
     assert encode.render(PROMPT).endswith("\nAssistant:")
-    assert [made.tokenizer.decode(ids) for ids in encode(PROMPT).candidates] == [f" {name}\n" for name in NAMES]
+    assert [processor.tokenizer.decode(ids) for ids in encode(PROMPT).candidates] == [f" {name}\n" for name in NAMES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,17 @@ def test_features_on_disk_are_used_by_the_same_model_only(llava: Path, tmp_path:
     other = TransformersModel("it", model, processor, "", 4, FeatureDiskCache("another", "cpu", str(tmp_path)))
     results(other, prompts()[:1])
     assert other.engine.images_encoded == 1
+
+
+@pytest.mark.parametrize("name", ["llava", "idefics"])
+def test_prompts_with_and_without_candidates_share_a_call(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    model, processor = load(build(name, tmp_path_factory.mktemp(name)))
+    alike = [chat(draw_episode(WORLD, 0, query, 0)) for query in range(3)]
+    mixed = [replace(one, candidates=one.candidates[:number]) for number, one in enumerate(alike)]
+    reference = ReferenceEngine(model, processor, PromptEncoder(processor), 8, NEW_TOKENS)
+    found = {number: logliks for number, _, logliks in reference.answer(mixed, WORLD.image)}
+    assert [len(found[number]) for number in range(3)] == [0, 1, 2]
+    shared = TransformersModel("it", model, processor, "", 8)
+    answers = list(shared.answer(mixed, WORLD.image))
+    assert [len(answer.logliks) for answer in answers] == [0, 1, 2]
+    assert [answer.text for answer in answers] == [answer.text for answer in shared.answer(alike, WORLD.image)]
