@@ -5,6 +5,7 @@ from .image_files import ImageFiles
 from .image_folder import read_folder
 from .names import invent_names, random_string
 from .release import read_imagenet, read_isekai, read_isekai_from_hub
+from .release_queries import FixedQuery, read_release_queries
 from .renderer import IMAGE_SIZE, Box, render, render_with_box
 from .vqav2 import VQA, VisualQuestion, read_vqa
 from .world import World, isekai_mini, world_100, world_900, world_dev
@@ -18,6 +19,7 @@ __all__ = [
     "Box",
     "Concept",
     "Dataset",
+    "FixedQuery",
     "ImageFiles",
     "ImageRef",
     "Pair",
@@ -35,6 +37,7 @@ __all__ = [
     "read_imagenet",
     "read_isekai",
     "read_isekai_from_hub",
+    "read_release_queries",
     "read_vqa",
     "register_dataset",
     "render",

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from lcl_lab import concepts
 from lcl_lab.concepts.dataset import Dataset, check_dataset
+from lcl_lab.concepts.dataset_wrapper import DatasetWrapper
 from lcl_lab.errors import UserError
 from lcl_lab.plugins import file_fingerprint, find_maker, is_file
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from PIL.Image import Image
-
-    from lcl_lab.concepts.dataset import Concept, ImageRef, Pair
 
 __all__ = ["DATASETS", "DOWNLOADS", "READERS", "load_dataset", "register_dataset", "registered_datasets"]
 
@@ -71,10 +64,23 @@ def load_dataset(name: str | Dataset) -> Dataset:
     if colon and kind in READERS:
         dataset = READERS[kind](Path(path))
     else:
+        _check_prefix(name)
         also = [*DATASETS, *_registered, *(f"{reader}:PATH" for reader in READERS)]
         dataset = find_maker("data", "dataset", name, DOWNLOADS, also)()
     check_dataset(dataset, "data", name)
     return _DatasetOfFile(dataset, file_fingerprint(name)) if is_file(name) else dataset
+
+
+def _check_prefix(name: str) -> None:
+    """Refuse a path without the prefix that says how it is read."""
+    path = Path(name)
+    if name in DOWNLOADS or is_file(name):
+        return
+    if path.is_dir():
+        raise UserError(f"is a folder; did you mean 'folder:{name}'?", option="data", value=name)
+    if path.is_file():
+        prefix = "imagenet" if path.suffix == ".jsonl" else "isekai"
+        raise UserError(f"is a file; did you mean '{prefix}:{name}'?", option="data", value=name)
 
 
 def registered_datasets() -> dict[str, Dataset]:
@@ -110,36 +116,13 @@ def register_dataset(dataset: Dataset, name: str | None = None) -> Dataset:
     return dataset
 
 
-class _DatasetOfFile:
+class _DatasetOfFile(DatasetWrapper):
     """A dataset made by a user's Python file, whose fingerprint also covers the code in the file."""
 
     def __init__(self, dataset: Dataset, code: str) -> None:
-        self._dataset, self._code = dataset, code
-
-    @property
-    def name(self) -> str:
-        return self._dataset.name
-
-    @property
-    def concepts(self) -> Mapping[str, Concept]:
-        return self._dataset.concepts
-
-    @property
-    def pairs(self) -> Sequence[Pair]:
-        return self._dataset.pairs
+        super().__init__(dataset)
+        self._code = code
 
     @property
     def fingerprint(self) -> str:
         return blake2b(f"{self._dataset.fingerprint}/{self._code}".encode(), digest_size=8).hexdigest()
-
-    def image(self, ref: ImageRef) -> Image:
-        return self._dataset.image(ref)
-
-    def __getattr__(self, attribute: str) -> Any:
-        """Everything else that the user's dataset offers."""
-        if attribute.startswith("_"):  # in particular while unpickling, before there is a dataset
-            raise AttributeError(attribute)
-        return getattr(self._dataset, attribute)
-
-    def __repr__(self) -> str:
-        return repr(self._dataset)

@@ -16,10 +16,21 @@ from lcl_lab.concepts.dataset import Concept, Pair, unique_pairs
 from lcl_lab.concepts.image_files import ImageFiles
 from lcl_lab.errors import UserError
 
-__all__ = ["read_imagenet", "read_isekai", "read_isekai_from_hub"]
+__all__ = [
+    "HUB_DATASETS",
+    "ISEKAI_FIELDS",
+    "download_isekai",
+    "parse_line",
+    "read_imagenet",
+    "read_isekai",
+    "read_isekai_from_hub",
+    "read_lines",
+]
 
+HUB_DATASETS = {"isekai-10": "ISEKAI-10", "isekai-pair": "ISEKAI-pair"}
+"""Names on the Hugging Face hub."""
 _HUB_ORGANISATION = "ISEKAI-Portal"
-_ISEKAI_FIELDS = ("image_name", "positive_list", "negative_list", "positive_promt", "negative_promt", "label_name")
+ISEKAI_FIELDS = ("image_name", "positive_list", "negative_list", "positive_promt", "negative_promt", "label_name")
 
 
 def read_isekai(path: Path) -> ImageFiles:
@@ -32,8 +43,8 @@ def read_isekai(path: Path) -> ImageFiles:
     """
     images: dict[str, dict[Path, None]] = {}
     pairs: list[Pair] = []
-    for number, line in _read_lines("isekai", path):
-        fields = _parse(path, number, line, _ISEKAI_FIELDS)
+    for number, line in read_lines("isekai", path):
+        fields = parse_line(path, number, line, ISEKAI_FIELDS)
         for key in ("positive_list", "negative_list"):
             _check_list(path, number, key, fields[key])
         positive, negative, label = (str(fields[key]) for key in ("positive_promt", "negative_promt", "label_name"))
@@ -52,10 +63,18 @@ def read_isekai(path: Path) -> ImageFiles:
 
 
 def read_isekai_from_hub(name: str) -> ImageFiles:
-    """Read ISEKAI-10 or ISEKAI-pair from the Hugging Face hub; it is downloaded once.
+    """Read ISEKAI-10 or ISEKAI-pair from the Hugging Face hub; see `read_isekai` and `download_isekai`."""
+    return read_isekai(download_isekai(name))
+
+
+def download_isekai(name: str) -> Path:
+    """Download ISEKAI-10 or ISEKAI-pair once from the Hugging Face hub.
+
+    Returns:
+        The file; its images are next to it.
 
     Raises:
-        UserError: the hub cannot be reached, or the files do not have the format of the release.
+        UserError: the hub cannot be reached, or does not have the file.
     """
     try:
         folder = Path(huggingface_hub.snapshot_download(f"{_HUB_ORGANISATION}/{name}", repo_type="dataset"))
@@ -70,7 +89,7 @@ def read_isekai_from_hub(name: str) -> ImageFiles:
     files = sorted(folder.rglob(f"{name}.json"))
     if not files:
         raise UserError(f"{folder} does not contain {name}.json", option="data", value=name.lower())
-    return read_isekai(files[0])
+    return files[0]
 
 
 def read_imagenet(path: Path) -> ImageFiles:
@@ -85,10 +104,10 @@ def read_imagenet(path: Path) -> ImageFiles:
     concepts: dict[str, Concept] = {}
     files: dict[str, list[Path]] = {}
     nearest_neighbour: dict[str, str] = {}
-    for number, line in _read_lines("imagenet", path):
+    for number, line in read_lines("imagenet", path):
         is_test = '"context_samples"' in line
         lists = ("context_samples", "test_samples") if is_test else ("samples", "neighbors")
-        fields = _parse(path, number, line, ("class_id", "class_name", *lists))
+        fields = parse_line(path, number, line, ("class_id", "class_name", *lists))
         for key in lists:
             _check_list(path, number, key, fields[key])
         id, name = str(fields["class_id"]), str(fields["class_name"])
@@ -112,8 +131,16 @@ def _consecutive_pairs(path: Path, ids: Sequence[str]) -> list[Pair]:
     return [Pair(ids[k], ids[k + 1]) for k in range(0, len(ids), 2)]
 
 
-def _read_lines(reader: str, path: Path) -> list[tuple[int, str]]:
-    """The non-empty lines with their numbers, from 1."""
+def read_lines(reader: str, path: Path) -> list[tuple[int, str]]:
+    """The non-empty lines of a file with their numbers, from 1.
+
+    Args:
+        reader: prefix of the dataset's name, for error messages.
+        path: the file.
+
+    Raises:
+        UserError: the file cannot be read or is empty.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -125,7 +152,12 @@ def _read_lines(reader: str, path: Path) -> list[tuple[int, str]]:
     return lines
 
 
-def _parse(path: Path, number: int, line: str, names: Sequence[str]) -> Mapping[str, Any]:
+def parse_line(path: Path, number: int, line: str, names: Sequence[str]) -> Mapping[str, Any]:
+    """The fields of a line.
+
+    Raises:
+        UserError: the line is not JSON, or a name is not among its fields.
+    """
     try:
         fields = json.loads(line)
     except ValueError as error:

@@ -16,6 +16,7 @@ from lcl_lab import concepts
 from lcl_lab.concepts import Concept, Dataset, ImageRef, Pair
 from lcl_lab.episodes.arguments import check_integer
 from lcl_lab.episodes.episode import Episode, Example
+from lcl_lab.episodes.release_episodes import ReleaseEpisodes
 from lcl_lab.errors import UserError
 
 __all__ = ["check_shots", "draw_episode", "redraw"]
@@ -50,6 +51,9 @@ def draw_episode(
     check_integer("seed", seed)
     check_integer("query_id", query_id)
     check_integer("queries_per_support", queries_per_support, least=1)
+    if isinstance(data, ReleaseEpisodes):
+        _check_own_supports(queries_per_support)
+        return data.draw(seed, query_id, shots)
     support_id, turn = divmod(query_id, queries_per_support)
     pair = data.pairs[support_id % len(data.pairs)]
     _check_shots(data, [data.concepts[id] for id in pair], shots, queries_per_support)
@@ -111,7 +115,17 @@ def check_shots(dataset: Dataset, shots: int, queries_per_support: int = 1) -> N
         UserError: the number is odd or negative, or a concept has too few images for the shots and the queries.
     """
     check_integer("queries_per_support", queries_per_support, least=1)
+    if isinstance(dataset, ReleaseEpisodes):
+        _check_own_supports(queries_per_support)
+        dataset.check_shots(shots)
+        return
     _check_shots(dataset, list(dataset.concepts.values()), shots, queries_per_support)
+
+
+def _check_own_supports(queries_per_support: int) -> None:
+    if queries_per_support != 1:
+        reason = "every query of the release has its own support"
+        raise UserError(reason, option="queries_per_support", value=queries_per_support)
 
 
 def _check_shots(dataset: Dataset, involved: Sequence[Concept], shots: int, queries_per_support: int) -> None:

@@ -52,6 +52,7 @@ class Episode:
         true_name: the correct answer.
         other_name: the name of the other concept.
         dataset: where the images come from; not part of the episode's identity.
+        final_question: the question about the query, where it is not that about the support.
     """
 
     data: str
@@ -64,6 +65,7 @@ class Episode:
     true_name: str
     other_name: str
     dataset: Dataset | None = field(default=None, repr=False, compare=False)
+    final_question: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -77,7 +79,7 @@ class Episode:
             mark = f"   (false: it is {example.true_label})" if example.false else ""
             lines.append(f"  user       [{example.image}] What is in the image?")
             lines.append(f"  assistant  {example.label}{mark}")
-        lines.append(f"  user       [{self.query}] What is in the image?")
+        lines.append(f"  user       [{self.query}] {self.final_question or 'What is in the image?'}")
         lines.append(f"  assistant  …   (true: {self.true_name}, other: {self.other_name})")
         return "\n".join(lines)
 

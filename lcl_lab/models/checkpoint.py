@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 from safetensors import SafetensorError, safe_open
 
 from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
-from lcl_lab.models.interface import Model, ModelSettings
+from lcl_lab.models.interface import Images, Model, ModelSettings
 from lcl_lab.models.openai_client import check_server, redact
 from lcl_lab.models.user_models import load_user_file, registered_model
 from lcl_lab.plugins import is_file
@@ -34,6 +35,7 @@ __all__ = [
     "is_hub_id",
     "is_on_hub",
     "is_prototype",
+    "is_shikra",
     "needs_preflight",
     "shipped",
     "shipped_folder",
@@ -107,9 +109,16 @@ def find_checkpoint(
         settings: how it is to be loaded and to generate answers.
 
     Raises:
-        UserError: there is no such model, or one of its files is missing or damaged.
+        UserError: there is no such model, one of its files is missing or damaged, or it cannot follow the settings.
     """
     option = option.removeprefix("--")
+    checkpoint = _find(name, option, base_url, settings)
+    if settings.images != "all":
+        _check_images(checkpoint, settings.images)
+    return checkpoint
+
+
+def _find(name: str, option: str, base_url: str | None, settings: ModelSettings) -> Checkpoint:
     model = registered_model(name)
     if model is not None:
         return Checkpoint(name, Path(name), str(model.fingerprint), model=model)
@@ -129,9 +138,13 @@ def find_checkpoint(
         return _adapted(name, _base_of(path, option, settings), str(path), option)
     if is_on_hub(name):
         path, commit = models.fetch_from_hub(name, option, settings.revision)
+        if settings.trust_remote_code:
+            _check_code(path, name, option)
         return Checkpoint(name, path, commit[:16], settings=settings)
     _check_files(path, name, option)
-    patterns = (*_HASHED, "*.py") if settings.trust_remote_code else _HASHED
+    if settings.trust_remote_code:
+        _check_code(path, name, option)
+    patterns = (*_HASHED, "**/*.py") if settings.trust_remote_code else _HASHED
     checkpoint = Checkpoint(name, path, fingerprint(path, patterns), settings=settings)
     _check_card(checkpoint, option)
     return checkpoint
@@ -161,18 +174,26 @@ def fingerprint(path: Path, patterns: Sequence[str] = _HASHED) -> str:
     return digest.hexdigest()[:16]
 
 
+def is_shikra(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a converted one of Shikra or link-context learning."""
+    return _model_type(checkpoint) == "lcl_shikra"
+
+
 def strategy_of(name: str) -> str | None:
-    """The strategy that a checkpoint was trained with, according to its card; None if it has no card."""
-    card = _folder(name) / CARD
+    """The strategy that a checkpoint was trained with, according to its card; None if it has no card.
+
+    Args:
+        name: as in `find_checkpoint`.
+    """
+    alias, equals, target = name.partition("=")
+    named = equals and alias and not Path(name).exists()
+    card = _folder(target if named else name) / CARD
     return str(json.loads(card.read_text(encoding="utf-8"))["strategy"]) if card.is_file() else None
 
 
 def is_prototype(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint is a nearest-prototype classifier."""
-    config = checkpoint.path / "config.json"
-    if checkpoint.base_url or not config.is_file():
-        return False
-    return bool(json.loads(config.read_text(encoding="utf-8")).get("model_type") == "prototype")
+    return _model_type(checkpoint) == "prototype"
 
 
 def needs_preflight(checkpoint: Checkpoint) -> bool:
@@ -182,6 +203,24 @@ def needs_preflight(checkpoint: Checkpoint) -> bool:
     """
     local = checkpoint.base_url is None and checkpoint.model is None
     return local and not checkpoint.path.is_relative_to(_SHIPPED) and not is_prototype(checkpoint)
+
+
+def _model_type(checkpoint: Checkpoint) -> str | None:
+    """The type of model in a checkpoint's config; None for a model on a server or an object without a config."""
+    config = checkpoint.path / "config.json"
+    if checkpoint.base_url or not config.is_file():
+        return None
+    model_type: str | None = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    return model_type
+
+
+def _check_images(checkpoint: Checkpoint, images: str) -> None:
+    if images not in get_args(Images):
+        raise UserError(f"unknown; {nearest(images, get_args(Images))}", option="images", value=images)
+    # Studies add the prototype as a reference, to which no setting applies.
+    if not is_shikra(checkpoint) and not is_prototype(checkpoint):
+        reason = f"{checkpoint.name} is not a converted checkpoint of Shikra or LCL; it receives all images"
+        raise UserError(reason, option="images", value=images)
 
 
 def _folder(name: str) -> Path:
@@ -244,6 +283,20 @@ def _check_files(path: Path, name: str, option: str) -> None:
             raise UserError(f"{file} is damaged: {error}", option=option, value=name) from error
         if empty:
             raise UserError(f"{file} contains no tensors", option=option, value=name)
+
+
+def _check_code(path: Path, name: str, option: str) -> None:
+    """The code of a checkpoint must be in its folder, where its fingerprint or its commit covers it."""
+    for file in sorted(path.glob("*config.json")):
+        try:
+            entries = json.loads(file.read_text(encoding="utf-8")).get("auto_map", {}).values()
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{file} is damaged: {error}", option=option, value=name) from error
+        classes = [one for entry in entries for one in (entry if isinstance(entry, list) else [entry])]
+        for repository, dashes, module in (str(one).partition("--") for one in classes):
+            if dashes:
+                reason = f"its {file.name} takes code from {repository}; copy the code to {path} and name it {module}"
+                raise UserError(reason, option=option, value=name)
 
 
 def _shards(path: Path, name: str, option: str) -> set[str]:

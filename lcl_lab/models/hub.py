@@ -46,10 +46,10 @@ def fetch_from_hub(name: str, option: str = "model", revision: str | None = None
         try:
             folder, commit = _snapshot(name, local_files_only=True, revision=revision)
         except LocalEntryNotFoundError:
-            found = HfApi().model_info(name, revision=revision, timeout=_TIMEOUT).sha
+            latest = HfApi().model_info(name, revision=revision, timeout=_TIMEOUT).sha
             # The config comes first, so that a model of the wrong kind is reported before its weights are downloaded.
-            _check_kind(_snapshot(name, revision=found, allow_patterns=["config.json"])[0], name, option)
-            folder, commit = _snapshot(name, revision=found)
+            _check_kind(_snapshot(name, revision=latest, allow_patterns=["config.json"])[0], name, option)
+            folder, commit = _snapshot(name, revision=latest)
     _check_kind(folder, name, option)
     return folder, commit
 

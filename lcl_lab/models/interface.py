@@ -11,10 +11,13 @@ from PIL.Image import Image
 from lcl_lab.concepts import ImageRef
 from lcl_lab.prompts import Prompt
 
-__all__ = ["NEW_TOKENS", "Answer", "Loglik", "Model", "ModelSettings", "Status"]
+__all__ = ["NEW_TOKENS", "Answer", "Images", "Loglik", "Model", "ModelSettings", "Status"]
 
 NEW_TOKENS = 16
 """Default of the maximum number of tokens of a greedy answer."""
+
+Images = Literal["all", "query-only"]
+"""Images of a prompt whose features a converted checkpoint of Shikra or link-context learning receives."""
 
 Status = Literal["ok", "empty", "truncated", "refused", "error"]
 """What became of a request for an answer. All but "ok" are left out of the number of answers.
@@ -35,6 +38,8 @@ class ModelSettings:
         revision: branch, tag or commit of a model on the hub.
         trust_remote_code: run the Python code that a checkpoint contains.
         extra_body: further fields of each request to a server.
+        images: "all" inserts all images of a prompt, "query-only" the last one, as the published code of link-context
+            learning does; only for its converted checkpoints and those of Shikra.
     """
 
     max_new_tokens: int = NEW_TOKENS
@@ -43,12 +48,14 @@ class ModelSettings:
     revision: str | None = None
     trust_remote_code: bool = False
     extra_body: Mapping[str, object] = field(default_factory=dict)
+    images: Images = "all"
 
     def identity(self) -> dict[str, object]:
         """What answers depend on; the revision is part of a checkpoint's fingerprint."""
         optional = {"thinking": self.thinking, "processor": self.processor, "extra_body": self.extra_body}
-        given = {name: value for name, value in optional.items() if value}
-        return {"temperature": 0, "max_new_tokens": self.max_new_tokens, **given}
+        changed = {name: value for name, value in optional.items() if value}
+        changed |= {"images": self.images} if self.images != "all" else {}
+        return {"temperature": 0, "max_new_tokens": self.max_new_tokens, **changed}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoProcessor
 from transformers.quantizers import AutoHfQuantizer
 
-import lcl_lab.models.mini.architecture  # noqa: F401 - registers the mini models' class with transformers
+import lcl_lab.models.flamingo.flamingo_model
+import lcl_lab.models.flamingo.flamingo_processor
+import lcl_lab.models.mini.architecture
+import lcl_lab.models.shikra.shikra_image_processor  # noqa: F401 - these register their classes with transformers
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.architecture_limits import check_architecture

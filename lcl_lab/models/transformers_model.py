@@ -25,6 +25,7 @@ from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import Answer, Loglik, ModelSettings, Status
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
 from lcl_lab.models.preflight import check_quantization, choose_dtype, config_and_processor, needs_several_gpus
+from lcl_lab.models.shikra.shikra_architecture import ShikraConfig
 from lcl_lab.prompts import Prompt
 
 __all__ = ["TransformersModel", "load_transformers_model"]
@@ -129,6 +130,8 @@ class TransformersModel:
     ) -> None:
         self.name, self.fingerprint = name, fingerprint
         self.network, self.processor = model.eval(), processor
+        if isinstance(model.config, ShikraConfig):
+            model.config.images = settings.images
         self.encoder = PromptEncoder(processor, _end_ids(model), settings.thinking, model.config)
         self.engine = choose_engine(
             name, model, processor, self.encoder, batch_size, settings.max_new_tokens, disk_cache

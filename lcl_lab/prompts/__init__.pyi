@@ -1,4 +1,4 @@
-from .conversation import QUESTION, Prompt, Turn, chat
+from .conversation import QUESTION, Prompt, Turn, chat, chat_prompt
 from .mini_vqa import ASK, CAPTION, KINDS, WHERE, MiniQuestion, draw_question, single_question, write_box
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Prompt",
     "Turn",
     "chat",
+    "chat_prompt",
     "draw_question",
     "single_question",
     "write_box",

@@ -6,13 +6,14 @@ next to each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.episodes import Episode
 
-__all__ = ["QUESTION", "Prompt", "Turn", "chat"]
+__all__ = ["QUESTION", "Prompt", "Turn", "chat", "chat_prompt"]
 
 QUESTION = "What is in the image?"
 
@@ -50,8 +51,26 @@ class Prompt:
 
 def chat(episode: Episode) -> Prompt:
     """Write an episode with K shots as a conversation of K + 1 questions; with K = 0 it is the zero-shot prompt."""
-    turns = []
-    for example in episode.support:
-        turns += [Turn("user", (QUESTION, example.image)), Turn("assistant", (example.label,))]
-    turns.append(Turn("user", (QUESTION, episode.query)))
-    return Prompt(tuple(turns), (episode.true_name, episode.other_name))
+    shots = ((example.image, example.label) for example in episode.support)
+    names = episode.true_name, episode.other_name
+    return chat_prompt(shots, episode.query, names, episode.final_question or QUESTION)
+
+
+def chat_prompt(
+    shots: Iterable[tuple[ImageRef, str]], query: ImageRef, candidates: tuple[str, ...], final_question: str = QUESTION
+) -> Prompt:
+    """Write labelled images and a query as a conversation; studies and training use the same one.
+
+    Args:
+        shots: K support images with their labels.
+        query: the image to name.
+        candidates: answers whose log-likelihoods are measured, the true name first.
+        final_question: the question about the query.
+
+    Returns:
+        A conversation of K + 1 questions.
+    """
+    turns: list[Turn] = []
+    for image, label in shots:
+        turns += [Turn("user", (QUESTION, image)), Turn("assistant", (label,))]
+    return Prompt((*turns, Turn("user", (final_question, query))), candidates)

@@ -12,8 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from lcl_lab.concepts import Appearance, Box, ImageRef
-from lcl_lab.prompts import ASK, CAPTION, QUESTION, WHERE, Prompt, single_question, write_box
-from lcl_lab.strategies.link_episodes import dialogue
+from lcl_lab.prompts import ASK, CAPTION, QUESTION, WHERE, Prompt, chat_prompt, single_question, write_box
 
 __all__ = ["CORPUS", "BaseTasks"]
 
@@ -62,7 +61,7 @@ class BaseTasks:
         """
         rows = [self._row(rng, named=True) for _ in range(shots + 1)]
         *support, query = ((ImageRef(CORPUS, "", row), self.names[row]) for row in rows)
-        return dialogue(support, query[0], (query[1],))
+        return chat_prompt(support, query[0], (query[1],))
 
     @cached_property
     def _unnamed(self) -> int:

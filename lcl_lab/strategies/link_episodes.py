@@ -6,16 +6,14 @@ neighbours, drawn by the paper's distribution, and keeps its name. The query sho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lcl_lab.concepts import Dataset, ImageRef, random_string
-from lcl_lab.prompts import QUESTION, Prompt, Turn
+from lcl_lab.prompts import Prompt, chat_prompt
 from lcl_lab.strategies.distributions import negatives
 
-__all__ = ["LinkEpisodes", "dialogue"]
+__all__ = ["LinkEpisodes"]
 
 
 class LinkEpisodes:
@@ -47,23 +45,46 @@ class LinkEpisodes:
         Returns:
             A prompt whose candidates are the correct name and the other one.
         """
-        positive = int(rng.integers(len(self._ids)))
-        negative = int(self._neighbours[positive, self._rank.draw(rng) - 1])
-        negative_name = self._dataset.concepts[self._ids[negative]].name
-        names = {self._ids[positive]: random_string(rng), self._ids[negative]: negative_name}
+        positive, negative = self._draw_pair(rng)
+        names = {positive: random_string(rng), negative: self._dataset.concepts[negative].name}
         unused = {concept: iter(rng.permutation(self._available(concept)).tolist()) for concept in names}
         order = [str(c) for _ in range((shots + 1) // 2) for c in rng.permutation(list(names))]
         target = str(rng.choice(list(names)))
         support = [(ImageRef(self._dataset.name, c, next(unused[c])), names[c]) for c in order[:shots]]
         query = ImageRef(self._dataset.name, target, next(unused[target]))
         other = next(name for concept, name in names.items() if concept != target)
-        return dialogue(support, query, (names[target], other))
+        return chat_prompt(support, query, (names[target], other))
+
+    def draw_as_released(self, rng: np.random.Generator, shots: int) -> Prompt:
+        """Draw one episode as the authors' training code does (``ImageNet1kDatasetTrain.policy_2way_weight``).
+
+        In contrast to `draw`, images are drawn with replacement, so that the query may show an image of the support;
+        the shots are in any order; and the negative's name is in lower case. Its first image, which the code takes
+        from the file of neighbours, is drawn like the others. The question about the query is that of `draw`: the 44
+        templates of the code are left out.
+
+        Args:
+            rng: the random generator.
+            shots: K, the number of support images, half of each concept.
+
+        Returns:
+            A prompt whose candidates are the correct name and the other one.
+        """
+        positive, negative = self._draw_pair(rng)
+        names = {positive: random_string(rng), negative: self._dataset.concepts[negative].name.lower()}
+        order = rng.permutation([concept for concept in names for _ in range(shots // 2)]).tolist()
+        support = [(self._any_image(rng, concept), names[concept]) for concept in order]
+        target = str(rng.choice(list(names)))
+        other = next(name for concept, name in names.items() if concept != target)
+        return chat_prompt(support, self._any_image(rng, target), (names[target], other))
+
+    def _draw_pair(self, rng: np.random.Generator) -> tuple[str, str]:
+        positive = int(rng.integers(len(self._ids)))
+        negative = int(self._neighbours[positive, self._rank.draw(rng) - 1])
+        return self._ids[positive], self._ids[negative]
+
+    def _any_image(self, rng: np.random.Generator, concept: str) -> ImageRef:
+        return ImageRef(self._dataset.name, concept, int(rng.integers(self._available(concept))))
 
     def _available(self, concept: str) -> int:
         return min(self._images, self._dataset.concepts[concept].images)
-
-
-def dialogue(support: Sequence[tuple[ImageRef, str]], query: ImageRef, candidates: tuple[str, ...]) -> Prompt:
-    """A conversation that asks for the name of each support image, answers, and asks for that of the query."""
-    turns = [turn for image, name in support for turn in (Turn("user", (QUESTION, image)), Turn("assistant", (name,)))]
-    return Prompt((*turns, Turn("user", (QUESTION, query))), candidates)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from lcl_lab.strategies.distributions import Distribution, fixed_shots
 from lcl_lab.strategies.strategy import Draw, Stage
 
-__all__ = ["FULL_BATCH", "SHORT_BATCH", "link_stages", "sampled_stage"]
+__all__ = ["FULL_BATCH", "FULL_NOISE", "SHORT_BATCH", "link_stages", "sampled_stage"]
 
 SHORT_BATCH, FULL_BATCH = 64, 16  # prompts of 4 and of 16 shots; a step takes about the same time
 _SHORT = 4  # shots
-_NOISE = 2.0  # makes comparing with all 8 images of a concept better than comparing with the most similar one
+FULL_NOISE = 2.0  # makes comparing with all 8 images of a concept better than comparing with the most similar one
 
 
 def link_stages(shots: int, noticing: int = 350) -> tuple[Stage, ...]:
@@ -26,7 +26,7 @@ def link_stages(shots: int, noticing: int = 350) -> tuple[Stage, ...]:
     return (
         Stage(noticing, SHORT_BATCH, short),
         Stage(450, SHORT_BATCH, short, noise=1.0),
-        Stage(400, FULL_BATCH, full, noise=_NOISE),
+        Stage(400, FULL_BATCH, full, noise=FULL_NOISE),
     )
 
 
@@ -36,7 +36,7 @@ def sampled_stage(shots: Distribution) -> Stage:
     Args:
         shots: the distribution of the number of shots.
     """
-    return Stage(300, FULL_BATCH, _episodes(shots), noise=_NOISE)
+    return Stage(300, FULL_BATCH, _episodes(shots), noise=FULL_NOISE)
 
 
 def _episodes(shots: Distribution) -> Draw:

@@ -60,6 +60,26 @@ def test_every_dataset_is_found_by_its_name(name: str) -> None:
     assert load_dataset(name).name == name
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("photos", "is a folder; did you mean 'folder:photos'"),
+        ("ISEKAI-10.json", "is a file; did you mean 'isekai:ISEKAI-10.json'"),
+        ("test100_pairs.jsonl", "is a file; did you mean 'imagenet:test100_pairs.jsonl'"),
+    ],
+)
+def test_a_path_without_its_prefix_is_reported(
+    name: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "." in name:
+        Path(name).touch()
+    else:
+        Path(name).mkdir()
+    with pytest.raises(UserError, match=f"^data {name}: {hint}"):
+        load_dataset(name)
+
+
 def test_an_unknown_name_is_reported_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"^data world100: unknown dataset; did you mean 'world-100'"):
         load_dataset("world100")

@@ -94,6 +94,7 @@ def test_the_identity_has_the_generation_settings_of_models_that_generate() -> N
 
 def test_the_card_has_the_strategy(copy: Path) -> None:
     assert strategy_of("mini/2-way") == "2-way"
+    assert strategy_of("seed-0=mini/2-way") == "2-way"
     assert strategy_of(str(copy)) is None
 
 

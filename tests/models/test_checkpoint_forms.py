@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -18,9 +19,13 @@ import lcl_lab as lcl
 from lcl_lab.benchmarks.architectures import build
 from lcl_lab.episodes import Episode
 from lcl_lab.errors import UserError
+from lcl_lab.evaluation import episode_design, evaluate_run
 from lcl_lab.models import ModelSettings, find_checkpoint, load_model
+from lcl_lab.models.engine import PromptEncoder
 from lcl_lab.models.preflight import check_requirements
 from lcl_lab.prompts import chat
+from lcl_lab.store import Run, read_records
+from tests.models.factories import build as build_llava
 
 WORLD = lcl.load_dataset("world-100")
 
@@ -171,7 +176,7 @@ def test_the_length_of_an_answer_is_a_setting(base: Path, episode: Episode) -> N
     assert len(long.text) > len(short.text)
 
 
-def test_a_checkpoint_with_code_is_refused_unless_it_is_trusted(base: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_whose_code_fails_is_an_error(base: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(base, tmp_path / "code"))
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "not_in_transformers", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}}
@@ -183,6 +188,81 @@ def test_a_checkpoint_with_code_is_refused_unless_it_is_trusted(base: Path, tmp_
     trusted = find_checkpoint(str(folder), settings=ModelSettings(trust_remote_code=True))
     with pytest.raises(UserError, match="this code runs"):
         check_requirements(trusted, "auto", prompt, WORLD.image)
-    (folder / "configuration_own.py").write_text("pass\n")
-    edited = find_checkpoint(str(folder), settings=ModelSettings(trust_remote_code=True))
-    assert edited.fingerprint != trusted.fingerprint
+
+
+OWN_CODE = """
+from transformers import LlavaConfig, LlavaForConditionalGeneration
+
+
+class OwnConfig(LlavaConfig):
+    model_type = "own_llava"
+
+
+class OwnForConditionalGeneration(LlavaForConditionalGeneration):
+    config_class = OwnConfig
+
+    def forward(self, input_ids=None, pixel_values=None, attention_mask=None, **options):
+        outputs = super().forward(input_ids, pixel_values, attention_mask=attention_mask, **options)
+        outputs.logits = outputs.logits / 2
+        return outputs
+"""
+
+
+@pytest.fixture
+def own_code(tmp_path: Path) -> Path:
+    """A checkpoint with modelling code, which halves the logits of a LLaVA."""
+    folder = build_llava("llava", tmp_path / "own")
+    tensors = AutoModelForImageTextToText.from_pretrained(folder).state_dict()
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    classes = {"AutoConfig": "OwnConfig", "AutoModelForImageTextToText": "OwnForConditionalGeneration"}
+    config |= {"model_type": "own_llava", "auto_map": {auto: f"modeling_own.{own}" for auto, own in classes.items()}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "modeling_own.py").write_text(OWN_CODE)
+    return folder
+
+
+def test_the_code_of_a_trusted_checkpoint_is_evaluated_exactly(own_code: Path, episode: Episode) -> None:
+    prompt = chat(episode)
+    model = AutoModelForImageTextToText.from_pretrained(own_code, trust_remote_code=True)
+    assert type(model).__name__ == "OwnForConditionalGeneration"
+    processor = AutoProcessor.from_pretrained(own_code)
+    encoder = PromptEncoder(processor)
+    images = [WORLD.image(ref) for ref in prompt.images]
+    inputs = processor(text=[encoder.render(prompt)], images=[images], return_tensors="pt")
+    expected = []
+    for candidate in map(torch.tensor, encoder(prompt).candidates):
+        ids = torch.cat([inputs["input_ids"], candidate[None]], dim=1)
+        with torch.inference_mode():
+            logits = model(input_ids=ids, pixel_values=inputs["pixel_values"]).logits[0, -len(candidate) - 1 : -1]
+        expected.append(float(logits.log_softmax(-1).gather(-1, candidate[:, None]).sum()))
+    assert totals(own_code, episode, trust_remote_code=True) == pytest.approx(expected, abs=1e-4)
+
+
+def test_code_outside_of_a_checkpoint_is_refused(own_code: Path) -> None:
+    file = own_code / "config.json"
+    file.write_text(file.read_text().replace("modeling_own.OwnConfig", "someone/own--modeling_own.OwnConfig"))
+    find_checkpoint(str(own_code))
+    reason = r"config.json takes code from someone/own; copy the code to .* and name it modeling_own\.OwnConfig"
+    with pytest.raises(UserError, match=reason):
+        find_checkpoint(str(own_code), settings=ModelSettings(trust_remote_code=True))
+
+
+def test_records_of_a_trusted_checkpoint_belong_to_its_code(own_code: Path, tmp_path: Path) -> None:
+    design = episode_design(WORLD, 2, [({"shots": 2}, lambda query: lcl.draw_episode(WORLD, 0, query, shots=2))])
+
+    def evaluated(trusted: bool = True) -> bool:
+        """Evaluate what is not stored yet; false if there is nothing."""
+        settings = ModelSettings(trust_remote_code=trusted)
+        with Run.open(tmp_path / "runs", "own", {}) as run:
+            return evaluate_run(run, [find_checkpoint(str(own_code), settings=settings)], design) != "none"
+
+    with pytest.raises(UserError, match="contains Python code, which only --trust-remote-code runs") as refused:
+        evaluated(trusted=False)
+    assert "\n" not in str(refused.value)
+    assert (evaluated(), evaluated()) == (True, False)
+    (own_code / "modeling_own.py").write_text(OWN_CODE.replace("/ 2", "/ 3"))
+    assert evaluated()
+    records = read_records(tmp_path / "runs")
+    assert len(records) == 4
+    assert (records.groupby("query_id")["loglik_true"].agg(np.ptp) > 1e-3).all()

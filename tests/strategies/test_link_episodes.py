@@ -30,7 +30,7 @@ def draw(count: int, shots: int = 4) -> list[tuple[int, int, str, list[str]]]:
 
 def test_negatives_follow_the_papers_distribution() -> None:
     ranks = Counter(
-        int(np.flatnonzero(NEIGHBOURS[positive] == negative)[0]) for positive, negative, _, _ in draw(100_000, 2)
+        int(np.flatnonzero(NEIGHBOURS[positive] == negative)[0]) for positive, negative, _, _ in draw(30_000, 2)
     )
     expected = np.array([(101 - j) / 5050 for j in range(1, 101)])
     observed = np.array([ranks[k] for k in range(100)])
@@ -38,7 +38,7 @@ def test_negatives_follow_the_papers_distribution() -> None:
 
 
 def test_positives_are_uniform() -> None:
-    counts = Counter(positive for positive, *_ in draw(45_000, 2))
+    counts = Counter(positive for positive, *_ in draw(18_000, 2))
     assert chisquare([counts[k] for k in range(900)]).pvalue > 1e-3
 
 
@@ -84,6 +84,32 @@ def test_no_image_occurs_twice_in_an_episode() -> None:
     for _ in range(50):
         images = links.draw(rng, 16).images
         assert len(set(images)) == len(images) == 17
+
+
+def test_released_episodes_have_free_order_repeated_images_and_lower_case_negatives() -> None:
+    """The policy of the authors' code: N images of each class, drawn with `random.choice`, then `random.shuffle`."""
+    links, rng = LinkEpisodes(Capitals(), np.array([[1], [2], [0]]), 4), np.random.default_rng(7)
+    unbalanced = repeated = seen_query = 0
+    for _ in range(400):
+        prompt = links.draw_as_released(rng, 8)
+        labels = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
+        *support, query = prompt.images
+        assert Counter(labels) == dict.fromkeys(prompt.candidates, 4)
+        assert sum(label in ("red fox", "dog", "sea lion") for label in prompt.candidates) >= 1
+        assert all(label == label.lower() for label in labels)
+        assert prompt.candidates[0] == labels[[ref.concept for ref in support].index(query.concept)]
+        unbalanced += any(labels[k] == labels[k + 1] for k in range(0, 8, 2))
+        repeated += len(set(support)) < 8
+        seen_query += query in support
+    # 2⁴/C(8, 4) of all orders alternate in every two shots; 4 of 4 images are all different with probability 3/32
+    # per class; a query is one of 4 images of its class drawn before with probability 1 − (3/4)⁴.
+    for observed, expected in ((unbalanced, 1 - 16 / 70), (repeated, 1 - (3 / 32) ** 2), (seen_query, 1 - 0.75**4)):
+        assert abs(observed / 400 - expected) < 4 * (expected * (1 - expected) / 400) ** 0.5
+
+
+class Capitals:
+    name = "capitals"
+    concepts = {id: Concept(id, name, "", 9) for id, name in (("a", "Red Fox"), ("b", "Dog"), ("c", "Sea Lion"))}  # noqa: RUF012
 
 
 class Few:

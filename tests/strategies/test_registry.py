@@ -45,8 +45,9 @@ def sample(name: str, count: int = 3000) -> list[Prompt]:
 
 
 def test_every_strategy_of_the_paper_is_found_by_its_name() -> None:
-    paper = {"base", "2-way", "2-way-random", "2-way-weight", "mix", "in-context", "policy_2way_random_shot"}
-    assert set(available_strategies()) == paper | {f"fixed-{k}" for k in range(2, 17, 2)}
+    paper = {"base", "2-way", "2-way-random", "2-way-weight", "mix", "in-context"}
+    released = {"policy_2way_weight", "policy_2way_random_shot"}
+    assert set(available_strategies()) >= paper | released | {f"fixed-{k}" for k in range(2, 17, 2)}
 
 
 @pytest.mark.parametrize("k", [2, 8, 16])
@@ -67,6 +68,10 @@ def test_sampled_shots_differ_with_their_distributions() -> None:
     assert 0.58 < weight[16] / 3000 < 0.68  # e^16 / Σ e^m = 0.632
     assert set(released) <= set(range(2, 17, 2))
     assert 0.35 < released[16] / 3000 < 0.45  # e^4 / Σ e^(i/2) = 0.401
+
+
+def test_the_released_policy_named_weight_has_a_fixed_number_of_shots() -> None:
+    assert {shots(prompt) for prompt in sample("policy_2way_weight", 50)} == {16}
 
 
 def test_mix_is_half_episodes_and_half_original_tasks() -> None:

@@ -1,8 +1,8 @@
-"""Converts the released checkpoints of link-context learning, and of Shikra, to a LLaVA of `transformers`.
+"""Converts the released checkpoints of link-context learning, and of Shikra, to a LLaVA.
 
 A release consists of sharded state dicts of a LLaMA with one linear layer as projector, without the image tower. The
 projector of a LLaVA has two layers with an activation between them. With the identity as activation and as second
-layer it computes the same function, so any version of `transformers` loads the result.
+layer it computes the same function. See `lcl_lab.models.shikra` for what differs from a LLaVA of `transformers`.
 """
 
 from __future__ import annotations
@@ -14,23 +14,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import (
-    CLIPVisionModel,
-    GenerationConfig,
-    LlamaConfig,
-    LlamaTokenizer,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-)
-from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+from transformers import CLIPVisionModel, GenerationConfig, LlamaConfig, LlavaProcessor
 
 from lcl_lab.errors import UserError
 from lcl_lab.models.convert.convert_config import VISION_TOWER
+from lcl_lab.models.convert.released_files import read_config, read_shards
+from lcl_lab.models.shikra.shikra_architecture import ShikraConfig, ShikraForConditionalGeneration
+from lcl_lab.models.shikra.shikra_image_processor import ShikraImageProcessor
+from lcl_lab.models.shikra.shikra_tokenizer import build_shikra_tokenizer
 
 __all__ = ["convert_shikra"]
 
 _IMAGE_TOKENS = ("<im_patch>", "<im_start>", "<im_end>")  # follow LLaMA's vocabulary, in this order
+_ADDED_TOKENS = "added_tokens.json"  # file of a release that has the ids of all tokens that follow LLaMA's vocabulary
+_POSITIONS = 8192
 _REQUIRED_FILES = ("config.json", "tokenizer.model")
 _TEMPLATE = files("lcl_lab") / "data" / "shikra.jinja"  # the conversation format of their training
 
@@ -56,10 +53,7 @@ def convert_shikra(source: Path | str, target: Path | str, vision_tower: str = V
             raise UserError(reason, option="source", value=source)
     if target.exists():
         raise UserError("exists; give a new folder", option="target", value=target)
-    try:
-        released: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{source / 'config.json'}: not JSON: {error}") from None
+    released = read_config(source)
     try:
         tower = CLIPVisionModel.from_pretrained(vision_tower)
     except (OSError, ValueError) as error:
@@ -71,7 +65,7 @@ def convert_shikra(source: Path | str, target: Path | str, vision_tower: str = V
         reason = f"its width is {tower.config.hidden_size}, but the projector expects {width}"
         raise UserError(reason, option="vision_tower", value=vision_tower)
     with torch.device("meta"):
-        model = LlavaForConditionalGeneration(_config(released, tower, tokenizer, len(state["lm_head.weight"])))
+        model = ShikraForConditionalGeneration(_config(released, tower, tokenizer, len(state["lm_head.weight"])))
     try:
         model.load_state_dict(_rename(state, tower), strict=True, assign=True)
     except RuntimeError as error:
@@ -87,10 +81,13 @@ def convert_shikra(source: Path | str, target: Path | str, vision_tower: str = V
     return target
 
 
-def _config(released: dict[str, Any], tower: Any, tokenizer: Any, vocabulary: int) -> LlavaConfig:
+def _config(released: dict[str, Any], tower: Any, tokenizer: Any, vocabulary: int) -> ShikraConfig:
     text = {key: value for key, value in released.items() if not key.startswith("mm_") and key != "model_type"}
     text |= {"vocab_size": vocabulary, "pad_token_id": tokenizer.pad_token_id}
-    return LlavaConfig(
+    # The release evaluates 17 images of 256 tokens, beyond the positions that its config names. Rotary embeddings are
+    # computed for any position, as they were there.
+    text["max_position_embeddings"] = max(_POSITIONS, text.get("max_position_embeddings", 0))
+    return ShikraConfig(
         vision_config=tower.config,
         text_config=LlamaConfig(**text),
         image_token_index=tokenizer.convert_tokens_to_ids(_IMAGE_TOKENS[0]),
@@ -102,19 +99,7 @@ def _config(released: dict[str, Any], tower: Any, tokenizer: Any, vocabulary: in
 
 def _read_shards(source: Path) -> dict[str, Tensor]:
     """All tensors of the shards, memory-mapped."""
-    index = source / "pytorch_model.bin.index.json"
-    if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    else:
-        names = sorted(file.name for file in source.glob("pytorch_model*.bin"))
-    if not names:
-        raise UserError(f"{source}: no pytorch_model*.bin")
-    state: dict[str, Tensor] = {}
-    for name in names:
-        try:
-            state |= torch.load(source / name, map_location="cpu", mmap=True, weights_only=True)
-        except Exception as error:
-            raise UserError(f"{source / name}: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+    state = read_shards(source)
     for key in ("lm_head.weight", "model.mm_projector.weight", "model.mm_projector.bias"):
         if key not in state:
             raise UserError(f"{source}: its shards have no {key}; it is not a checkpoint of Shikra or LCL")
@@ -139,8 +124,7 @@ def _rename(state: dict[str, Tensor], tower: Any) -> dict[str, Tensor]:
 
 def _tokenizer(source: Path, rows: int) -> Any:
     """LLaMA's vocabulary followed by the image tokens, padded with <unk>."""
-    tokenizer = LlamaTokenizer.from_pretrained(source, legacy=True, pad_token="<unk>")
-    tokenizer.add_tokens(list(_IMAGE_TOKENS), special_tokens=True)
+    tokenizer = build_shikra_tokenizer(source / "tokenizer.model", _added_tokens(source))
     ids = tokenizer.convert_tokens_to_ids(list(_IMAGE_TOKENS))
     if ids != list(range(ids[0], ids[0] + len(ids))) or ids[-1] >= rows:
         raise UserError(f"{source}: tokens {_IMAGE_TOKENS} are {ids}, for {rows} rows of embeddings")
@@ -149,12 +133,18 @@ def _tokenizer(source: Path, rows: int) -> Any:
     return tokenizer
 
 
+def _added_tokens(source: Path) -> list[str]:
+    """The tokens that follow LLaMA's vocabulary: those that the release lists, then the image tokens."""
+    file = source / _ADDED_TOKENS
+    ids: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    listed = sorted(ids, key=ids.__getitem__)
+    return [*listed, *(token for token in _IMAGE_TOKENS if token not in ids)]
+
+
 def _processor(vision: Any, tokenizer: Any) -> Any:
-    """Pads images to squares with the mean colour, then processes them as CLIP does."""
+    """Processes images of the tower's size, and writes prompts in the format of the release."""
     side = vision.image_size
-    images = LlavaImageProcessorPil(
-        do_pad=True, size={"shortest_edge": side}, crop_size={"height": side, "width": side}
-    )
+    images = ShikraImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
     return LlavaProcessor(
         images,
         tokenizer,

@@ -15,7 +15,10 @@ from typing import Any
 from lcl_lab.concepts import ImageRef
 from lcl_lab.prompts import Turn
 
-__all__ = ["AnswerFormat", "ChatTemplate", "TemplateError"]
+__all__ = ["THINKING_SWITCHES", "AnswerFormat", "ChatTemplate", "TemplateError"]
+
+THINKING_SWITCHES = ("enable_thinking", "thinking")
+"""Variables of templates that turn thinking on and off."""
 
 # For models without a chat template: one line per turn, and an answer ends with its line. Jinja drops the line break
 # after a block, so line breaks are written as expressions.
@@ -44,7 +47,6 @@ _THINKING_TAGS = (
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|channel>thought", "<channel|>"),
 )
-_THINKING_SWITCHES = ("enable_thinking", "thinking")  # variables of templates that turn thinking on and off
 _CONTENT_STYLES = (("parts", "parts"), ("parts", "text"), ("text", "text"))  # of the user's and the model's turns
 
 
@@ -79,6 +81,7 @@ class ChatTemplate:
     Attributes:
         is_plain: whether the model has no template, so that an answer ends with its line.
         image: what the template writes for an image; empty if the processor does.
+        switches: variables of the template that turn thinking on or off.
 
     Raises:
         TemplateError: the template cannot write a conversation with images.
@@ -93,7 +96,7 @@ class ChatTemplate:
         self.is_plain = template is None
         plain = _ONE_IMAGE_TEMPLATE if one_image else _PLAIN_TEMPLATE.replace("IMAGE", repr(self._image_token))
         self._template = template or plain
-        self._switches = {name: thinking for name in _THINKING_SWITCHES if name in self._template}
+        self.switches = {name: thinking for name in THINKING_SWITCHES if name in self._template}
         self._formats: dict[int, AnswerFormat] = {}
         self._styles, self.image = (("parts", "parts"), "") if one_image else self._find_styles()
 
@@ -174,7 +177,7 @@ class ChatTemplate:
                 chat_template=self._template,
                 tokenize=False,
                 add_generation_prompt=open_answer,
-                **self._switches,
+                **self.switches,
             )
         except Exception as error:  # a template may raise anything
             reason = " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""Shares prefixes in models whose text attends to images by cross-attention: Mllama (Llama 3.2 Vision) and Idefics.
+"""Shares prefixes in models whose text attends to images by cross-attention: Mllama (Llama 3.2), Idefics and Flamingo.
 
 Their language models receive one token per image, and a mask of the images that each token attends to. Tokens that
 continue a prompt attend to the images of its last token.
@@ -26,6 +26,7 @@ from lcl_lab.models.engine.prefix_tree import Node
 from lcl_lab.models.engine.prompt_encoder import EncodedPrompt
 from lcl_lab.models.engine.tree_engine import Segment
 from lcl_lab.models.engine.vision_cache import EncodedImage, ImageEncoder, ImageKey
+from lcl_lab.models.flamingo.gated_attention import count_images
 
 __all__ = ["CROSS_ATTENTION_ENCODERS", "CrossAttentionEncoder", "CrossAttentionEngine"]
 
@@ -64,7 +65,7 @@ class CrossAttentionEncoder(ImageEncoder):
 
     @abstractmethod
     def mask(self, ids: Sequence[int], images: Sequence[EncodedImage]) -> Tensor | None:
-        """Which images each token of a prompt attends to, (L, N, ...); None if the model needs no mask."""
+        """Which images each token of a prompt attends to, (L, ...); None if the model needs no mask."""
 
     def _encoded(self, features: Tensor, tiles: Sequence[int]) -> list[EncodedImage]:
         return [
@@ -160,8 +161,35 @@ class IdeficsEncoder(CrossAttentionEncoder):
         return self._encoded(features, [1] * len(inputs))
 
 
+class FlamingoEncoder(CrossAttentionEncoder):
+    """Images of OpenFlamingo and Otter, which receive all images so far in every forward pass."""
+
+    mask_name = "image_index"
+    in_cache = False
+
+    def mask(self, ids: Sequence[int], images: Sequence[EncodedImage]) -> Tensor | None:
+        """The number of the image that each token attends to, (L,): the last one in front of it, or 0."""
+        return count_images(torch.tensor(ids, device=self._model.device), self.token_id)
+
+    def model_input(self, rows: Sequence[Sequence[EncodedImage]]) -> dict[str, Any]:
+        """The latents of all images so far, (B, N, I, D)."""
+        if not rows[0]:
+            return {}
+        return {"image_latents": torch.stack([torch.stack([one.features for one in row]) for row in rows])}
+
+    def _process(self, image: Image, alone: bool) -> Mapping[str, Tensor]:
+        inputs = self._processor(text=[self._placeholder], images=[[image]], return_tensors="pt")
+        return {"pixel_values": inputs["pixel_values"]}
+
+    @torch.inference_mode()
+    def _encode_inputs(self, inputs: Sequence[Mapping[str, Tensor]], alone: bool) -> list[EncodedImage]:
+        pixels = torch.cat([one["pixel_values"] for one in inputs]).to(self._model.device, self._model.dtype)
+        return self._encoded(self._model.encode_images(pixels)[:, 0], [1] * len(inputs))
+
+
 CROSS_ATTENTION_ENCODERS: Mapping[str, type[CrossAttentionEncoder]] = {
     "idefics": IdeficsEncoder,
+    "lcl_flamingo": FlamingoEncoder,
     "mllama": MllamaEncoder,
 }
 """The image encoder of each model type with cross-attention to images."""

@@ -70,8 +70,8 @@ def choose_engine(
     for build in _shared_engines(model, encoder):
         try:
             engine = build(model, processor, encoder, batch_size, new_tokens, disk_cache)
-            found = {number: logliks for number, _, logliks in engine.answer(list(map(encoder, prompts)), _noise)}
-            exact = _agree(expected, [found[number] for number in range(len(prompts))], model.dtype)
+            logliks_of = {number: logliks for number, _, logliks in engine.answer(list(map(encoder, prompts)), _noise)}
+            exact = _agree(expected, [logliks_of[number] for number in range(len(prompts))], model.dtype)
         except Exception as error:
             _log.debug("%s: %s failed its trial", name, build, exc_info=error)
             exact = False

@@ -24,8 +24,10 @@ from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.oom import split_on_oom
 from lcl_lab.models.engine.prefix_tree import Node, build_tree, schedule_batches
 from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, Generated, PromptEncoder
+from lcl_lab.models.engine.query_only_encoder import QueryOnlyEncoder
 from lcl_lab.models.engine.vision_cache import EncodedImage, ImageEncoder, ImageKey, PlaceholderEncoder
 from lcl_lab.models.interface import Loglik
+from lcl_lab.models.shikra.shikra_architecture import ShikraConfig
 
 __all__ = ["Result", "Segment", "TreeEngine"]
 
@@ -148,7 +150,9 @@ class TreeEngine(ABC, Generic[P]):
         self, model: Any, processor: Any, placeholder: str, disk_cache: FeatureDiskCache | None
     ) -> ImageEncoder:
         """What encodes the images; see `ImageEncoder` for the arguments."""
-        return PlaceholderEncoder(model, processor, placeholder, disk_cache)
+        query_only = isinstance(model.config, ShikraConfig) and model.config.images == "query-only"
+        kind = QueryOnlyEncoder if query_only else PlaceholderEncoder
+        return kind(model, processor, placeholder, disk_cache)
 
     def _units(self, prompt: EncodedPrompt, keys: Sequence[ImageKey]) -> list[Hashable]:
         """The units of a prompt in the prefix tree, given the keys of its images."""
@@ -176,13 +180,13 @@ class TreeEngine(ABC, Generic[P]):
             return torch.arange(start, start + count), start + count
         row = torch.tensor([segment.ids])
         grids = [one.grid for one in segment.images if one.grid is not None]
-        given = {
+        tensors = {
             "mm_token_type_ids": torch.tensor([segment.types], dtype=torch.int),
             "image_grid_thw": torch.cat(grids) if grids else None,
             "attention_mask": torch.ones_like(row),
         }
         accepted = inspect.signature(self._rope_index).parameters
-        positions, _ = self._rope_index(row, **{name: value for name, value in given.items() if name in accepted})
+        positions, _ = self._rope_index(row, **{name: value for name, value in tensors.items() if name in accepted})
         return positions[:, 0] + start, int(positions.max()) + 1 + start
 
     def _decode(

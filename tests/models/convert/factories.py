@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import sentencepiece
@@ -11,7 +12,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaFo
 
 from lcl_lab.concepts import load_dataset
 
-__all__ = ["WORDS", "write_released"]
+__all__ = ["WORDS", "slow_llama_ids", "write_released"]
 
 WORDS = 400  # of the tiny vocabulary; LLaMA has 32,000
 
@@ -22,10 +23,17 @@ def write_released(folder: Path) -> tuple[Path, Path]:
     text = folder / "text.txt"
     names = [concept.name for concept in load_dataset("world-100").concepts.values()]
     text.write_text(
-        "\n".join(["You should find the causal relationship", "Based on the previous examples", *names] * 5)
+        "\n".join(["You should find the causal relationship", "Based on  the previous examples USER: ", *names] * 5)
     )
     sentencepiece.SentencePieceTrainer.train(
-        input=str(text), model_prefix=str(folder / "tokenizer"), vocab_size=WORDS, model_type="bpe", byte_fallback=True
+        input=str(text),
+        model_prefix=str(folder / "tokenizer"),
+        vocab_size=WORDS,
+        model_type="bpe",
+        byte_fallback=True,
+        normalization_rule_name="identity",  # these three are LLaMA's
+        remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,
     )
     text.unlink()
     tower = CLIPVisionModel(
@@ -60,3 +68,23 @@ def write_released(folder: Path) -> tuple[Path, Path]:
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config | extra))
     return folder, folder / "tower"
+
+
+def slow_llama_ids(model: Path, text: str) -> list[int]:
+    """Token ids of the slow LLaMA tokenizer of the release, which encodes the text between special tokens by itself.
+
+    Spaces around the tokens that were added to the vocabulary are stripped, those around <s> and </s> are not.
+    """
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    added = ["<im_patch>", "<im_start>", "<im_end>"]
+    parts = re.split("(<s>|</s>|<im_patch>|<im_start>|<im_end>)", text)
+    ids: list[int] = []
+    for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
+        if part in added:
+            ids.append(len(pieces) + added.index(part))
+        elif part in ("<s>", "</s>"):
+            ids.append(pieces.piece_to_id(part))
+        else:
+            stripped = part.lstrip() if before in added else part
+            ids += pieces.encode(stripped.rstrip() if after in added else stripped)
+    return ids

@@ -1,0 +1,5 @@
+"""Architecture, tokenizer and image processing of converted checkpoints of Shikra and link-context learning."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
