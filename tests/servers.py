@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import socket
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+
+_Reply = Callable[[dict[str, Any]], Any]
+
+
+class RefusedError(Exception):
+    """A server's reply with a status code other than 200."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"status code {code}")
+        self.code = code
 
 
 def free_port() -> int:
@@ -20,13 +30,31 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(reply: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[str]:
-    """The address of a server that answers JSON requests with what a function returns for them."""
+def serving(reply: _Reply, others: Mapping[str, _Reply] | None = None) -> Iterator[str]:
+    """The address of a server that answers JSON requests with what a function returns for them.
+
+    Args:
+        reply: for requests to any path that is not in `others`; returns a body, or what is to be written as JSON.
+        others: functions for other paths.
+    """
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path not in (others or {}):
+                self.send_error(404)
+            else:
+                self.answer({})
+
         def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps(reply(request)).encode()
+            self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def answer(self, request: dict[str, Any]) -> None:
+            try:
+                content = (others or {}).get(self.path, reply)(request)
+            except RefusedError as refused:
+                self.send_error(refused.code)
+                return
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -1,9 +1,11 @@
 """Which architectures of the installed `transformers` are evaluated exactly, and how.
 
-For each architecture, a tiny checkpoint with random weights answers two queries with batches of 1, 3 and 8. It is
+For each architecture, a tiny checkpoint with random weights is evaluated on two queries with batches of 1, 3 and 8, and
+the records are written to a results folder and read back. It is
 
-exact          if every log-likelihood differs by less than 1e-4 nats from that of an unbatched forward pass over the
-               whole prompt and answer, the greedy texts are those of `generate`, and other images change the numbers;
+exact          if every stored log-likelihood differs by less than 1e-4 nats from that of an unbatched forward pass over
+               the whole prompt and answer, the greedy texts are those of `generate`, and other images change the
+               numbers;
 shared         in addition, if prompts share the computation of their common prefixes;
 refused        if it cannot answer questions about images in this form, which is said before its weights are loaded;
 not built      if no checkpoint of it could be made.
@@ -22,6 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 import torch
 from PIL.Image import Image
 from pydantic import Field
@@ -35,14 +38,16 @@ from lcl_lab.benchmarks.architectures import CannotBuild, build, names
 from lcl_lab.commands.program import Program
 from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.config import Config
-from lcl_lab.episodes import draw_episode, falsify
+from lcl_lab.episodes import Episode, draw_episode, falsify
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.evaluation import Design, episode_design, evaluate_run
 from lcl_lab.models import Checkpoint, check_requirements, find_checkpoint, load_transformers_model
 from lcl_lab.models.engine.reference_engine import accepted_inputs, process_prompts
 from lcl_lab.models.engine.tree_engine import TreeEngine
-from lcl_lab.models.interface import NEW_TOKENS, Answer
+from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.progress import track
-from lcl_lab.prompts import Prompt, chat
+from lcl_lab.prompts import Prompt
+from lcl_lab.store import Run, read_run
 
 __all__ = [
     "ArchitectureMatrixConfig",
@@ -55,11 +60,12 @@ __all__ = [
 _PAGE = """# Architectures
 
 Which image-text-to-text architectures of `transformers` {version} can be evaluated, and how. Each was built as a tiny
-checkpoint with random weights and answered two queries with batches of 1, 3 and 8. In an *exact* row, all
+checkpoint with random weights and evaluated on two queries with batches of 1, 3 and 8. In an *exact* row, all stored
 log-likelihoods differ by less than 1e-4 nats from those of an unbatched forward pass over the whole prompt and answer,
 the greedy texts are those of `generate`, and other images change the numbers. *Shared* means that prompts share the
-computation of common prefixes; otherwise each prompt is computed as a whole. A *refused* model is refused before its
-weights are loaded. This page is written by:
+computation of common prefixes; otherwise each prompt is computed as a whole. *Images* says how many a prompt may have,
+and the difference is the largest one. A *refused* model is refused before its weights are loaded. This page is written
+by:
 
 ```sh
 lcl bench architectures --write docs/architectures.md
@@ -67,8 +73,10 @@ lcl bench architectures --write docs/architectures.md
 
 {summary}.
 """
+_COLUMNS = ("architecture", "result", "prefixes", "images", "difference, nats", "why")
 _TOLERANCE = 1e-4  # nats
 _BATCH_SIZES = (1, 3, 8)
+_LOGLIKS = ("loglik_true", "loglik_other")
 
 
 class ArchitectureMatrixConfig(Config):
@@ -124,64 +132,71 @@ def run_matrix(config: ArchitectureMatrixConfig) -> list[Outcome]:
 
 
 def check_architecture_exactness(name: str, folder: Path) -> Outcome:
-    """Build a checkpoint of an architecture in a folder and compare its answers with plain forward passes."""
+    """Build a checkpoint of an architecture in a folder and compare the records of it with plain forward passes."""
     try:
         build(name, folder)
     except CannotBuild as error:
         return Outcome(name, "not built", note=str(error))
     checkpoint = find_checkpoint(str(folder))
     try:
-        prompts, image = _prompts(checkpoint, shots=4)
+        design = _accepted_design(checkpoint, shots=4)
     except UserError:
         try:
-            prompts, image = _prompts(checkpoint, shots=0)
+            design = _accepted_design(checkpoint, shots=0)
         except UserError as error:
-            return Outcome(name, "refused", note=str(error).partition(": ")[2])
+            return Outcome(name, "refused", note=error.reason.removeprefix(f"its architecture, {name}, "))
     try:
-        return _compare(name, checkpoint, prompts, image)
+        return _compare(name, checkpoint, design, folder.with_name(f"{name}-results"))
     except Exception as error:  # what no architecture should do is a result here
         return Outcome(name, "error", note=f"{type(error).__name__}: {' '.join(str(error).split())[:120]}")
 
 
-def _prompts(checkpoint: Checkpoint, shots: int) -> tuple[list[Prompt], Callable[[ImageRef], Image]]:
+def _accepted_design(checkpoint: Checkpoint, shots: int) -> Design:
     """Two queries with true and with false labels, or without a support.
 
     Raises:
         UserError: the model does not accept such prompts.
     """
     world = load_dataset("world-100")
-    episodes = [draw_episode(world, 0, query, shots, 2) for query in range(2)]
-    episodes += [falsify(episode, 1.0) for episode in episodes if shots]
-    prompts = [chat(episode) for episode in episodes]
-    check_requirements(checkpoint, "float32", prompts[0], world.image)
-    return prompts, world.image
+
+    def draw(query: int) -> Episode:
+        return draw_episode(world, 0, query, shots, 2)
+
+    conditions = [({"false_ratio": 0.0}, draw)]
+    if shots:
+        conditions.append(({"false_ratio": 1.0}, lambda query: falsify(draw(query), 1.0)))
+    design = episode_design(world, 2, conditions, queries_per_support=2)
+    check_requirements(checkpoint, "float32", _prompts(design)[0], world.image)
+    return design
 
 
-def _compare(
-    name: str, checkpoint: Checkpoint, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]
-) -> Outcome:
+def _prompts(design: Design) -> list[Prompt]:
+    return [condition.item(query).prompt for condition in design.conditions for query in range(condition.queries)]
+
+
+def _compare(name: str, checkpoint: Checkpoint, design: Design, results: Path) -> Outcome:
     runs = []
     for batch_size in _BATCH_SIZES:
         model = load_transformers_model(checkpoint, batch_size, "float32")
-        runs.append(list(model.answer(prompts, image)))
+        with Run.open(results, "architectures", {"architecture": name, "batch_size": batch_size}) as run:
+            evaluate_run(run, [replace(checkpoint, model=model)], design, progress=False)
+        runs.append(read_run(run.path).sort_values(["false_ratio", "query_id"], ignore_index=True))
+    prompts = _prompts(design)
     shared, shots = isinstance(model.engine, TreeEngine), len(prompts[0].images) > 1
-    expected = [_plain_answer(model, prompt, image) for prompt in prompts]
-    difference = max(
-        abs(found.total - true)
-        for answers in runs
-        for answer, (_, logliks) in zip(answers, expected, strict=True)
-        for found, true in zip(answer.logliks, logliks, strict=True)
-    )
-    if difference > _TOLERANCE:
+    expected = pd.DataFrame([_plain_answer(model, prompt, design.image) for prompt in prompts])
+    difference = max(float((run[column] - expected[column]).abs().max()) for run in runs for column in _LOGLIKS)
+    if not difference <= _TOLERANCE:
         return Outcome(name, "wrong", shared, shots, difference, "differs from a forward pass of the whole prompt")
-    if any(answer.text != text for answers in runs for answer, (text, _) in zip(answers, expected, strict=True)):
+    if any(list(run["answer"]) != list(expected["answer"]) for run in runs):
         return Outcome(name, "wrong", shared, shots, difference, "greedy texts differ from those of `generate`")
-    if not _sees_images(model.answer, prompts[0], image, runs[0][0]):
+    if not _sees_images(model.answer, prompts[0], design.image, expected.iloc[0]):
         return Outcome(name, "wrong", shared, shots, difference, "other images give the same numbers")
     return Outcome(name, "exact", shared, shots, difference)
 
 
-def _sees_images(answer: Callable[..., Any], prompt: Prompt, image: Callable[[ImageRef], Image], found: Answer) -> bool:
+def _sees_images(
+    answer: Callable[..., Any], prompt: Prompt, image: Callable[[ImageRef], Image], expected: pd.Series
+) -> bool:
     """Whether exchanging the last two images of the support, or replacing the only image, changes log-likelihoods."""
     refs = prompt.images
     other = draw_episode(load_dataset("world-100"), 0, 9, 0).query
@@ -194,12 +209,13 @@ def _sees_images(answer: Callable[..., Any], prompt: Prompt, image: Callable[[Im
         for turn in prompt.turns
     ]
     (changed,) = answer([replace(prompt, turns=tuple(turns))], image)
-    return any(abs(a.total - b.total) > _TOLERANCE for a, b in zip(changed.logliks, found.logliks, strict=True))
+    logliks = [loglik.total for loglik in changed.logliks]
+    return any(abs(a - b) > _TOLERANCE for a, b in zip(logliks, expected[list(_LOGLIKS)], strict=True))
 
 
 @torch.inference_mode()
-def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]) -> tuple[str, list[float]]:
-    """The text of `generate` and the log-likelihood of each candidate by one forward pass, of one prompt alone."""
+def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]) -> dict[str, Any]:
+    """Columns of a record: the text of `generate` and the candidates' log-likelihoods by one forward pass each."""
     network, encoder = model.network, model.encoder
     processed = process_prompts(model.processor, encoder, [prompt], image)
     inputs = {
@@ -224,14 +240,17 @@ def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]
         logits = network(**_with_answer(network, inputs, answer, encoder.has_decoder)).logits
         last = logits[0, -len(candidate) - (not encoder.has_decoder) :][: len(candidate)]
         logliks.append(float(last.log_softmax(-1).gather(-1, answer.T).sum()))
-    return encoder.parse(ids[:NEW_TOKENS].tolist()).text or "", logliks
+    text = encoder.parse(ids[:NEW_TOKENS].tolist()).text or ""
+    return {"answer": text, **dict(zip(_LOGLIKS, logliks, strict=True))}
 
 
 def _with_answer(network: Any, inputs: dict[str, Tensor], answer: Tensor, has_decoder: bool) -> dict[str, Tensor]:
     """The tensors of a prompt with an answer appended, each extended as the architecture's paper describes it."""
     if has_decoder:
-        own = network.generation_config
-        start = own.bos_token_id if own.decoder_start_token_id is None else own.decoder_start_token_id
+        generation = network.generation_config
+        start = generation.decoder_start_token_id
+        if start is None:
+            start = generation.bos_token_id
         return {**inputs, "decoder_input_ids": pad(answer[:, :-1], (1, 0), value=start)}
     count = answer.shape[1]
     extended = {
@@ -251,7 +270,7 @@ def _with_answer(network: Any, inputs: dict[str, Tensor], answer: Tensor, has_de
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
-    table = Table("architecture", "result", "prefixes", "prompts", "largest difference, nats", "why")
+    table = Table(*_COLUMNS)
     for one in outcomes:
         table.add_row(*_cells(one))
     return table
@@ -263,7 +282,7 @@ def _cells(one: Outcome) -> tuple[str, str, str, str, str, str]:
         one.name,
         one.kind,
         ("shared" if one.shared else "whole") if evaluated else "",
-        ("several images" if one.shots else "one image") if evaluated else "",
+        ("several" if one.shots else "one") if evaluated else "",
         f"{one.difference:.1e}" if one.difference is not None else "",
         one.note,
     )
@@ -281,8 +300,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def _markdown(outcomes: Sequence[Outcome]) -> str:
-    head = ("architecture", "result", "prefixes", "prompts", "largest difference, nats", "why")
-    rows = [head, tuple("---" for _ in head), *map(_cells, outcomes)]
+    rows = [_COLUMNS, tuple("---" for _ in _COLUMNS), *map(_cells, outcomes)]
     table = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     return "\n".join([_PAGE.format(version=version("transformers"), summary=_summary(outcomes)), *table, ""])
 

@@ -1,17 +1,17 @@
 """Models behind a server that implements OpenAI's chat completions: vLLM, SGLang, `transformers serve`, or a vendor's.
 
-Most servers do not score given text; their models have no candidate log-likelihoods and are evaluated open-ended only.
+vLLM and SGLang score given text. Models behind servers that do not have no candidate log-likelihoods and are evaluated
+open-ended only.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from hashlib import sha256
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -27,9 +27,10 @@ from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.interface import Answer, Loglik
 from lcl_lab.models.openai_client import error_reason, open_client, redact
-from lcl_lab.models.server_reply import MalformedReplyError, Reply, parse_reply
-from lcl_lab.models.server_scoring import scores_candidates, server_logliks
-from lcl_lab.prompts import Prompt, Turn
+from lcl_lab.models.server_messages import as_messages
+from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError, Reply, parse_reply
+from lcl_lab.models.server_scoring import Scorer, find_scorer
+from lcl_lab.prompts import Prompt
 
 __all__ = ["ServerModel"]
 
@@ -52,8 +53,6 @@ class ServerModel:
 
     Attributes:
         requests: number of requests for answers sent so far.
-        scores_candidates: whether the server returns log-probabilities of prompts, so that candidates have
-            log-likelihoods.
     """
 
     device = "server"
@@ -67,9 +66,7 @@ class ServerModel:
         self._base_url = checkpoint.base_url
         self._model = str(checkpoint.path)
         self._client = open_client(self._base_url, _RETRIES)
-        self.scores_candidates = scores_candidates(self._client.with_options(max_retries=2), self._model)
-        metrics = "open-ended and candidate" if self.scores_candidates else "open-ended only; it scores no given text"
-        _log.warning("%s: metrics: %s", self.name, metrics)
+        self._scorer = self._find_scorer()
         self._cache = Cache(str(cache_folder() / "responses"), size_limit=_CACHE_BYTES)
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
@@ -106,7 +103,7 @@ class ServerModel:
 
     def _answer(self, prompt: Prompt, image: Callable[[ImageRef], Image]) -> Answer:
         started = time.perf_counter()
-        messages = [_message(turn, image) for turn in prompt.turns]
+        messages = as_messages(prompt.turns, image)
         request: dict[str, Any] = {
             "model": self._model,
             "messages": messages,
@@ -114,11 +111,15 @@ class ServerModel:
             "temperature": 0,
         }
         extra = dict(self._settings.extra_body)
-        content = [self._base_url, self.fingerprint, request, extra, prompt.candidates]
+        scored = prompt.candidates if self._scorer else None
+        content = [self._base_url, self.fingerprint, request, extra, scored]
         key = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         stored = None if self._fresh else self._cache.get(key)
         if stored is None:
-            reply, logliks = self._send(request, extra), self._logliks(messages, prompt.candidates)
+            reply = self._send(request, extra)
+            logliks = self._logliks(prompt, messages) if reply.status != "error" else ()
+            if logliks is None:
+                reply, logliks = replace(reply, status="error"), ()
             if reply.status == "ok":
                 self._cache.set(key, (vars(reply), logliks))
         else:
@@ -138,15 +139,28 @@ class ServerModel:
                 raise self._user_error(error) from error
         return Reply("error")
 
-    def _logliks(self, messages: list[dict[str, Any]], candidates: Sequence[str]) -> tuple[Loglik, ...]:
-        if not self.scores_candidates:
-            return ()
+    def _find_scorer(self) -> Scorer | None:
+        """What scores candidates on the server, if anything; one line says which metrics there are."""
         try:
-            return server_logliks(self._client, self._model, messages, candidates)
-        except openai.OpenAIError as error:
-            raise self._user_error(error) from error
-        except (LookupError, TypeError, ValueError, AttributeError):  # a malformed reply
+            scorer = find_scorer(self._client, self._model)
+        except CannotScoreError as error:
+            _log.warning("%s: metrics: open-ended only; %s", self.name, error)
+            return None
+        _log.warning("%s: metrics: open-ended and candidate", self.name)
+        return scorer
+
+    def _logliks(self, prompt: Prompt, messages: list[dict[str, Any]]) -> tuple[Loglik, ...] | None:
+        """The candidates' log-likelihoods, if the server scores any; None if its replies stay malformed."""
+        if self._scorer is None or not prompt.candidates:
             return ()
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._scorer(prompt, messages)
+            except MalformedReplyError as error:
+                _log.debug("%s: %s", self.name, error)
+            except openai.OpenAIError as error:
+                raise self._user_error(error) from error
+        return None
 
     def _user_error(self, error: openai.OpenAIError) -> UserError:
         reason = f"{redact(self._base_url)}: {error_reason(error, self._base_url)}"
@@ -167,16 +181,3 @@ class ServerModel:
         if len(body) > _LARGEST:
             raise MalformedReplyError(f"more than {_LARGEST} bytes")
         return body
-
-
-def _message(turn: Turn, image: Callable[[ImageRef], Image]) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = []
-    for part in turn.parts:
-        if isinstance(part, ImageRef):
-            content = io.BytesIO()
-            image(part).save(content, "PNG")
-            url = "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
-            parts.append({"type": "image_url", "image_url": {"url": url}})
-        else:
-            parts.append({"type": "text", "text": part})
-    return {"role": turn.role, "content": parts if turn.role == "user" else str(turn.parts[0])}

@@ -1,20 +1,37 @@
-"""Replies of servers: what became of a request, and the text of its answer."""
+"""Replies of servers: what became of a request, the text of its answer, and the log-likelihoods of candidates."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
-from lcl_lab.models.interface import Status
+from lcl_lab.models.interface import Loglik, Status
 
-__all__ = ["MalformedReplyError", "Reply", "parse_reply"]
+__all__ = ["CannotScoreError", "MalformedReplyError", "Reply", "as_loglik", "parse_reply", "reading_reply"]
 
 _THINKING = ("<think>", "</think>")
+_ROUNDING = 1e-3  # nats by which the log-probability of a certain token may exceed 0
 
 
 class MalformedReplyError(Exception):
-    """A reply that is not a chat completion."""
+    """A reply that does not have the form of its protocol."""
+
+
+class CannotScoreError(Exception):
+    """A server does not score given text; the message says why."""
+
+
+@contextmanager
+def reading_reply() -> Iterator[None]:
+    """Reports what goes wrong while the content of a reply is read as a `MalformedReplyError`."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise MalformedReplyError(f"{type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -41,14 +58,12 @@ def parse_reply(body: bytes) -> Reply:
     Raises:
         MalformedReplyError: it is not a chat completion.
     """
-    try:
+    with reading_reply():
         content = json.loads(body)
         choice = content["choices"][0]
         message = choice["message"]
         text, reasoning = _text(message.get("content")), message.get("reasoning_content") or message.get("reasoning")
         refusal, reason = message.get("refusal"), choice.get("finish_reason")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise MalformedReplyError(f"{type(error).__name__}: {error}") from error
     thinking, text, closed = _split(text)
     thinking = _clean(reasoning) if isinstance(reasoning, str) else thinking
     if refusal or reason == "content_filter":
@@ -56,6 +71,23 @@ def parse_reply(body: bytes) -> Reply:
     if reason == "length" or not closed:
         return Reply("truncated", text, thinking)
     return Reply("ok" if text else "empty", text, thinking)
+
+
+def as_loglik(logprobs: Sequence[Any]) -> Loglik:
+    """The log-likelihood of a candidate from the log-probabilities of its tokens.
+
+    Args:
+        logprobs: what a server sent, in nats.
+
+    Raises:
+        MalformedReplyError: there is none, or one is not a finite number of at most 0.
+    """
+    for value in logprobs:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value > _ROUNDING:
+            raise MalformedReplyError(f"{value!r} is not a log-probability")
+    if not logprobs:
+        raise MalformedReplyError("a candidate has no log-probabilities")
+    return Loglik(float(sum(logprobs)), len(logprobs))
 
 
 def _text(content: Any) -> str:

@@ -1,86 +1,75 @@
-"""Candidate log-likelihoods from servers that return the log-probabilities of a prompt's tokens, as vLLM does.
-
-A candidate is sent as the last turn of the conversation, rendered by the server's own chat template. Its log-likelihood
-is the sum over the tokens that it adds to the prompt.
-"""
+"""Finds out whether a server scores given text, and how."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import lazy_loader as lazy
 
 from lcl_lab.models.interface import Loglik
+from lcl_lab.models.openai_client import error_reason
+from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError
+from lcl_lab.models.sglang_scoring import SGLangScorer
+from lcl_lab.models.vllm_scoring import VllmScorer
+from lcl_lab.prompts import Prompt
 
 if TYPE_CHECKING:
     import openai
 else:
     openai = lazy.load("openai")
 
-__all__ = ["scores_candidates", "server_logliks"]
-
-_Token = tuple[int, float, str]
-"""Id, log-probability and text of a token of a prompt."""
+__all__ = ["Scorer", "find_scorer"]
 
 
-def scores_candidates(client: openai.OpenAI, model: str) -> bool:
-    """Whether a server returns the log-probabilities of a prompt's tokens; asks it once.
+class Scorer(Protocol):
+    """Scores the candidates of a prompt on a server."""
+
+    def check(self) -> None:
+        """Score a short conversation with an image.
+
+        Raises:
+            openai.OpenAIError, MalformedReplyError: see below.
+            CannotScoreError: the log-likelihoods would not be those of the conversation that the model continues.
+        """
+
+    def __call__(self, prompt: Prompt, messages: Sequence[Mapping[str, Any]]) -> tuple[Loglik, ...]:
+        """The log-likelihood of each candidate as the next turn of a conversation.
+
+        Args:
+            prompt: the prompt.
+            messages: its turns as messages of OpenAI's protocol.
+
+        Returns:
+            One per candidate.
+
+        Raises:
+            openai.OpenAIError: a request failed.
+            MalformedReplyError: a reply does not have one log-probability for each token of a candidate, or the tokens
+                of the prompt change when a candidate follows.
+        """
+
+
+def find_scorer(client: openai.OpenAI, model: str) -> Scorer:
+    """The way in which a server scores given text, found by trying each once.
 
     Args:
         client: a client for the server.
         model: the model's name on the server.
-    """
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
-    try:
-        return len(_tokens(client, model, turns, answered=True)) > 1
-    except (openai.OpenAIError, LookupError, TypeError, ValueError, AttributeError):
-        return False
-
-
-def server_logliks(
-    client: openai.OpenAI, model: str, messages: Sequence[Mapping[str, Any]], candidates: Sequence[str]
-) -> tuple[Loglik, ...]:
-    """The log-likelihood of each candidate as the next turn of a conversation.
-
-    Args:
-        client: a client for a server that `scores_candidates`.
-        model: the model's name on the server.
-        messages: the conversation, which ends with the user's turn.
-        candidates: the candidates.
-
-    Returns:
-        One per candidate; none if the chat template writes something else in front of an answer than the model
-        continues, such as a block for its thinking.
 
     Raises:
-        openai.OpenAIError: a request failed.
+        CannotScoreError: there is none.
     """
-    prompt = [token for token, _, _ in _tokens(client, model, messages, answered=False)]
-    logliks = []
-    for candidate in candidates:
-        tokens = _tokens(client, model, [*messages, {"role": "assistant", "content": candidate}], answered=True)
-        if [token for token, _, _ in tokens[: len(prompt)]] != prompt:
-            return ()
-        answer = tokens[len(prompt) :]
-        while answer and not answer[-1][2].strip():  # a line break after the end of the turn
-            answer.pop()
-        logliks.append(Loglik(sum(logprob for _, logprob, _ in answer), len(answer)))
-    return tuple(logliks)
-
-
-def _tokens(client: openai.OpenAI, model: str, messages: Sequence[Mapping[str, Any]], answered: bool) -> list[_Token]:
-    """The tokens of a conversation; the first one has no log-probability."""
-    reply = client.chat.completions.create(
-        model=model,
-        messages=list(messages),  # type: ignore[arg-type]
-        max_tokens=1,
-        temperature=0,
-        extra_body={"prompt_logprobs": 0, "return_token_ids": True, "add_generation_prompt": not answered},
-    ).model_dump()
-    ids, logprobs = reply["prompt_token_ids"], reply["prompt_logprobs"]
-    tokens: list[_Token] = []
-    for token, options in zip(ids, logprobs, strict=True):
-        chosen = (options or {}).get(str(token)) or {"logprob": 0.0, "decoded_token": None}
-        tokens.append((int(token), float(chosen["logprob"]), str(chosen.get("decoded_token") or "")))
-    return tokens
+    for kind in (VllmScorer, SGLangScorer):
+        try:
+            scorer: Scorer = kind(client, model)
+        except (openai.OpenAIError, MalformedReplyError):  # a server of another kind
+            continue
+        try:
+            scorer.check()
+        except openai.OpenAIError as error:
+            raise CannotScoreError(error_reason(error, str(client.base_url))) from error
+        except MalformedReplyError as error:
+            raise CannotScoreError(str(error)) from error
+        return scorer
+    raise CannotScoreError("it scores no given text")

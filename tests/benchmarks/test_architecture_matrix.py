@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lcl_lab.benchmarks import architecture_matrix
 from lcl_lab.benchmarks.architecture_matrix import ArchitectureMatrixConfig, check_architecture_exactness, run_matrix
 from lcl_lab.errors import UserError
+from lcl_lab.store import read_run
 
 SHARED = ["llava", "gemma3", "qwen2_5_vl", "qwen3_5", "llama4", "idefics2", "video_llava"]
 WHOLE = ["molmo2", "minicpmv4_6", "paligemma", "t5gemma2", "chameleon"]
@@ -40,12 +42,22 @@ def test_an_unsuitable_architecture_is_refused(name: str, tmp_path: Path) -> Non
 def test_a_difference_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = architecture_matrix._plain_answer
 
-    def shifted(*arguments: object) -> tuple[str, list[float]]:
-        text, logliks = plain(*arguments)  # type: ignore[arg-type]
-        return text, [loglik + 2e-4 for loglik in logliks]
+    def shifted(*arguments: object) -> dict[str, object]:
+        expected = plain(*arguments)  # type: ignore[arg-type]
+        return expected | {"loglik_other": expected["loglik_other"] + 2e-4}
 
     monkeypatch.setattr(architecture_matrix, "_plain_answer", shifted)
     assert check_architecture_exactness("llava", tmp_path / "llava").kind == "wrong"
+
+
+def test_a_difference_in_what_is_stored_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(run: Path) -> pd.DataFrame:
+        records = read_run(run)
+        return records.assign(loglik_true=records["loglik_true"] + 2e-4)
+
+    monkeypatch.setattr(architecture_matrix, "read_run", damaged)
+    outcome = check_architecture_exactness("llava", tmp_path / "llava")
+    assert (outcome.kind, round(outcome.difference or 0, 4)) == ("wrong", 0.0002)
 
 
 def test_an_unknown_architecture_is_an_error() -> None:

@@ -151,8 +151,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], S
 
 
 def answer(model: ServerModel) -> Answer:
-    (given,) = model.answer([PROMPT], WORLD.image)
-    return given
+    (answered,) = model.answer([PROMPT], WORLD.image)
+    return answered
 
 
 @pytest.mark.parametrize("kind", REPLIES)
@@ -160,8 +160,8 @@ def test_every_reply_has_its_status(kind: str, served: Callable[[str], ServerMod
     replies, status, text, thinking = REPLIES[kind]
     with replying(replies) as address:
         model = served(address)
-        given = answer(model)
-        assert (given.status, given.text, given.thinking) == (status, text, thinking)
+        answered = answer(model)
+        assert (answered.status, answered.text, answered.thinking) == (status, text, thinking)
         asked = model.requests
         answer(model)
         assert (model.requests == asked) == (status == "ok"), "only answers that are ok are cached"

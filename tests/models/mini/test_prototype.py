@@ -8,7 +8,7 @@ from lcl_lab.prompts import chat
 WORLD = load_dataset("world-100")
 
 
-def accuracy(shots: int, ratio: float, data: str = "world-100", queries: int = 100) -> float:
+def accuracy(shots: int, ratio: float, data: str = "world-100", queries: int = 60) -> float:
     concepts = load_dataset(data)
     model = load_model(find_checkpoint(PROTOTYPE), 1)
     prompts = [chat(falsify(draw_episode(concepts, 0, query, shots), ratio)) for query in range(queries)]
