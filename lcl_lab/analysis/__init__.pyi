@@ -1,52 +1,93 @@
 from .accuracies import accuracy, cell_rng, require_columns
+from .choice_calibration import Calibration, calibration, true_probability
+from .detection import SEVERAL_TRAININGS, Detectable, detectable
+from .dose_crossing import HalfCrossing, half_crossing
 from .dose_curve import DoseResponse, dose_response
+from .effect_sizes import CeilingShare, OddsRatio, ceiling_share, odds_ratio
 from .estimates import Comparison, Estimate, concat_estimates
-from .intervals import cluster_bootstrap, effective_size, wilson
-from .link_scores import LinkScore, link_score
+from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
+from .link_scores import LinkScore, flip_rate, link_score, link_verdict
 from .logistic import clustered_logistic
-from .metrics import METRICS
+from .metrics import MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
-from .paired import PairedDifference, cluster_mcnemar, difference_interval, paired_difference, paired_values
-from .position_effects import PositionEffects, factorial_drops, position_drops, positions_differ
-from .power_simulation import Clustering, observed_clustering, pairs_needed, power
+from .paired import PairedDifference, difference_interval, paired_difference, paired_values
+from .position_effects import PositionEffects, detectable_drop, factorial_effects, position_drops, positions_differ
+from .power_simulation import (
+    Clustering,
+    observed_clustering,
+    pairs_needed,
+    power,
+    power_curve,
+    strategy_pairs_needed,
+    strategy_power,
+)
 from .published_results import published, published_false_ratio
-from .tost import Equivalence, equivalence
+from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
+from .sign_flip import cluster_mcnemar, sign_flip_interval
+from .strategy_difference import StrategyDifference, change_of_strategy, difference_of_strategies
+from .ties import is_tie, score_ties
+from .tost import Equivalence, clusters_needed, equivalence
 from .variance import Components, OrderAndDraw, Seeds, components, order_and_draw, seeds
 from .vqa_scoring import normalise, vqa_accuracy
 
 __all__ = [
+    "MAIN_METRICS",
     "METRICS",
+    "SEVERAL_TRAININGS",
     "AnswerStatus",
+    "Calibration",
+    "CeilingShare",
     "Clustering",
     "Comparison",
     "Components",
+    "DesignSize",
+    "Detectable",
     "DoseResponse",
+    "Enlargement",
     "Equivalence",
     "Estimate",
+    "HalfCrossing",
     "LinkScore",
+    "OddsRatio",
     "OrderAndDraw",
     "PairedDifference",
     "PositionEffects",
     "Seeds",
+    "StrategyDifference",
+    "VarianceComponent",
+    "VarianceShares",
     "accuracy",
     "adjust",
     "answer_status",
+    "calibration",
+    "ceiling_share",
     "cell_rng",
+    "change_of_strategy",
     "cluster_bootstrap",
     "cluster_mcnemar",
     "clustered_logistic",
+    "clusters_needed",
     "complete_queries",
     "components",
     "concat_estimates",
+    "detectable",
+    "detectable_drop",
     "difference_interval",
+    "difference_of_strategies",
     "dose_response",
     "effective_size",
     "equivalence",
-    "factorial_drops",
+    "factorial_effects",
+    "flip_rate",
+    "half_crossing",
+    "intracluster_correlation",
+    "is_tie",
     "link_score",
+    "link_verdict",
     "normalise",
     "observed_clustering",
+    "odds_ratio",
     "order_and_draw",
     "paired_difference",
     "paired_values",
@@ -54,10 +95,17 @@ __all__ = [
     "position_drops",
     "positions_differ",
     "power",
+    "power_curve",
     "published",
     "published_false_ratio",
     "require_columns",
+    "score_ties",
     "seeds",
+    "sign_flip_interval",
+    "strategy_pairs_needed",
+    "strategy_power",
+    "true_probability",
+    "variance_shares",
     "vqa_accuracy",
     "wilson",
 ]

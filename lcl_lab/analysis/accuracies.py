@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from lcl_lab.analysis.intervals import cluster_bootstrap, wilson
+from lcl_lab.analysis.intervals import cluster_bootstrap, intracluster_correlation, wilson
 from lcl_lab.analysis.metrics import METRICS
 from lcl_lab.errors import UserError, nearest
 
@@ -32,12 +32,15 @@ def accuracy(
     (`cluster_bootstrap`); they are the ones to report. Whole pairs are resampled with the support draws inside them,
     since resampling those as well would count their variance twice (Davison and Hinkley 1997, section 3.8).
 
+    A cell whose answers are all right or all wrong does not show how similar the answers of a cluster are. Its interval
+    assumes the mean correlation of the other cells of the metric, or that clusters agree where there is no other cell.
+
     Args:
         frame: records with the columns that the other arguments name; a record without a value of a metric does not
             count for that metric.
         by: condition columns; empty for one cell with all records.
         seed: of the bootstrap. Each interval is drawn from (seed, the cell's values, metric) alone, so it does not
-            depend on the other rows.
+            depend on the other rows, except for that correlation.
         metrics: each metric's column of `frame`.
         cluster: columns with nested clusters, outermost first. A cell with fewer than 5 clusters of one level, such as
             a single concept pair, is resampled by the next.
@@ -50,19 +53,32 @@ def accuracy(
         UserError: a column is missing.
     """
     require_columns(frame, [*by, *metrics.values(), *cluster])
-    rows = []
     frame = frame[list(dict.fromkeys([*by, *metrics.values(), *cluster]))]
     # With no `by` there is one cell, all of the frame; pandas has no groupby for it.
     cells = frame.groupby(list(by), dropna=False, sort=True, observed=True) if by else [((), frame)]
-    for key, cell in cells:
-        for metric, column in metrics.items():
-            answered = cell.loc[cell[column].notna(), [column, _level(cell, cluster)]]
-            if answered.empty:
-                continue
-            rows.append(
-                {**dict(zip(by, key, strict=True)), "metric": metric, **_estimate(answered, seed, (*key, metric))}
-            )
+    answered = [
+        (key, metric, cell.loc[cell[column].notna(), [column, _level(cell, cluster)]])
+        for key, cell in cells
+        for metric, column in metrics.items()
+    ]
+    correlations = {metric: _correlation([rows for _, name, rows in answered if name == metric]) for metric in metrics}
+    rows = [
+        {
+            **dict(zip(by, key, strict=True)),
+            "metric": metric,
+            **_estimate(cell, seed, (*key, metric), correlations[metric]),
+        }
+        for key, metric, cell in answered
+        if len(cell)
+    ]
     return pd.DataFrame(rows, columns=[*by, "metric", *_COLUMNS])
+
+
+def _correlation(cells: Sequence[pd.DataFrame]) -> float:
+    """The mean correlation within clusters over the cells that show one; 1 without any."""
+    values = [intracluster_correlation(*(cell.iloc[:, k].to_numpy() for k in (0, 1))) for cell in cells if len(cell)]
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else 1.0
 
 
 def _level(cell: pd.DataFrame, levels: Sequence[str]) -> str:
@@ -70,10 +86,10 @@ def _level(cell: pd.DataFrame, levels: Sequence[str]) -> str:
     return next((level for level in levels if cell[level].nunique() >= _FEW_CLUSTERS), levels[-1])
 
 
-def _estimate(answered: pd.DataFrame, seed: int, key: tuple[object, ...]) -> dict[str, float]:
+def _estimate(answered: pd.DataFrame, seed: int, key: tuple[object, ...], correlation: float) -> dict[str, float]:
     correct = answered.iloc[:, 0].to_numpy(dtype=np.float64)
     clusters = answered.iloc[:, 1].to_numpy()
-    low, high = cluster_bootstrap(correct, clusters, cell_rng(seed, key))
+    low, high = cluster_bootstrap(correct, clusters, cell_rng(seed, key), correlation=correlation)
     wilson_low, wilson_high = wilson(float(correct.sum()), len(correct))
     numbers = (len(correct), answered.iloc[:, 1].nunique(), float(correct.mean()), wilson_low, wilson_high, low, high)
     return dict(zip(_COLUMNS, numbers, strict=True))

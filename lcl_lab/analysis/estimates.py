@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import pandas as pd
 
@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from lcl_lab.analysis.paired import PairedDifference
 
 __all__ = ["Comparison", "Estimate", "concat_estimates"]
+
+
+class _Result(Protocol):
+    """What the estimators of this package return."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def clusters(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +63,34 @@ class Estimate:
     confidence: float = 0.95
     signed: bool = False
 
+    @classmethod
+    def from_result(cls, result: _Result, **fields: Any) -> Self:
+        """The typed form of a result with an estimate and its interval.
+
+        Args:
+            result: the numbers.
+            **fields: what they are of: estimand, metric, model, condition, method.
+        """
+        return cls(
+            value=result.estimate,
+            low=result.low,
+            high=result.high,
+            n=result.n,
+            clusters=result.clusters,
+            **fields,
+        )
+
+    @classmethod
+    def from_row(cls, row: pd.Series, **fields: Any) -> Self:
+        """The typed form of a row of a table of estimates, such as one of `accuracy`.
+
+        Args:
+            row: its columns estimate, low, high, n and clusters.
+            **fields: what they are of: estimand, metric, model, condition, method.
+        """
+        value, low, high = (float(row[name]) for name in ("estimate", "low", "high"))
+        return cls(value=value, low=low, high=high, n=int(row["n"]), clusters=int(row["clusters"]), **fields)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Estimate):
@@ -60,6 +103,7 @@ class Comparison(Estimate):
         value_b: accuracy of side B.
         gains: queries wrong under A and right under B.
         losses: queries right under A and wrong under B.
+        trainings: trainings of each side, of the side that has fewer; 1 where single checkpoints are compared.
     """
 
     p_value: float = float("nan")
@@ -70,6 +114,7 @@ class Comparison(Estimate):
     value_b: float
     gains: int = 0
     losses: int = 0
+    trainings: int = 1
 
     @classmethod
     def from_difference(cls, difference: PairedDifference, **fields: Any) -> Comparison:
@@ -79,14 +124,10 @@ class Comparison(Estimate):
             difference: the numbers.
             **fields: what they are of: metric, model, condition, the sides `a` and `b`.
         """
-        return cls(
-            value=difference.estimate,
-            low=difference.low,
-            high=difference.high,
-            n=difference.n,
-            clusters=difference.clusters,
+        return cls.from_result(
+            difference,
             estimand="change in accuracy",
-            method="paired difference, cluster bootstrap over concept pairs; McNemar's exact test over concept pairs",
+            method="paired difference, sign-flip interval and test over concept pairs",
             p_value=difference.p_value,
             value_a=difference.accuracy_a,
             value_b=difference.accuracy_b,

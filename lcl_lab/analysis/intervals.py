@@ -15,8 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-__all__ = ["FEW", "cluster_bootstrap", "effective_size", "wilson"]
+__all__ = ["DRAWS", "FEW", "cluster_bootstrap", "effective_size", "intracluster_correlation", "wilson"]
 
+DRAWS = 2000
+"""Resamples of an interval."""
 FEW = 10.0
 """With fewer effective values of the rarer outcome, resampled means are too discrete and skewed for an interval."""
 
@@ -44,35 +46,57 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
 
 
-def effective_size(values: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> float:
+def effective_size(values: ArrayLike, clusters: ArrayLike, level: float = 0.95, correlation: float = 1.0) -> float:
     """The number of independent 0/1 values that carry as much information about their mean.
 
     N / (deff · (t/z)²), where the design effect deff = max(1, variance between clusters / (m(1 − m)/N)) of the mean m
     is itself an estimate: t is the Student quantile with the degrees of freedom that the residuals of the clusters
     support (Satterthwaite, by their kurtosis), which are few when a handful of clusters have all the errors (in the
-    way of Korn and Graubard 1998). At least N²/Σn_c², the size if all n_c values of each cluster always agreed;
-    exactly that if all values agree, since they do not show how similar the values of a cluster are.
+    way of Korn and Graubard 1998). At least N²/Σn_c², the size if all n_c values of each cluster always agreed.
+    If all values agree, they do not show how similar the values of a cluster are: deff = 1 + (Σn_c²/N − 1)·ρ then, with
+    the given correlation ρ.
 
     Args:
-        values: (N,) zeros and ones.
+        values: (N,) zeros and ones, or scores between them, whose variance is at most that of zeros and ones.
         clusters: (N,) the cluster of each value.
         level: of the interval for which the size is used.
+        correlation: ρ of the values in a cluster, used only if all values agree. 1 is on the safe side.
 
     Raises:
-        ValueError: values other than 0 and 1, or those of `cluster_bootstrap`.
+        ValueError: values outside 0 … 1, or those of `cluster_bootstrap`.
     """
     cells = _Cells.of(values, clusters)
-    if not cells.binary:
-        raise ValueError("an effective size is defined for values of 0 and 1 only")
-    return cells.effective_size(level)
+    if not cells.is_share:
+        raise ValueError("an effective size is defined for values from 0 to 1 only")
+    return cells.effective_size(level, correlation)
+
+
+def intracluster_correlation(values: ArrayLike, clusters: ArrayLike) -> float:
+    """The correlation of two values of the same cluster, from 0 to 1.
+
+    (deff − 1) / (Σn_c²/N − 1), with the design effect of `effective_size` (Kish 1965). nan if all values agree, or if
+    no cluster has two values.
+
+    Args:
+        values: (N,) zeros and ones, or scores between them.
+        clusters: (N,) the cluster of each value.
+    """
+    cells = _Cells.of(values, clusters)
+    n, mean = float(cells.counts.sum()), cells.mean
+    size = float((cells.counts**2).sum()) / n
+    if mean in (0.0, 1.0) or size <= 1:
+        return float("nan")
+    design = cells.variance / (mean * (1 - mean) / n)
+    return float(np.clip((design - 1) / (size - 1), 0.0, 1.0))
 
 
 def cluster_bootstrap(
     values: ArrayLike,
     clusters: ArrayLike,
     rng: np.random.Generator,
-    draws: int = 2000,
+    draws: int = DRAWS,
     level: float = 0.95,
+    correlation: float = 1.0,
 ) -> tuple[float, float]:
     """Interval of the mean of clustered values, by resampling clusters with replacement.
 
@@ -80,8 +104,9 @@ def cluster_bootstrap(
     is small (Hesterberg 2015, "What teachers should know about the bootstrap").
 
     Near 0 or 1, resampling the few errors gives an interval that is too narrow, and one of width 0 if there are none.
-    0/1 values with fewer than `FEW` effective errors or successes therefore get Wilson's interval on their
-    `effective_size`: with all values 1 in C clusters of equal size it is that of C successes in C trials.
+    Values from 0 to 1 with fewer than `FEW` effective errors or successes, or without variance between clusters,
+    therefore get Wilson's interval on their `effective_size`: with all values 1 in C clusters of equal size, and ρ = 1,
+    it is that of C successes in C trials.
 
     Coverage at level 0.95 in simulations of 30 to 50 unequal beta-binomial clusters (within-cluster correlation 0.02
     to 0.3): 93 to 97 % for means of 0.1 to 0.9, 92 to 98 % at 0.95, 91 to 98 % at 0.98.
@@ -92,17 +117,18 @@ def cluster_bootstrap(
         rng: draws the resamples.
         draws: number of resamples.
         level: coverage of the interval.
+        correlation: ρ of the values in a cluster, used only if all values agree.
 
     Returns:
         The lower and upper end.
 
     Raises:
-        ValueError: no values, shapes that differ, a missing value or cluster, or values other than 0 and 1 in a single
+        ValueError: no values, shapes that differ, a missing value or cluster, or values outside 0 … 1 in a single
             cluster.
     """
     cells = _Cells.of(values, clusters)
-    if cells.binary:
-        size = cells.effective_size(level)
+    if cells.is_share:
+        size = cells.effective_size(level, correlation)
         if size * min(cells.mean, 1 - cells.mean) < FEW or cells.variance == 0:
             return wilson(cells.mean * size, size, level)
     if len(cells.counts) < 2:
@@ -116,7 +142,7 @@ class _Cells:
 
     sums: NDArray[np.float64]
     counts: NDArray[np.float64]
-    binary: bool
+    is_share: bool
 
     @classmethod
     def of(cls, values: ArrayLike, clusters: ArrayLike) -> _Cells:
@@ -134,7 +160,7 @@ class _Cells:
         _, index = np.unique(names, return_inverse=True)
         sums = np.bincount(index, weights=flat).astype(np.float64)
         counts = np.bincount(index).astype(np.float64)
-        return cls(sums, counts, bool(np.isin(flat, (0.0, 1.0)).all()))
+        return cls(sums, counts, bool(((flat >= 0) & (flat <= 1)).all()))
 
     @property
     def mean(self) -> float:
@@ -153,11 +179,13 @@ class _Cells:
             return 0.0
         return spread / float(self.counts.sum()) ** 2 * clusters / (clusters - 1)
 
-    def effective_size(self, level: float) -> float:
+    def effective_size(self, level: float, correlation: float) -> float:
         n, clusters, mean = float(self.counts.sum()), len(self.counts), self.mean
         alike = n**2 / float((self.counts**2).sum())
-        if clusters < 2 or mean in (0.0, 1.0):
+        if clusters < 2:
             return alike
+        if mean in (0.0, 1.0):
+            return n / (1 + (n / alike - 1) * correlation)
         freedom = float(clusters - 1)
         if self.variance > 0:
             squares = self.residuals**2

@@ -24,7 +24,7 @@ def clustered_logistic(
     correlated answers within a cluster and corrected for few clusters (Mancl and DeRouen 2001): Σ_c δ_c δ_cᵀ, where
     δ_c = (I − I_c)⁻¹ s_c is the step that β takes when cluster c, with score s_c and information I_c, is left out. It
     equals that of statsmodels, ``GEE(…).fit(cov_type="bias_reduced")``, but solves systems of P equations instead of
-    one per cluster that is as large as the cluster.
+    one per cluster that is as large as the cluster, and shows how much each cluster contributes.
 
     Args:
         design: (N, P) predictors, with a column of ones for an intercept.
@@ -32,7 +32,7 @@ def clustered_logistic(
         groups: (N,) clusters, numbered from 0.
 
     Returns:
-        The (P,) parameters β and their (P, P) covariance, which is nan if a parameter depends on a single cluster.
+        The (P,) parameters β and the (C, P) steps δ, which are nan if a parameter depends on a single cluster.
     """
     matrix, answers, clusters = np.asarray(design, float), np.asarray(correct, float), np.asarray(groups)
     with warnings.catch_warnings(action="ignore"):  # perfect separation: callers check the covariance
@@ -47,5 +47,5 @@ def clustered_logistic(
     try:
         steps = np.linalg.solve(without, scores[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
-        return fit.params, np.full((parameters, parameters), np.nan)
-    return fit.params, steps.T @ steps
+        return fit.params, np.full_like(scores, np.nan)
+    return fit.params, steps

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["METRICS"]
+__all__ = ["MAIN_METRICS", "METRICS"]
 
 METRICS: Mapping[str, str] = {
     "open-ended": "correct_open",
     "candidate": "correct_candidate",
     "candidate-raw": "correct_candidate_raw",
 }
-"""Each metric's column of the records. ``open-ended``: the paper's substring rule on the generated answer;
+"""Each metric's column of the records. ``open-ended``: the generated answer by the rule of the run;
 ``candidate``: the argmax of the candidates' log-likelihoods per token; ``candidate-raw``: the same without length
 normalisation."""
+MAIN_METRICS = ("candidate", "open-ended")
+"""The metrics of findings, to which a page can be restricted; ``candidate-raw`` appears in tables only."""

@@ -45,11 +45,11 @@ class AnswerStatus:
 
 def answer_status(records: pd.DataFrame) -> list[AnswerStatus]:
     """What became of the answers of each model, in the order of the records."""
-    found = []
+    statuses = []
     for model, rows in records.groupby("model", sort=False):
         missing = rows["status"] != "ok"
         right = float(rows.loc[~missing, "correct_open"].astype(float).sum())
-        found.append(
+        statuses.append(
             AnswerStatus(
                 model=str(model),
                 n=len(rows),
@@ -61,7 +61,7 @@ def answer_status(records: pd.DataFrame) -> list[AnswerStatus]:
                 highest=(right + int(missing.sum())) / len(rows),
             )
         )
-    return found
+    return statuses
 
 
 def complete_queries(records: pd.DataFrame) -> pd.DataFrame:

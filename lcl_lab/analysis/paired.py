@@ -1,4 +1,4 @@
-"""Differences between two conditions measured on the same queries: estimate, interval, and McNemar's exact test.
+"""Differences between two conditions measured on the same queries: estimate, interval, and the sign-flip test.
 
 Letters: N queries, C clusters.
 """
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from lcl_lab.analysis.accuracies import require_columns
-from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
+from lcl_lab.analysis.intervals import FEW, effective_size, wilson
+from lcl_lab.analysis.sign_flip import cluster_mcnemar, sign_flip_interval
 from lcl_lab.errors import UserError, nearest
 
-__all__ = ["PairedDifference", "cluster_mcnemar", "difference_interval", "paired_difference", "paired_values"]
+__all__ = ["PairedDifference", "difference_interval", "paired_difference", "paired_values"]
 
-_MANY = 200  # clusters with a change; above it the normal approximation is accurate
+_WIDTH_OF_NONE = 1e-3  # of an interval between whose clusters nothing varies
+_SMALLEST = float(np.finfo(float).tiny)  # an end of an interval that excludes 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ def paired_difference(
     column: str,
     a: Mapping[str, object],
     b: Mapping[str, object],
-    rng: np.random.Generator,
     on: Sequence[str] = ("query_id",),
     cluster: str = "pair",
     level: float = 0.95,
@@ -73,7 +73,6 @@ def paired_difference(
         column: 0/1 outcomes.
         a: column values that select the records of condition a, such as ``{"model": "lcl", "false_ratio": 0.5}``.
         b: column values that select the records of condition b.
-        rng: draws the bootstrap.
         on: columns that identify a record within a condition, and pair records across the two. Include ``"model"`` or
             ``"seed"`` if the frame has several and the conditions do not fix them.
         cluster: the column with clusters.
@@ -84,7 +83,7 @@ def paired_difference(
             one to one.
     """
     before, after, clusters = paired_values(frame, column, a, b, on, cluster)
-    low, high = difference_interval(after - before, clusters, rng, level)
+    low, high = difference_interval(after - before, clusters, level)
     gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
     both = int((before * after).sum())
     table = [[both, losses], [gains, len(before) - both - losses - gains]]
@@ -136,35 +135,6 @@ def paired_values(
     return before, after, clusters
 
 
-def cluster_mcnemar(difference: ArrayLike, clusters: ArrayLike) -> float:
-    """McNemar's exact test for clustered queries.
-
-    The statistic is T = |Σ_c s_c|, s_c being gains minus losses of cluster c, as in cluster-adjusted tests (Durkalski
-    et al. 2003). Its distribution is exact: under the null hypothesis each s_c has either sign with probability 1/2.
-    With more than 200 clusters whose sum is not 0, the normal approximation with continuity correction is used. If
-    every query is its own cluster, this is McNemar's exact test.
-
-    Args:
-        difference: (N,) values in {−1, 0, 1}: outcome under b minus outcome under a.
-        clusters: (N,) the cluster of each query.
-
-    Returns:
-        The two-sided p-value.
-    """
-    names = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    sums = np.abs(np.rint(np.bincount(names, np.asarray(difference, float)))).astype(int)
-    observed = abs(round(float(np.sum(difference))))
-    if (sums > 0).sum() > _MANY:
-        # Sums change in steps of 2, so the continuity correction is 1.
-        return min(1.0, float(2 * stats.norm.sf((observed - 1) / np.sqrt((sums**2).sum()))))
-    probability = np.ones(1)  # of each signed sum, from −total to +total
-    for size in sums[sums > 0]:
-        gap = np.zeros(2 * size)
-        probability = (np.concatenate([probability, gap]) + np.concatenate([gap, probability])) / 2
-    total = len(probability) // 2
-    return min(1.0, float(probability[np.abs(np.arange(-total, total + 1)) >= observed].sum()))
-
-
 def _side(
     frame: pd.DataFrame, column: str, condition: Mapping[str, object], on: Sequence[str], cluster: str
 ) -> pd.DataFrame:
@@ -206,40 +176,39 @@ def _describe(on: Sequence[str], key: object) -> str:
     return ", ".join(f"{name} {value}" for name, value in zip(on, values, strict=True))
 
 
-def difference_interval(
-    difference: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator, level: float = 0.95
-) -> tuple[float, float]:
+def difference_interval(difference: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Interval of the mean of paired differences.
 
-    `cluster_bootstrap`, unless fewer than `FEW` effective queries differ from the most common difference (almost all
-    agree, or almost all change). Then the share g of gains and the share l of losses get Wilson's intervals on their
-    effective sizes, combined by MOVER (Zou and Donner 2008):
-    low = g − l − √((g − g_low)² + (l_high − l)²), high = g − l + √((g_high − g)² + (l − l_low)²).
-    Two conditions that agree on every query thus still have an interval of positive width.
+    `sign_flip_interval`, which agrees with the test `cluster_mcnemar`. Where fewer than `FEW` effective queries differ
+    from the most common difference (almost all agree, or almost all change), it is too narrow, since what is rare may
+    have been missed; where all clusters have the same mean, it has no width. It is then widened to an interval of the
+    mean gain g and the mean loss l, by Wilson's intervals on their effective sizes, combined by MOVER (Zou and Donner
+    2008): low = g − l − √((g − g_low)² + (l_high − l)²), high = g − l + √((g_high − g)² + (l − l_low)²).
+    Two conditions that agree on every query thus still have an interval of positive width. Widening never reaches
+    across 0 where the test rejects 0: the test decides.
 
     Args:
-        difference: (N,) values in {−1, 0, 1}.
+        difference: (N,) values in −1 … 1, usually −1, 0 and 1.
         clusters: (N,) the cluster of each query.
-        rng: draws the bootstrap.
         level: coverage of the interval.
 
     Returns:
         The lower and upper end.
     """
-    estimate = float(difference.mean())
-    _, counts = np.unique(difference, return_counts=True)
-    commonest = float(counts.max()) / len(difference)
-    shares = [(difference == sign).astype(np.float64) for sign in (+1, -1)]
-    sizes = [effective_size(share, clusters, level) for share in shares]
-    low, high = (
-        cluster_bootstrap(difference, clusters, rng, level=level) if min(sizes) * (1 - commonest) >= FEW else (0.0, 0.0)
-    )
-    if low < high:
+    values, names = np.asarray(difference, dtype=np.float64), np.asarray(clusters)
+    low, high = sign_flip_interval(values, names, level)
+    gains, losses = np.maximum(values, 0), np.maximum(-values, 0)
+    sizes = [effective_size(share, names, level) for share in (gains, losses)]
+    _, counts = np.unique(values, return_counts=True)
+    if min(sizes) * (1 - float(counts.max()) / len(values)) >= FEW and high - low > _WIDTH_OF_NONE:
         return low, high
     (gain, gain_low, gain_high), (loss, loss_low, loss_high) = (
         (float(share.mean()), *wilson(float(share.mean()) * size, size, level))
-        for share, size in zip(shares, sizes, strict=True)
+        for share, size in zip((gains, losses), sizes, strict=True)
     )
-    low = estimate - float(np.hypot(gain - gain_low, loss_high - loss))
-    high = estimate + float(np.hypot(gain_high - gain, loss - loss_low))
-    return max(low, -1.0), min(high, 1.0)
+    wider_low = gain - loss - float(np.hypot(gain - gain_low, loss_high - loss))
+    wider_high = gain - loss + float(np.hypot(gain_high - gain, loss - loss_low))
+    return (
+        max(min(low, wider_low), _SMALLEST if low > 0 else -1.0),
+        min(max(high, wider_high), -_SMALLEST if high < 0 else 1.0),
+    )

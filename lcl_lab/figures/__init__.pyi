@@ -4,7 +4,9 @@ from .line_plot import line_figure
 from .overview_plot import overview_figure
 from .panels import Figure, Panel
 from .position_plot import position_figure
+from .power_plot import power_figure
 from .radar_plot import radar_figure
+from .reliability_plot import reliability_figure
 from .theme import Chart, themed
 from .training_plot import training_figure, trials_figure
 
@@ -17,7 +19,9 @@ __all__ = [
     "line_figure",
     "overview_figure",
     "position_figure",
+    "power_figure",
     "radar_figure",
+    "reliability_figure",
     "themed",
     "training_figure",
     "trials_figure",

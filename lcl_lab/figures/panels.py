@@ -6,24 +6,26 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from lcl_lab.atomic import write_atomic
+from lcl_lab.errors import UserError
+from lcl_lab.figures.formats import Format
 from lcl_lab.figures.theme import themed
 
-__all__ = ["PANEL_TITLE_SIZE", "Figure", "Format", "Panel", "Resolve", "groups", "layered"]
+__all__ = ["PANEL_TITLE_SIZE", "Figure", "Panel", "Resolve", "groups", "layered"]
 
-Format = Literal["html", "png", "svg", "json"]
 Resolve = Mapping[str, Literal["shared", "independent"]]
 PANEL_TITLE_SIZE = 16
 _OPTIONS: Mapping[Format, dict[str, Any]] = {
     "html": {"inline": True},
     "png": {"scale_factor": 2},
     "svg": {},
+    "pdf": {},
     "json": {"indent": 1},
 }
 _SAVED: tuple[Format, ...] = ("html", "png", "svg")
@@ -107,11 +109,11 @@ class Figure:
         """The figure as the content of a file.
 
         Args:
-            format: ``"html"`` (interactive, works offline), ``"png"`` (two pixels per point), ``"svg"``, or
+            format: ``"html"`` (interactive, works offline), ``"png"`` (two pixels per point), ``"svg"``, ``"pdf"``, or
                 ``"json"`` (the Vega-Lite specification).
         """
         chart = self.chart()
-        if format == "png":
+        if format in ("png", "pdf"):
             image = io.BytesIO()
             chart.save(image, format=format, **_OPTIONS[format])
             return image.getvalue()
@@ -120,6 +122,22 @@ class Figure:
         text = io.StringIO()
         chart.save(text, format=format, **_OPTIONS[format])
         return text.getvalue().encode()
+
+    def write(self, path: Path) -> None:
+        """Write one file, atomically, in the format of its suffix.
+
+        Args:
+            path: ends with a `Format`, such as ``.svg``; its folder is created if needed.
+
+        Raises:
+            UserError: the suffix is not that of a format, or the file cannot be written.
+        """
+        format = cast(Format, path.suffix.lower().removeprefix("."))
+        if format not in _OPTIONS:
+            raise UserError(
+                f"must end with one of {', '.join(f'.{name}' for name in _OPTIONS)}", option="figure", value=path
+            )
+        write_atomic(path, self.render(format))
 
     def save(self, directory: Path, name: str) -> dict[str, Path]:
         """Write ``name.html``, ``name.png`` and ``name.svg``, each atomically.

@@ -1,4 +1,4 @@
-"""The position ablation (the paper's Figure 8, here at every position): the cost of one false label, by position."""
+"""The position ablation (the paper's Figure 8, here at every position): the cost of a false label, by position."""
 
 from __future__ import annotations
 

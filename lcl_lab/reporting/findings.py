@@ -11,20 +11,43 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
+from scipy import stats
 
+from lcl_lab.analysis.detection import SEVERAL_TRAININGS, Detectable, detectable
 from lcl_lab.analysis.estimates import Comparison, Estimate
+from lcl_lab.analysis.metrics import MAIN_METRICS
+from lcl_lab.analysis.multiple_testing import adjust
 from lcl_lab.figures.panels import Figure
-from lcl_lab.reporting.text import format_estimate, format_p, render
+from lcl_lab.reporting.setting import Setting
+from lcl_lab.reporting.text import format_detectable, format_estimate, format_p, render
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MAIN_METRICS", "Claim", "Findings", "Section", "Statement", "Table", "Verdict", "assess"]
+__all__ = [
+    "ONE_TRAINING",
+    "ONE_TRAINING_EACH",
+    "Claim",
+    "Findings",
+    "Section",
+    "Statement",
+    "Table",
+    "Verdict",
+    "assess",
+    "holm_levels",
+    "is_inconclusive",
+    "verdicts_after_holm",
+]
 
-Verdict = Literal["holds", "does not hold", "inconclusive"]
-MAIN_METRICS = ("candidate", "open-ended")
-"""The metrics that a page can be restricted to; `candidate-raw` appears in tables only."""
+Verdict = Literal[
+    "holds", "does not hold", "inconclusive", "inconclusive (one training)", "inconclusive (one training each)"
+]
+ONE_TRAINING: Verdict = "inconclusive (one training)"
+"""Of a claim about a strategy of which there is one checkpoint, which may differ from its next training."""
+ONE_TRAINING_EACH: Verdict = "inconclusive (one training each)"
+"""Of a claim about two strategies of which there is one checkpoint each."""
 
+_SIGNIFICANT = 0.05
 _DESCRIPTION = ["estimand", "model", "metric"]
 _NUMBERS = ["estimate", "low", "high", "n", "clusters", "p_value", "method"]
 
@@ -39,6 +62,8 @@ class Statement:
         metric: the metric that the sentence is about; None where it is about none in particular.
         model: the model that the sentence is about, if it is a single one.
         verdict: the conclusion as a key, such as ``"follows"``, if the sentence draws one.
+        undecided: of an inconclusive sentence, what would have been detected and what would decide it.
+        methods: keys of `lcl_lab.reporting.METHODS` of tests and corrections behind numbers that are no estimates.
     """
 
     template: str
@@ -46,11 +71,16 @@ class Statement:
     metric: str | None = None
     model: str | None = None
     verdict: str | None = None
+    undecided: Detectable | None = None
+    methods: Sequence[str] = ()
 
     @property
     def text(self) -> str:
-        """The sentence, with model names in **bold**."""
-        return render(self.template, {"model": self.model, "metric": self.metric, **self.values})
+        """The sentence, with model names in **bold**; if it is inconclusive, also what would decide it."""
+        text = render(self.template, {"model": self.model, "metric": self.metric, **self.values})
+        if self.undecided is None:
+            return text
+        return f"{text.removesuffix('.')}; {format_detectable(self.undecided)}{'.' if text.endswith('.') else ''}"
 
     @property
     def estimates(self) -> list[Estimate]:
@@ -64,8 +94,8 @@ class Table:
 
     Attributes:
         caption: what the table shows.
-        frame: one row per cell. Columns `estimate`, `low` and `high` are shown as one; `metric` names the metric of a
-            row.
+        frame: one row per cell. Columns `estimate`, `low` and `high` are shown as one, and so are `x`, `x_low` and
+            `x_high` of any other `x`; `metric` names the metric of a row.
         across: a column of `frame` whose values become columns; None shows the rows as they are.
         rows: with `across`, the columns that identify a row.
         metric: the metric of all rows, where `frame` has no such column.
@@ -158,8 +188,12 @@ class Claim:
         subject: what was measured here, such as ``"mini/2-way, change"``.
         verdict: whether the claim holds here.
         estimate: the measurement; None where only a test was made.
-        p_value: of the test, where `estimate` is None.
+        p_value: of the test behind the verdict; None if there is none.
         metric: the metric of the measurement.
+        bounds: what the estimate was compared with.
+        undecided: what would have been detected, and what would decide the claim, where only a test was made; else it
+            follows from estimate and bounds.
+        method: key of `lcl_lab.reporting.METHODS` of the test, where only a test was made.
     """
 
     source: str
@@ -169,13 +203,31 @@ class Claim:
     estimate: Estimate | None = None
     p_value: float | None = None
     metric: str | None = None
+    bounds: Sequence[float] = ()
+    undecided: Detectable | None = None
+    method: str = ""
 
     @property
     def measured(self) -> str:
-        """Subject and measurement as text."""
+        """Subject and measurement as text; if it is inconclusive, also what would have been detected."""
         if self.estimate is None:
-            return self.subject if self.p_value is None else f"{self.subject}, {format_p(self.p_value)}"
-        return f"{self.subject} {format_estimate(self.estimate)}"
+            text = self.subject if self.p_value is None else f"{self.subject}, {format_p(self.p_value)}"
+        else:
+            text = f"{self.subject} {format_estimate(self.estimate)}"
+        undecided = self.detectable() if is_inconclusive(self.verdict) else None
+        return f"{text}; {format_detectable(undecided)}" if undecided else text
+
+    def detectable(self, level: float = _SIGNIFICANT) -> Detectable | None:
+        """What would have been detected, and what would decide the claim; None if it was not compared with anything.
+
+        Args:
+            level: significance level of the test, such as the one that Holm's correction leaves it.
+        """
+        if self.verdict in (ONE_TRAINING, ONE_TRAINING_EACH):
+            return SEVERAL_TRAININGS
+        if self.estimate is None or not self.bounds:
+            return self.undecided
+        return detectable(self.estimate, self.bounds, level, "clusters")
 
 
 def assess(
@@ -189,12 +241,47 @@ def assess(
     """Assess the claim that an estimand lies above `above` and below `below`.
 
     The claim holds if the whole interval lies inside the bounds, does not hold if the whole interval lies beyond one
-    of them, and is inconclusive otherwise.
+    of them, and is inconclusive otherwise. Its p-value is that of the test which the interval implies (Altman and Bland
+    2011), so that p < 0.05 exactly if the interval decides.
     """
     inside = (above is None or estimate.low > above) and (below is None or estimate.high < below)
     outside = (above is not None and estimate.high < above) or (below is not None and estimate.low > below)
     verdict: Verdict = "holds" if inside else "does not hold" if outside else "inconclusive"
-    return Claim(source, claim, subject, verdict, estimate, metric=estimate.metric)
+    bounds = [bound for bound in (above, below) if bound is not None]
+    tests = [_implied_p(estimate, bound) for bound in bounds]
+    p_value = min(tests) if outside else max(tests)  # inside, both bounds must be excluded
+    return Claim(source, claim, subject, verdict, estimate, p_value, estimate.metric, bounds)
+
+
+def _implied_p(estimate: Estimate, bound: float) -> float:
+    """The two-sided p-value of a bound, from the arm of the interval that points at it."""
+    arm = estimate.value - estimate.low if bound < estimate.value else estimate.high - estimate.value
+    distance = abs(estimate.value - bound) / max(arm, 1e-9)
+    return float(2 * stats.norm.sf(distance * stats.norm.ppf((1 + estimate.confidence) / 2)))
+
+
+def is_inconclusive(verdict: str | None) -> bool:
+    """Whether a verdict leaves its question open, for whatever reason."""
+    return verdict is not None and verdict.startswith("inconclusive")
+
+
+def holm_levels(claims: Sequence[Claim]) -> list[float]:
+    """The significance level that Holm's correction (1979) leaves each of some claims, in their order.
+
+    0.05 divided by the factor by which its p-value grows; 0.05 for a claim without a p-value, which does not count.
+    """
+    adjusted = adjust([claim.p_value for claim in claims])
+    factors = (adjusted["holm"] / adjusted["p"]).where(adjusted["p"] > 0).fillna(1.0)
+    return [_SIGNIFICANT / max(1.0, factor) for factor in factors]
+
+
+def verdicts_after_holm(claims: Sequence[Claim]) -> list[Verdict]:
+    """The verdicts of claims that are made together: one whose p-value does not pass Holm's (1979) is inconclusive."""
+    holm = adjust([claim.p_value for claim in claims])["holm"]
+    return [
+        claim.verdict if pd.isna(p_value) or p_value < _SIGNIFICANT else "inconclusive"
+        for claim, p_value in zip(claims, holm, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -205,11 +292,13 @@ class Findings:
         title: title of the report.
         sections: the findings in order.
         claims: claims of the paper, assessed.
+        setting: what was evaluated, for the methods paragraph; None where it is not known.
     """
 
     title: str
     sections: Sequence[Section]
     claims: Sequence[Claim] = ()
+    setting: Setting | None = None
 
     @property
     def metrics(self) -> list[str]:
@@ -269,7 +358,7 @@ def _table_rows(table: Table) -> Iterator[dict[str, Any]]:
             "n": record.get("n"),
             "clusters": record.get("clusters"),
             "p_value": record.get("p_value"),
-            "method": table.method,
+            "method": record.get("method", table.method),
         }
 
 

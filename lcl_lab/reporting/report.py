@@ -20,6 +20,7 @@ from PIL.Image import Image
 from lcl_lab.atomic import atomic_path, write_text
 from lcl_lab.figures.panels import Figure
 from lcl_lab.reporting.findings import Findings
+from lcl_lab.reporting.methods_paragraph import methods_markdown
 from lcl_lab.reporting.tables import claims_table, markdown_rows, table_text
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def write_report(folder: Path, findings: Findings, doc: str, provenance: Provena
             section.figure.save(folder, section.name)
         elif section.figure is not None:
             _save_image(section.figure, folder / f"{section.name}.png")
-    lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings)]
+    lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *_methods(findings)]
     _write(folder, findings.title, [*lines, "## Reproduce", "", *_origin(provenance)])
 
 
@@ -93,6 +94,7 @@ def write_collection(folder: Path, title: str, parts: Sequence[Part], provenance
     for part in parts:
         location = f"../../{part.study}/{part.run}/"
         lines += [f"## {part.findings.title}", "", *findings_markdown(part.findings, 3, location)]
+        lines += _methods(part.findings, 3)
         lines += ["```sh", shlex.join(part.command), "```", ""]
     _write(folder, title, [*lines, "## Reproduce", "", *_origin(provenance)])
 
@@ -112,7 +114,7 @@ def findings_page(findings: Findings, doc: str = "", notes: Sequence[str] = ()) 
                 section.figure.chart().save(folder / f"{section.name}.svg")
             elif section.figure is not None:
                 section.figure.save(folder / f"{section.name}.png")
-        lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *notes]
+        lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *_methods(findings), *notes]
         return _page(findings.title, "\n".join(lines), folder)
 
 
@@ -133,6 +135,13 @@ def findings_markdown(findings: Findings, level: int = 2, location: str = "") ->
             yield from (f"{table.caption}:", "", *markdown_rows(table_text(table)), "")
     if findings.claims:
         yield from (f"{'#' * level} Compared with the paper", "", *markdown_rows(claims_table(findings.claims)), "")
+
+
+def _methods(findings: Findings, level: int = 2) -> Iterator[str]:
+    """The section with the methods paragraph and its references; none where nothing was analysed."""
+    text, cited = methods_markdown(findings)
+    if text:
+        yield from (f"{'#' * level} Methods", "", text, "", *([*cited, ""] if cited else []))
 
 
 def _save_image(image: Image, path: Path) -> None:

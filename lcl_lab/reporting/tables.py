@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
 
-from lcl_lab.reporting.findings import Claim, Table
-from lcl_lab.reporting.text import format_interval, format_p, format_value
+from lcl_lab.reporting.findings import Claim, Table, Verdict, holm_levels, is_inconclusive, verdicts_after_holm
+from lcl_lab.reporting.text import format_detectable, format_interval, format_p, format_value
 
 __all__ = ["claims_table", "markdown_rows", "table_text"]
 
-_LABELS = {"p_value": "p", "holm": "Holm", "bh": "Benjamini–Hochberg"}
+_LABELS = {
+    "p_value": "p",
+    "holm": "Holm",
+    "bh": "Benjamini–Hochberg",
+    "odds_ratio": "odds ratio",
+    "brier": "Brier score",
+    "share": "share of variance",
+}
 _P_VALUES = ("p_value", "holm", "bh")
 
 
@@ -27,9 +35,18 @@ def table_text(table: Table, interval: Callable[..., str] = format_interval) -> 
 
 
 def claims_table(claims: Sequence[Claim]) -> pd.DataFrame:
-    """The paper's claims, what was measured here, and the verdicts."""
-    rows = [(claim.source, claim.claim, claim.measured, claim.verdict) for claim in claims]
-    return pd.DataFrame(rows, columns=["paper", "claim", "measured here", "verdict"])
+    """The paper's claims, what was measured here, and the verdicts: alone, and after Holm's correction for them all."""
+    rows = [
+        (claim.source, claim.claim, claim.measured, claim.verdict, _together(claim, verdict, level))
+        for claim, verdict, level in zip(claims, verdicts_after_holm(claims), holm_levels(claims), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["paper", "claim", "measured here", "verdict", "after Holm"])
+
+
+def _together(claim: Claim, verdict: Verdict, level: float) -> str:
+    """The verdict after Holm's correction; if only the correction leaves it open, with what would decide it."""
+    undecided = claim.detectable(level) if is_inconclusive(verdict) and not is_inconclusive(claim.verdict) else None
+    return f"{verdict}; {format_detectable(undecided)}" if undecided else verdict
 
 
 def markdown_rows(rows: pd.DataFrame) -> list[str]:
@@ -56,6 +73,10 @@ def _long(table: Table, interval: Callable[..., str]) -> pd.DataFrame:
     if {"estimate", low, high} <= set(text.columns):
         text.insert(list(text.columns).index("estimate"), table.estimand or "value", _intervals(table, interval))
         text = text.drop(columns=["estimate", low, high])
+    for column in [name for name in text.columns if {f"{name}_low", f"{name}_high"} <= set(text.columns)]:
+        numbers = text[[column, f"{column}_low", f"{column}_high"]].to_numpy(dtype=float).tolist()
+        text[column] = [interval(*cell, decimals=table.decimals) for cell in numbers]
+        text = text.drop(columns=[f"{column}_low", f"{column}_high"])
     for column in text.columns:
         formatter = _formatter(str(column), text[column])
         if formatter:
@@ -73,5 +94,5 @@ def _formatter(column: str, values: pd.Series) -> Callable[[Any], str] | None:
     if column in _P_VALUES:
         return format_p
     if pd.api.types.is_float_dtype(values):
-        return "{:.3f}".format
+        return lambda value: "–" if isnan(value) else f"{value:.3f}"
     return None

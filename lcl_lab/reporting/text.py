@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
+from lcl_lab.analysis.detection import Detectable
 from lcl_lab.analysis.estimates import Estimate
 
 __all__ = [
     "format_condition",
+    "format_detectable",
     "format_estimate",
     "format_interval",
     "format_narrow",
@@ -22,8 +24,7 @@ __all__ = [
 
 def format_interval(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
     """`0.950 [0.910, 0.980]`; with signs where it is a difference."""
-    form = f"{'+' if signed else ''}.{decimals}f"
-    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+    return _with_interval(value, low, high, f"{'+' if signed else ''}.{decimals}f")
 
 
 def format_narrow(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
@@ -31,7 +32,16 @@ def format_narrow(value: float, low: float, high: float, decimals: int = 3, sign
     if signed:
         return format_interval(value, low, high, decimals, signed).replace(" ", "\n", 1)
     form = f".{decimals}f"
-    return f"{value:{form}}\n{low:{form}}–{high:{form}}".replace("\n0.", "\n.").replace("–0.", "–.")
+    text = _with_interval(value, low, high, form).replace(" [", "\n").replace(", ", "–").rstrip("]")
+    return text.replace("\n0.", "\n.").replace("\n-0.", "\n-.").replace("–0.", "–.")
+
+
+def _with_interval(value: float, low: float, high: float, form: str) -> str:
+    """Value and interval; a ratio of two odds may be infinite, or undefined where both are."""
+    if math.isnan(value):
+        return "undefined"
+    value_text, low_text, high_text = (format(number, form).replace("inf", "∞") for number in (value, low, high))
+    return f"{value_text} [{low_text}, {high_text}]"
 
 
 def format_estimate(estimate: Estimate, decimals: int = 3) -> str:
@@ -42,6 +52,16 @@ def format_estimate(estimate: Estimate, decimals: int = 3) -> str:
 def format_p(p_value: float) -> str:
     """`p = 0.031`, or `p < 0.001`."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def format_detectable(detectable: Detectable) -> str:
+    """What would have been detected, and what would decide an inconclusive result."""
+    if math.isinf(detectable.difference):
+        return f"no difference is detectable; at least {detectable.needed} {detectable.units} are needed"
+    more = "more queries would hardly decide it"
+    if detectable.needed is not None:
+        more = f"about {detectable.needed:,} {detectable.units} would decide it"
+    return f"detectable: {detectable.difference:.2f}; {more}"
 
 
 def format_value(value: Any) -> str:
@@ -58,8 +78,8 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """Fill a template in the syntax of `str.format`.
 
     Estimates take these format specifications: none for value and interval with three decimals, a number for as many
-    decimals, ``p`` for the p-value, ``value`` for the value alone. Numbers take Python's own, and ``p``. Fields whose
-    name begins with ``model`` are set in bold.
+    decimals, ``g`` for three significant digits (ratios may be small or large), ``p`` for the p-value, ``value`` for
+    the value alone. Numbers take Python's own, and ``p``. Fields whose name begins with ``model`` are set in bold.
     """
     bold = {name: f"**{value}**" if name.startswith("model") else value for name, value in values.items()}
     return _EstimateFormatter().vformat(template, (), bold)
@@ -75,6 +95,8 @@ class _EstimateFormatter(Formatter):
             if value.p_value is None or math.isnan(value.p_value):
                 raise ValueError(f"the {value.estimand} has no p-value")
             return format_p(value.p_value)
+        if format_spec == "g":
+            return _with_interval(value.value, value.low, value.high, ".3g")
         if format_spec == "value":
             return f"{value.value:{'+' if value.signed else ''}.3f}"
         return format_estimate(value, int(format_spec) if format_spec else 3)

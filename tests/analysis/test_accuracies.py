@@ -81,3 +81,32 @@ def test_queries_of_one_support_draw_are_not_treated_as_independent() -> None:
     frame, _ = nested(np.random.default_rng(6), 1, 40, 0.5)
     row = accuracy(frame, [], 0, {"right": "right"}, ("pair", "support_id")).iloc[0]
     assert row["high"] - row["low"] > 1.05 * (row["wilson_high"] - row["wilson_low"])
+
+
+def three_cells(rng: np.random.Generator, means: list[float], clusters: int, size: int) -> pd.DataFrame:
+    """Cells of beta-binomial clusters with a correlation of 0.1."""
+    chances = np.concatenate([rng.beta(9 * mean, 9 * (1 - mean), clusters) for mean in means])
+    right = rng.random((len(chances), size)) < chances[:, None]
+    cell = np.repeat(range(len(means)), clusters * size)
+    return pd.DataFrame(
+        {"cell": cell, "pair": np.tile(np.repeat(range(clusters), size), len(means)), "right": right.ravel()}
+    )
+
+
+def test_a_perfect_score_borrows_the_correlation_of_other_cells() -> None:
+    frame = three_cells(np.random.default_rng(7), [0.7, 0.9, 0.5], 50, 160)
+    frame.loc[frame["cell"] == 2, "right"] = False
+    reach = accuracy(frame, ["cell"], 0, {"right": "right"}).set_index("cell").loc[2, "high"]
+    assert 0.003 < reach < 0.02  # 0 of 8,000; Wilson's interval of 50 clusters that agree reaches to 0.07
+    alone = accuracy(frame[frame["cell"] == 2], ["cell"], 0, {"right": "right"}).loc[0, "high"]
+    assert alone == pytest.approx(0.0713, abs=1e-3)
+
+
+@pytest.mark.parametrize("mean", [0.99, 0.998])
+def test_intervals_near_one_keep_their_coverage(mean: float) -> None:
+    rng, inside = np.random.default_rng(8), []
+    for seed in range(200):
+        frame = three_cells(rng, [0.7, 0.9, mean], 50, 16)
+        row = accuracy(frame, ["cell"], seed, {"right": "right"}).set_index("cell").loc[2]
+        inside.append(row["low"] <= mean <= row["high"])
+    assert np.mean(inside) >= 0.93

@@ -70,7 +70,7 @@ def test_the_interval_depends_on_the_generator_only() -> None:
         ([1, 0], [1], "one-dimensional, of equal length"),
         ([1, np.nan], [1, 2], "missing or not finite"),
         ([1.0, 0.0], ["a", None], "no cluster"),
-        ([0.5, 0.2], [1, 1], "single cluster"),
+        ([1.5, 0.2], [1, 1], "single cluster"),
     ],
 )
 def test_values_without_an_interval_are_rejected(values: list, clusters: list, message: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lcl_lab.reporting import format_condition, format_interval, format_p, render
+from lcl_lab.reporting.text import format_narrow
 
 from .factories import comparison, estimate
 
@@ -22,6 +23,7 @@ def test_intervals_and_p_values() -> None:
     [
         ("{x}", "0.500 [0.400, 0.600]"),
         ("{x:2}", "0.50 [0.40, 0.60]"),
+        ("{x:g}", "0.5 [0.4, 0.6]"),
         ("{x:value}", "0.500"),
         ("{d}", "-0.250 [-0.350, -0.150]"),
         ("{d:p}", "p < 0.001"),
@@ -48,3 +50,14 @@ def test_a_p_value_that_is_not_there_is_an_error() -> None:
 
 def test_names_of_models_are_values_and_never_templates() -> None:
     assert render("{model}", {"model": "{x.__class__}"}) == "**{x.__class__}**"
+
+
+def test_an_odds_ratio_of_a_perfect_accuracy_has_no_end() -> None:
+    infinite, nan = float("inf"), float("nan")
+    assert format_interval(infinite, 2.4, infinite) == "∞ [2.400, ∞]"
+    assert format_interval(nan, 0.0, infinite) == "undefined"
+
+
+def test_a_narrow_interval_has_no_leading_zeros() -> None:
+    assert format_narrow(0.95, 0.91, 0.98, decimals=2) == "0.95\n.91–.98"
+    assert format_narrow(-0.01, -0.16, 0.14, decimals=2) == "-0.01\n-.16–.14"

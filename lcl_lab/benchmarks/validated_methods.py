@@ -1,0 +1,314 @@
+"""The intervals and tests of the studies, each with the situations in which it is simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lcl_lab import analysis
+from lcl_lab.benchmarks import simulated_answers as simulated
+
+__all__ = ["METHODS", "Check", "Method", "Scenario"]
+
+Scenario = Mapping[str, Any]
+Result = dict[str, bool | None]
+Simulation = Callable[[np.random.Generator, Scenario], Result]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is counted in each replication of a method.
+
+    Attributes:
+        name: what it is about.
+        kind: ``"interval"``, whether the interval contains the truth; ``"test"``, whether a true null hypothesis, or an
+            equivalence that does not exist, is decided against.
+    """
+
+    name: str
+    kind: Literal["interval", "test"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method, what is counted, and where.
+
+    Attributes:
+        function: its name in `lcl_lab.analysis`.
+        checks: what is counted; the simulation returns each by its name, None where the check does not apply.
+        simulate: one replication; a `UserError` of the method means that it gives no result.
+        scenarios: the situations.
+        effort: replications per scenario, as a share of those of the fastest methods.
+    """
+
+    function: str
+    checks: tuple[Check, ...]
+    simulate: Simulation
+    scenarios: tuple[Scenario, ...]
+    effort: float = 1.0
+
+
+def _grid(**values: Any) -> Iterator[dict[str, Any]]:
+    """Every combination of the values of each key."""
+    for combination in product(*values.values()):
+        yield dict(zip(values, combination, strict=True))
+
+
+_PAIRS = (10, 20, 50)
+_SIZES = ("equal", "unequal")
+_CORRELATIONS = (0.0, 0.1, 0.3)
+_TRAINED = ((0.6, 0.0), (0.6, 0.02), (0.6, 0.06), (0.9, 0.0), (0.9, 0.02), (0.9, 0.05), (0.97, 0.005), (0.97, 0.02))
+"""Accuracy and deviation between trainings; that of accuracies is at most 0.06."""
+
+
+def _trained_grid() -> Iterator[dict[str, Any]]:
+    for pairs, trainings, (accuracy, deviation) in product(_PAIRS, (2, 3, 5), _TRAINED):
+        yield {"pairs": pairs, "trainings": trainings, "accuracy": accuracy, "deviation": deviation}
+
+
+def _accuracy(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    cells = {
+        name: simulated.pair_answers(rng, names, accuracy, at["correlation"])
+        for name, accuracy in (("cell", at["accuracy"]), ("other cell", 0.7))
+    }
+    frame = pd.concat(
+        [pd.DataFrame({"cell": name, "pair": names, "correct": values}) for name, values in cells.items()]
+    )
+    row = analysis.accuracy(frame, ["cell"], int(rng.integers(2**31)), {"metric": "correct"}).iloc[0]
+    return {"accuracy": bool(row["low"] <= at["accuracy"] <= row["high"])}
+
+
+def _paired(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    values = simulated.pair_changes(rng, names, at["gains"], at["losses"], at["correlation"])
+    low, high = analysis.difference_interval(values, names)
+    truth = at["gains"] - at["losses"]
+    rejected = analysis.cluster_mcnemar(values, names) <= 0.05
+    return {"difference": low <= truth <= high, "no difference": rejected if truth == 0 else None}
+
+
+def _harm(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    if at["harm"] == "to every concept":
+        values = simulated.pair_changes(rng, names, 0.05, 0.05 + at["margin"], 0.02)
+    else:
+        values = simulated.pair_changes(rng, names, 0.02, 0.02, 0.0)
+        values[(rng.random(at["pairs"]) < at["margin"])[names]] = -1
+    return {"equivalence": analysis.equivalence(values, names, at["margin"]).is_equivalent}
+
+
+def _slope(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    curve = 1 / (1 + np.exp(-at["intercept"] - at["slope"] * simulated.DOSES))
+    answers = simulated.dose_answers(rng, names, curve, at["correlation"])
+    fit = analysis.dose_response(_dose_frame(names, answers), "dose", "correct")
+    return {
+        "slope": fit.slope_low <= at["slope"] <= fit.slope_high,
+        "no slope": fit.p_value <= 0.05 if at["slope"] == 0 else None,
+    }
+
+
+def _half(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    curve = simulated.CURVES[at["curve"]]
+    answers = simulated.dose_answers(rng, names, curve, at["correlation"])
+    found = analysis.half_crossing(_dose_frame(names, answers), "dose", "correct", rng, draws=1000)
+    crosses = found.outcome == "crosses"
+    if "one half" in at["curve"]:
+        return {"dose at one half": None, "no crossing": crosses}
+    truth = simulated.crossing(curve)
+    return {"dose at one half": found.low <= truth <= found.high if crosses else None, "no crossing": None}
+
+
+def _dose_frame(names: simulated.Names, answers: simulated.Floats) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "pair": np.repeat(names, len(simulated.DOSES)),
+            "dose": np.tile(simulated.DOSES, len(names)),
+            "correct": answers.ravel(),
+        }
+    )
+
+
+def _one_at_a_time(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    reader = simulated.READERS[at["reader"]]
+    result = analysis.position_drops(*simulated.with_one_flip(rng, names, reader, at["correlation"]), names, rng)
+    truth = simulated.single_drops(reader)
+    return {
+        "drops, one at a time": _all_within(result.drops, truth),
+        "equal positions, one at a time": result.p_value <= 0.05 if np.ptp(truth) < 1e-9 else None,
+    }
+
+
+def _factorial(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    reader = simulated.READERS[at["reader"]]
+    flips, answers = simulated.prompts_with_flips(rng, names, reader, at["share"], at["correlation"])
+    truth = simulated.average_drops(reader, at["share"])
+    result = analysis.factorial_effects(flips, answers, names, rng)
+    return {
+        "drops, factorial": _all_within(result.drops, truth),
+        "equal positions, factorial": result.p_value <= 0.05 if np.ptp(truth) < 1e-9 else None,
+    }
+
+
+def _all_within(drops: pd.DataFrame, truth: simulated.Floats) -> bool:
+    return bool((drops["low"].le(truth + 1e-9) & drops["high"].ge(truth - 1e-9)).all())
+
+
+def _seeds(rng: np.random.Generator, at: Scenario) -> Result:
+    mean, deviation = simulated.trained_truth(at["accuracy"], at["deviation"])
+    difficulty = rng.standard_normal((at["pairs"],))
+    answers = simulated.trained_answers(rng, at["trainings"], at["pairs"], at["accuracy"], at["deviation"], difficulty)
+    result = analysis.seeds(answers.reshape(at["trainings"], at["pairs"], -1).mean(axis=2))
+    return {
+        "accuracy over seeds": result.low <= mean <= result.high,
+        "deviation between seeds": result.between_seeds_low - 1e-9 <= deviation <= result.between_seeds_high,
+    }
+
+
+def _strategies(rng: np.random.Generator, at: Scenario) -> Result:
+    pairs, difficulty = at["pairs"], rng.standard_normal((at["pairs"],))
+    deviations = (at["deviation"], 0.0 if at["varies"] == "one side" else at["deviation"])
+    strengths_of = rng.normal(0, 0.3, (2, pairs))  # each strategy has its strong and weak pairs
+    a, b = (
+        simulated.trained_answers(rng, at["trainings"], pairs, at["accuracy"], deviation, difficulty + strengths)
+        for deviation, strengths in zip(deviations, strengths_of, strict=True)
+    )
+    names = np.repeat(np.arange(pairs), a.shape[1] // pairs)
+    result = analysis.difference_of_strategies(a, b, names)
+    mean_a, mean_b = (simulated.trained_truth(at["accuracy"], deviation)[0] for deviation in deviations)
+    return {
+        "difference of strategies": result.low <= mean_b - mean_a <= result.high,
+        "equal strategies": result.p_value < 0.05 if mean_a == mean_b else None,
+    }
+
+
+def _change(rng: np.random.Generator, at: Scenario) -> Result:
+    pairs, difficulty = at["pairs"], rng.standard_normal((at["pairs"],))
+    before, after = (
+        simulated.trained_answers(rng, at["trainings"], pairs, at["accuracy"], at["deviation"], difficulty)
+        for _ in range(2)
+    )
+    names = np.repeat(np.arange(pairs), before.shape[1] // pairs)
+    result = analysis.change_of_strategy(before, after, names)
+    return {"change of a strategy": result.low <= 0 <= result.high, "no change of a strategy": result.p_value < 0.05}
+
+
+def _orders(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    answers, deviation = simulated.repeated_answers(rng, names, at["log_odds"])
+    result = analysis.order_and_draw(answers, answers, names)
+    return {"deviation over orders": result.order_low <= deviation <= result.order_high}
+
+
+def _interval(name: str) -> Check:
+    return Check(name, "interval")
+
+
+def _test(name: str) -> Check:
+    return Check(name, "test")
+
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        "accuracy",
+        (_interval("accuracy"),),
+        _accuracy,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, accuracy=(0.02, 0.5, 0.97, 1.0))),
+    ),
+    Method(
+        "paired_difference",
+        (_interval("difference"), _test("no difference")),
+        _paired,
+        tuple(
+            {"pairs": pairs, "sizes": sizes, "correlation": correlation, "gains": gains, "losses": losses}
+            for pairs, sizes, correlation in product(_PAIRS, _SIZES, _CORRELATIONS)
+            for gains, losses in ((0.1, 0.1), (0.3, 0.1), (0.02, 0.1), (0.01, 0.01), (0.0, 0.15), (0.9, 0.0))
+        ),
+    ),
+    Method(
+        "equivalence",
+        (_test("equivalence"),),
+        _harm,
+        tuple(
+            _grid(pairs=(*_PAIRS, 200), sizes=_SIZES, margin=(0.02, 0.1), harm=("to every concept", "to few concepts"))
+        ),
+    ),
+    Method(
+        "dose_response",
+        (_interval("slope"), _test("no slope")),
+        _slope,
+        tuple(
+            {"pairs": pairs, "sizes": sizes, "correlation": correlation, "intercept": intercept, "slope": slope}
+            for pairs, sizes, correlation in product(_PAIRS, _SIZES, _CORRELATIONS)
+            for intercept, slope in ((0.0, 0.0), (2.0, -2.0), (3.0, -6.0), (3.5, 0.0))
+        ),
+        effort=0.2,
+    ),
+    Method(
+        "half_crossing",
+        (_interval("dose at one half"), _test("no crossing")),
+        _half,
+        tuple(_grid(pairs=_PAIRS, sizes=("equal",), correlation=(0.3,), curve=tuple(simulated.CURVES))),
+        effort=0.3,
+    ),
+    Method(
+        "position_drops",
+        (_interval("drops, one at a time"), _test("equal positions, one at a time")),
+        _one_at_a_time,
+        tuple(_grid(pairs=_PAIRS, sizes=("equal",), correlation=(0.3,), reader=tuple(simulated.READERS))),
+        effort=0.3,
+    ),
+    Method(
+        "factorial_effects",
+        (_interval("drops, factorial"), _test("equal positions, factorial")),
+        _factorial,
+        tuple(
+            _grid(
+                pairs=_PAIRS, sizes=("equal",), correlation=(0.3,), share=(0.125, 0.25), reader=tuple(simulated.READERS)
+            )
+        ),
+        effort=0.3,
+    ),
+    Method(
+        "seeds",
+        (_interval("accuracy over seeds"), _interval("deviation between seeds")),
+        _seeds,
+        tuple(_trained_grid()),
+    ),
+    Method(
+        "difference_of_strategies",
+        (_interval("difference of strategies"), _test("equal strategies")),
+        _strategies,
+        tuple(
+            {**scenario, "varies": varies}
+            for scenario in _trained_grid()
+            for varies in ("both sides", "one side")
+            if scenario["deviation"] or varies == "both sides"
+        ),
+    ),
+    Method(
+        "change_of_strategy",
+        (_interval("change of a strategy"), _test("no change of a strategy")),
+        _change,
+        tuple(_trained_grid()),
+    ),
+    Method(
+        "order_and_draw",
+        (_interval("deviation over orders"),),
+        _orders,
+        tuple(
+            {"pairs": pairs, "sizes": sizes, "log_odds": x}
+            for pairs, sizes, x in product(_PAIRS, _SIZES, (0.0, 3.0, 5.0))
+        ),
+    ),
+)
+"""Every interval and test on which a claim of a study rests."""

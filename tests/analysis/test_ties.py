@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lcl_lab import run_study
+from lcl_lab.analysis import is_tie, score_ties
+from lcl_lab.models import PROTOTYPE
+
+
+def choices(true: list[float | None], other: list[float | None], tokens: tuple[int, int] = (1, 1)) -> pd.DataFrame:
+    known = [
+        None if a is None or b is None else a / tokens[0] > b / tokens[1] for a, b in zip(true, other, strict=True)
+    ]
+    raw = [None if a is None or b is None else a > b for a, b in zip(true, other, strict=True)]
+    frame = pd.DataFrame({"loglik_true": true, "loglik_other": other, "correct_candidate": known})
+    return frame.assign(correct_candidate_raw=raw, tokens_true=tokens[0], tokens_other=tokens[1])
+
+
+def test_a_tie_counts_one_half() -> None:
+    frame = choices([-1.0, -2.0, -3.0], [-2.0, -2.0, -1.0])
+    assert is_tie(frame).tolist() == [False, True, False]
+    assert score_ties(frame)["correct_candidate"].tolist() == [1.0, 0.5, 0.0]
+    assert frame["correct_candidate"].tolist() == [True, False, False]  # stored outcomes stay
+
+
+def test_ties_per_token_are_not_those_of_the_total() -> None:
+    scored = score_ties(choices([-2.0, -3.0], [-4.0, -3.0], tokens=(1, 2)))
+    assert scored["correct_candidate"].tolist() == [0.5, 0.0]
+    assert scored["correct_candidate_raw"].tolist() == [1.0, 0.5]
+
+
+def test_without_ties_or_log_likelihoods_nothing_changes() -> None:
+    for frame in (choices([-1.0], [-2.0]), choices([None, None], [None, None])):
+        assert score_ties(frame) is frame
+    scored = score_ties(choices([-1.0, None], [-1.0, None]))
+    assert scored["correct_candidate"].tolist()[0] == 0.5
+    assert np.isnan(scored["correct_candidate"].astype(float).tolist()[1])
+
+
+def test_a_classifier_without_a_support_is_at_chance(tmp_path: Path) -> None:
+    """The nearest prototype has none at 0 shots and prefers neither name."""
+    result = run_study("shots", preset="tiny", queries=8, model="mini/2-way", fixed=(), shots=(0, 4), results=tmp_path)
+    rows = result.estimates[result.estimates["model"] == PROTOTYPE]
+    accuracies = rows[rows["metric"] == "candidate"].set_index("shots")["estimate"]
+    assert accuracies[0] == 0.5
+    assert accuracies[4] > 0.5
+    assert f"**{PROTOTYPE}**: 50.0% of its choices" in (result.path / "report.md").read_text(encoding="utf-8")
