@@ -66,11 +66,10 @@ def function_of_file(option: str, file: str, function: str) -> Callable[..., Any
         module = _run(path)
     except Exception as error:
         raise UserError(f"{type(error).__name__}: {error}", option=option, value=file) from error
-    found = getattr(module, function, None)
-    if not callable(found):
+    defined: Callable[..., Any] | None = getattr(module, function, None)
+    if not callable(defined):
         raise UserError(f"the file does not define {function}()", option=option, value=file)
-    result: Callable[..., Any] = found
-    return result
+    return defined
 
 
 def file_fingerprint(path: Path | str) -> str:

@@ -54,6 +54,7 @@ def _bench() -> Mapping[str, _Entry]:
         "architectures": _Entry(
             "which architectures of transformers are exact", lambda name: benchmarks.architectures_program(name)
         ),
+        "coverage": _Entry("how often intervals contain the truth", lambda name: benchmarks.coverage_program(name)),
         "evaluator": _Entry("evaluation against the usual way", lambda name: benchmarks.evaluator_program(name)),
         "sweep": _Entry("a sweep's overhead and speed-up", lambda name: benchmarks.sweep_program(name)),
         "dashboard": _Entry("pages with millions of records", lambda name: benchmarks.dashboard_program(name)),
@@ -64,7 +65,9 @@ _COMMANDS: Mapping[str, _Entry | _Group] = {
     "study": _Group("run a study", _studies),
     "train": _Entry("train a model by a strategy", lambda name: commands.train_program(name)),
     "sweep": _Entry("train and evaluate many models with Ray", lambda name: commands.sweep_program(name)),
+    "report": _Entry("report a stored run again, also as LaTeX", lambda name: commands.report_program(name)),
     "power": _Entry("how many queries a study needs", lambda name: commands.power_program(name)),
+    "paper": _Entry("run a table or figure of the paper", lambda name: commands.paper_program(name)),
     "mine": _Entry("mine hard negatives with a CLIP", lambda name: commands.mine_program(name)),
     "convert": _Entry("convert a released checkpoint", lambda name: commands.convert_program(name)),
     "zoo": _Group("train and judge the shipped models", _zoo),

@@ -24,7 +24,12 @@ Every concept of a dataset gets its neighbours, most similar first: the other co
 image-image, image-text and text-text similarity and cut into N equal intervals, and one concept is drawn from each
 (Tai et al., section 3.2). The file has the format of the authors' train900_pairs.jsonl.
 """
-_CONVERT = """Convert a released checkpoint of link-context learning, or of Shikra, to a LLaVA of `transformers`."""
+_CONVERT = """Convert a released checkpoint to a checkpoint with safetensors, config and processor.
+
+Link-context learning and Shikra become a LLaVA with the release's image tokens. OpenFlamingo, given the folder of its
+checkpoint.pt and its language model, and Otter become a Flamingo. This package implements both, and runs no code of a
+checkpoint.
+"""
 
 
 def train_program(name: str = "python -m lcl_lab.train") -> Program[TrainConfig]:
@@ -51,6 +56,6 @@ def convert_program(name: str = "python -m lcl_lab.models.convert_shikra") -> Pr
     """The command that converts a checkpoint and prints its folder."""
 
     def run(config: ConvertConfig) -> None:
-        print(convert.convert_shikra(config.source, config.target, config.vision_tower))
+        print(convert.convert_release(config))
 
     return Program(name, ConvertConfig, run, _CONVERT)

@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from lcl_lab import studies
 from lcl_lab.commands.program import Program
 from lcl_lab.studies import sample_size
 from lcl_lab.studies.sample_size import PowerConfig
@@ -23,15 +24,25 @@ def _run(config: PowerConfig) -> None:
     assumed = (
         f"changed {clustering.changed:.1%} of queries, correlation within a concept pair {clustering.correlation:.2f}"
     )
+    between_strategies = config.seed_deviation is not None
+    what = "between strategies " if between_strategies else ""
+    if between_strategies:
+        assumed += f", standard deviation between trainings {config.seed_deviation:g}"
     table = Table(
-        title=f"To detect a difference of {config.difference:g} with power {config.power:g}\n({assumed})",
+        title=f"To detect a difference {what}of {config.difference:g} with power {config.power:g}\n({assumed})",
         title_justify="left",
         box=SIMPLE_HEAD,
     )
-    for column in ("queries per pair", "concept pairs", "queries", "prompts"):
+    axes = ("trainings per strategy", "queries per pair") if between_strategies else ("queries per pair",)
+    for column in (*axes, "concept pairs", "queries", "prompts"):
         table.add_column(column, justify="right")
     for size in sizes:
         numbers = (size.pairs, size.queries, size.prompts)
         row = ("more than 4096", "", "") if size.pairs is None else tuple(map(str, numbers))
-        table.add_row(str(size.queries_per_pair), *row)
-    Console().print(table)
+        design = (size.trainings, size.queries_per_pair) if between_strategies else (size.queries_per_pair,)
+        table.add_row(*map(str, design), *row)
+    console = Console()
+    console.print(table)
+    if config.figure is not None:
+        studies.power_curves(config).figure.write(config.figure)
+        console.print(str(config.figure), soft_wrap=True, highlight=False, markup=False)

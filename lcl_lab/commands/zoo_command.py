@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
-from lcl_lab import zoo
+from lcl_lab import reporting, zoo
 from lcl_lab.commands.program import Program
 from lcl_lab.errors import UserError
 from lcl_lab.zoo.zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
+
+if TYPE_CHECKING:
+    from lcl_lab.analysis import Seeds
 
 __all__ = ["zoo_seeds_program", "zoo_table_program", "zoo_train_program"]
 
@@ -60,12 +65,27 @@ def _train(config: ZooTrainConfig) -> None:
 
 
 def _seeds(config: ZooSeedsConfig) -> None:
-    estimates = zoo.train_seeds(config)
+    report = zoo.train_seeds(config)
+    estimates = report.estimates
     console = Console()
     console.print(zoo.model_table(estimates, list(dict.fromkeys(estimates["model"]))), soft_wrap=True, markup=False)
-    spread = Table("data", "shots", "all labels false", "metric", "mean over seeds", "standard deviation")
+    spread = Table(
+        *("data", "shots", "all labels false", "metric", "mean over seeds", "standard deviation"),
+        *("mean of new seeds, 95 %", "deviation between seeds, beyond that of the queries, 95 %"),
+    )
     for (data, shots, ratio, metric), rows in estimates.groupby(["data", "shots", "false_ratio", "metric"]):
         values = rows["estimate"]
         deviation = f"{values.std(ddof=1):.3f}" if len(values) > 1 else ""
-        spread.add_row(str(data), str(shots), "yes" if ratio else "", str(metric), f"{values.mean():.3f}", deviation)
+        intervals = _intervals(report.over_seeds.get((data, shots, ratio, metric)))
+        false = "yes" if ratio else ""
+        spread.add_row(str(data), str(shots), false, str(metric), f"{values.mean():.3f}", deviation, *intervals)
     console.print(spread)
+
+
+def _intervals(over_seeds: Seeds | None) -> tuple[str, str]:
+    """The mean and the deviation between seeds with their intervals; empty where there is nothing to estimate from."""
+    if over_seeds is None:
+        return "", ""
+    deviation = (over_seeds.between_seeds, over_seeds.between_seeds_low, over_seeds.between_seeds_high)
+    mean = reporting.format_interval(over_seeds.mean, over_seeds.low, over_seeds.high)
+    return mean, reporting.format_interval(*deviation)

@@ -10,9 +10,9 @@ from typing import Any, Self
 import streamlit as st
 
 from lcl_lab.analysis import METRICS
-from lcl_lab.dashboard.record_loading import connect_runs, quoted
+from lcl_lab.dashboard.record_loading import connect_runs
 from lcl_lab.dashboard.run_index import Source, SourceState
-from lcl_lab.store import FIXED
+from lcl_lab.store import FIXED, quoted_names
 
 __all__ = ["OUTCOMES", "AnswerQuery", "Answers", "address_value", "condition_values", "metrics_of"]
 
@@ -60,9 +60,12 @@ class Answers:
         self.total = int(counted[0]) if counted else 0
 
     def _sql(self, query: AnswerQuery, other: Source, types: Mapping[str, str]) -> tuple[str, list[object]]:
-        column, keys = METRICS[query.metric], ("seed", "query_id", *map(quoted, self.conditions))
+        column, keys = METRICS[query.metric], ("seed", "query_id", *(quoted_names([name]) for name in self.conditions))
         same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in keys)
-        tests = [OUTCOMES[query.outcome], *(f"{quoted(name)} = CAST(? AS {types[name]})" for name in query.where)]
+        tests = [
+            OUTCOMES[query.outcome],
+            *(f"{quoted_names([name])} = CAST(? AS {types[name]})" for name in query.where),
+        ]
         values: list[object] = [query.source.run.run, query.source.model, other.run.run, other.model]
         values += query.where.values()
         if query.query is not None:
@@ -79,7 +82,7 @@ class Answers:
 
     def rows(self, first: int, count: int) -> list[dict[str, Any]]:
         """`count` answers from number `first` on, by query and condition."""
-        order = ", ".join(["query_id", *map(quoted, self.conditions)])
+        order = quoted_names(["query_id", *self.conditions])
         page = f"SELECT * {self._selection} ORDER BY {order} LIMIT {count} OFFSET {first}"
         result = self._connection.execute(page, self._values)
         names = [column[0] for column in result.description or []]
@@ -101,7 +104,7 @@ def condition_values(state: SourceState, _source: Source) -> dict[str, list[str]
         columns = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
         choices = {}
         for name in [*_condition_columns(columns), "pair", "true_name"]:
-            rows = connection.execute(f"SELECT DISTINCT {quoted(name)} FROM records ORDER BY 1").fetchall()
+            rows = connection.execute(f"SELECT DISTINCT {quoted_names([name])} FROM records ORDER BY 1").fetchall()
             choices[name] = [address_value(value) for (value,) in rows if value is not None]
         return {name: values for name, values in choices.items() if 0 < len(values) <= _MAX_CHOICES}
 

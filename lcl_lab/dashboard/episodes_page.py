@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from lcl_lab import reporting
+from lcl_lab import analysis, reporting
 from lcl_lab.dashboard import controls, render
 from lcl_lab.dashboard.answer_queries import (
     OUTCOMES,
@@ -115,7 +115,7 @@ def _select_query(index: RunIndex) -> AnswerQuery | None:
 
 def _metrics(source: Source, other: Source | None) -> list[str]:
     """The metrics that both sources have answers for; open-ended ones always exist."""
-    metrics = list(reporting.MAIN_METRICS)
+    metrics = list(analysis.MAIN_METRICS)
     for one in (source, other):
         if one is not None:
             metrics = metrics_of(one.state, one, metrics)

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from lcl_lab.reporting import Statement
 
-__all__ = ["escape_markdown", "show_statements"]
+__all__ = ["escape_markdown", "show_paragraph", "show_statements"]
 
 _BOLD_ONLY = MarkdownIt("zero").enable("emphasis")  # escapes everything else; knows no links, images or HTML
 
@@ -23,6 +23,11 @@ def show_statements(statements: Sequence[Statement]) -> None:
     ]
     if items:
         st.html(f"<ul>{''.join(items)}</ul>")
+
+
+def show_paragraph(text: str) -> None:
+    """Show a paragraph whose names may come from records, without any markup but **bold**."""
+    st.html(f"<p>{_BOLD_ONLY.renderInline(text)}</p>")
 
 
 def escape_markdown(text: str) -> str:

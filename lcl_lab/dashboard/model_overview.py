@@ -11,7 +11,7 @@ from lcl_lab import analysis, figures
 from lcl_lab.dashboard.record_loading import load_records
 from lcl_lab.dashboard.run_index import Source
 from lcl_lab.errors import UserError
-from lcl_lab.reporting import MAIN_METRICS, Findings, Section, Statement, Table
+from lcl_lab.reporting import Findings, Section, Statement, Table
 
 __all__ = ["ALL_FALSE", "MEASURES", "ZERO_SHOT_CHANGE", "overview_findings"]
 
@@ -37,7 +37,7 @@ def overview_findings(false_ratio: Sequence[Source], zero_shot: Sequence[Source]
         One section. Its estimates, panels and statements carry their metric.
     """
     records = load_records(false_ratio)
-    rows = [row for metric in MAIN_METRICS for row in _link_rows(records, false_ratio, metric)]
+    rows = [row for metric in analysis.MAIN_METRICS for row in _link_rows(records, false_ratio, metric)]
     rows += _change_rows(zero_shot)
     if not rows:
         return Findings("Overview", [Section("Overview", [Statement("There are no answers yet.")])])
@@ -72,7 +72,7 @@ def _link_rows(records: pd.DataFrame, sources: Sequence[Source], metric: str) ->
             for cell in cells.to_dict(orient="records"):
                 yield {"model": source.model, "measure": measure, **{str(name): value for name, value in cell.items()}}
         try:
-            score = analysis.link_score(rows, analysis.cell_rng(source.seed, (source.model, "link")), column)
+            score = analysis.link_score(rows, column)
         except UserError:  # no records with all labels true, or none with all false
             continue
         yield _row(source.model, LINK_SCORE, metric, score)
@@ -90,7 +90,6 @@ def _change_rows(sources: Sequence[Source]) -> Iterator[dict[str, Any]]:
             analysis.METRICS[_ZERO_SHOT_METRIC],
             {"model": first},
             {"model": model},
-            analysis.cell_rng(0, ("overview", model)),
             on=("task", "kind", "query_id"),
         )
         yield _row(model, ZERO_SHOT_CHANGE, _ZERO_SHOT_METRIC, change)

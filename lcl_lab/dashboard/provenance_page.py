@@ -6,11 +6,11 @@ import json
 
 import streamlit as st
 
-from lcl_lab import reporting
+from lcl_lab import reporting, studies
 from lcl_lab.dashboard import controls, render
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.pages import Page
-from lcl_lab.dashboard.run_index import RunIndex, options_of
+from lcl_lab.dashboard.run_index import RunIndex
 from lcl_lab.reporting import Findings, Section, Statement, Table
 from lcl_lab.store import Provenance, RunInfo, read_events
 
@@ -56,7 +56,7 @@ def _show_provenance(provenance: Provenance) -> Section:
 def _show_inputs(run: RunInfo) -> None:
     st.subheader("What its records depend on")
     st.json(run.config)
-    options = options_of(run)
+    options = studies.stored_options(run)
     if options:
         st.subheader("Options")
         st.json(options, expanded=False)

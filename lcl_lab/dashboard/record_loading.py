@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["connect_runs", "load_records", "quoted"]
+__all__ = ["connect_runs", "load_records"]
 
 _UNREAD = ("support", "run", "filename", "episode_id", "query_image", "question", "seconds")
 _SEED_OFFSET = 1_000_000  # between the query ids of two seeds
@@ -40,13 +40,8 @@ def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = N
         return connection.execute(
             f"SELECT records.* EXCLUDE ({', '.join(_UNREAD)}) "
             "REPLACE (query_id + shift AS query_id, support_id + shift AS support_id), "
-            f"CASE WHEN {quoted(column)} = ? "
+            f"CASE WHEN {store.quoted_names([column])} = ? "
             "THEN list_transform(support, lambda example: {'false': example.false}) END AS support "
             "FROM records JOIN wanted USING (run, model)",
             [value],
         ).df()
-
-
-def quoted(name: str) -> str:
-    """A column name as SQL has it, whatever characters it contains."""
-    return '"' + name.replace('"', '""') + '"'

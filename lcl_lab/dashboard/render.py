@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lcl_lab import figures, reporting
-from lcl_lab.dashboard.escape import escape_markdown, show_statements
+from lcl_lab.dashboard.escape import escape_markdown, show_paragraph, show_statements
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lcl_lab.figures import Figure, Panel
-    from lcl_lab.figures.panels import Format
+    from lcl_lab.figures.formats import Format
     from lcl_lab.reporting import Claim, Findings, Section, Table
 
 __all__ = ["show_chart", "show_export", "show_findings", "show_table"]
@@ -62,6 +62,7 @@ def show_findings(findings: Findings, key: str, columns: Sequence[str] = ()) -> 
     if findings.claims:
         st.subheader("Compared with the paper")
         _show_claims(findings.claims, f"{key}-claims")
+    _show_methods(findings)
     return picked
 
 
@@ -98,12 +99,16 @@ def show_table(table: Table, key: str) -> None:
 
 
 def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[str] = ()) -> None:
-    """A button that saves findings as one HTML file that fetches nothing; arguments as in `findings_page`."""
+    """Buttons that save findings as one HTML file, which fetches nothing, and as LaTeX; see `findings_page`."""
 
     def content() -> bytes:
         return reporting.findings_page(findings, doc, notes).encode()
 
+    def archive() -> bytes:
+        return reporting.latex_archive(findings)
+
     st.download_button("Export report", content, f"{name}.html", "text/html", on_click="ignore")
+    st.download_button("Export LaTeX", archive, f"{name}-latex.zip", "application/zip", on_click="ignore")
 
 
 def _show_section(section: Section, key: str, columns: Sequence[str]) -> dict[str, Any] | None:
@@ -123,6 +128,15 @@ def _show_claims(claims: Sequence[Claim], key: str) -> None:
     text = reporting.claims_table(claims).map(escape_markdown)
     st.table(text, border="horizontal", hide_index=True)  # whole sentences, which a data frame would cut
     _offer_csv(reporting.Table.from_rows("Claims", [_claim_row(claim) for claim in claims]).frame, key)
+
+
+def _show_methods(findings: Findings) -> None:
+    """The methods paragraph with its references, on request."""
+    text, cited = reporting.methods_markdown(findings)
+    if text:
+        with st.expander("Methods"):
+            show_paragraph(text.replace("`", ""))
+            st.markdown("\n".join(cited))
 
 
 def _claim_row(claim: Claim) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import streamlit as st
 from lcl_lab import reporting, store
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
 
-__all__ = ["RunGroup", "RunIndex", "Source", "SourceState", "options_of", "read_index", "shipped_results"]
+__all__ = ["RunGroup", "RunIndex", "Source", "SourceState", "read_index", "shipped_results"]
 
 _NOT_DESIGN = ("models", "seed", "dtype", "content")
 _PACKAGE = Path(__file__).parents[1]
@@ -139,13 +139,6 @@ def shipped_results() -> Path:
     """The folder of the results that come with LCL Lab: in the installed package, or in the checkout next to it."""
     installed = _PACKAGE / "dashboard" / "shipped"
     return installed if installed.is_dir() else _PACKAGE.parent / "dashboards" / "shipped"
-
-
-def options_of(run: store.RunInfo) -> dict[str, Any]:
-    """The options that a run was started with, as its log records them; empty if it does not."""
-    began = [event for event in store.read_events(run.path) if event.get("event") == "began"]
-    options = began[-1].get("options") if began else None
-    return options if isinstance(options, dict) else {}
 
 
 def _state(results: Path) -> tuple[tuple[str, int], ...]:

@@ -11,12 +11,13 @@ from lcl_lab import analysis, figures
 from lcl_lab.dashboard.record_loading import load_records
 from lcl_lab.dashboard.run_index import Source
 from lcl_lab.errors import UserError
-from lcl_lab.reporting import MAIN_METRICS, Findings, Section, Statement, Table, format_condition
+from lcl_lab.reporting import Findings, Section, Statement, Table, format_condition
 from lcl_lab.store import FIXED
 
 __all__ = ["comparison_findings", "condition_columns", "paired_records"]
 
 _SIGNIFICANT = 0.05
+_METHOD = "paired difference, sign-flip interval and test over concept pairs"
 _A, _B = {"side": "a"}, {"side": "b"}
 
 
@@ -45,7 +46,7 @@ def comparison_findings(records: pd.DataFrame, name_a: str, name_b: str) -> Find
     Raises:
         UserError: no condition has answers of both sides, or their queries cannot be paired.
     """
-    frames = [_differences(records, metric) for metric in MAIN_METRICS]
+    frames = [_differences(records, metric) for metric in analysis.MAIN_METRICS]
     frame = analysis.concat_estimates([rows for rows in frames if len(rows)])
     if frame.empty:
         raise UserError("there is no condition under which both have answers")
@@ -65,7 +66,7 @@ def comparison_findings(records: pd.DataFrame, name_a: str, name_b: str) -> Find
         "Wrong under A and right under B are gains; McNemar's exact test over concept pairs, adjusted by Holm",
         frame.drop(columns=condition_columns(records)),
         estimand="difference",
-        method="paired difference, cluster bootstrap over concept pairs",
+        method=_METHOD,
         decimals=3,
         signed=True,
     )
@@ -89,8 +90,7 @@ def _differences(records: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _difference(cell: pd.DataFrame, metric: str, condition: Mapping[str, Any]) -> dict[str, Any]:
-    rng = analysis.cell_rng(0, ("compare", *condition.values()))
-    difference = analysis.paired_difference(cell, analysis.METRICS[metric], _A, _B, rng)
+    difference = analysis.paired_difference(cell, analysis.METRICS[metric], _A, _B)
     return {
         "metric": metric,
         "condition": format_condition(condition) or "all",
@@ -108,6 +108,18 @@ def _difference(cell: pd.DataFrame, metric: str, condition: Mapping[str, Any]) -
     }
 
 
+def _estimate(row: pd.Series, metric: str) -> analysis.Estimate:
+    """The difference under one condition as a typed estimate."""
+    return analysis.Estimate.from_row(
+        row,
+        estimand="difference",
+        metric=metric,
+        method=_METHOD,
+        p_value=float(row["p_value"]),
+        signed=True,
+    )
+
+
 def _say(metric: str, rows: pd.DataFrame) -> Iterator[Statement]:
     significant = rows[rows["holm"] < _SIGNIFICANT]
     for side, better in (
@@ -118,7 +130,20 @@ def _say(metric: str, rows: pd.DataFrame) -> Iterator[Statement]:
             values = {"side": side, "conditions": "; ".join(better["condition"])}
             yield Statement("{metric}: **{side} is better** under {conditions}.", values, metric)
     if significant.empty:
-        yield Statement("{metric}: no difference remains significant after Holm's correction.", {}, metric)
+        template = (
+            "{metric}: no difference remains significant after Holm's correction. The clearest, {difference} under "
+            "{condition}, is inconclusive."
+        )
+        clearest = rows.iloc[int(rows["p_value"].argmin())]
+        difference = _estimate(clearest, metric)
+        yield Statement(
+            template,
+            {"difference": difference, "condition": clearest["condition"]},
+            metric,
+            verdict="inconclusive",
+            undecided=analysis.detectable(difference, level=_SIGNIFICANT / len(rows)),
+            methods=["Holm's correction"],
+        )
     flips = int(rows["gains"].sum() + rows["losses"].sum())
     counts = {"flips": flips, "n": int(rows["n"].sum())}
     yield Statement("{metric}: {flips} of {n} answers flip.", counts, metric)

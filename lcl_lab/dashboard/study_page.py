@@ -7,18 +7,17 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
 
 from lcl_lab import studies
 from lcl_lab.dashboard import controls, episodes_page, render
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.pages import Page
 from lcl_lab.dashboard.record_loading import load_records
-from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, SourceState, options_of
+from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, SourceState
 from lcl_lab.errors import UserError
 from lcl_lab.reporting import Findings
 from lcl_lab.store import FIXED
-from lcl_lab.studies import Study, StudyConfig
+from lcl_lab.studies import Study, StudyConfig, TrainingsConfig
 
 __all__ = ["pages", "study_findings"]
 
@@ -53,7 +52,7 @@ def study_findings(study: Study[Any], group: RunGroup, sources: Sequence[Source]
         UserError: none of the models can be reported alone, such as a reference that others are compared with.
     """
     records = load_records(sources, study.supports)
-    findings = study.findings(_config(study, group, sources), records)
+    findings = study.findings(_config(study, group, sources), records, [source.run.config for source in sources])
     return findings, ["model", "metric", *(column for column in records.columns if column not in FIXED)]
 
 
@@ -124,22 +123,20 @@ def _cached_findings(
 
 def _config(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> StudyConfig:
     """The options of the newest run, with the selected models; references of a study are not among its models."""
-    requested = {model for source in sources for model in options_of(source.run).get("model", [source.model])}
+    requested = {
+        model for source in sources for model in studies.stored_options(source.run).get("model", [source.model])
+    }
     selected = {source.model for source in sources}
     models = tuple(model for model in group.models if model in selected and model in requested)
     if not models:
         names = ", ".join(model for model in group.models if model in requested)
         raise UserError(f"choose one of {names}; the others are there to be compared with")
-    return _stored_config(study, sources[0]).model_copy(update={"model": models, "seed": sources[0].seed})
-
-
-def _stored_config(study: Study[Any], source: Source) -> StudyConfig:
-    """The options that a run was started with, as far as this version still has them; else the defaults."""
-    stored = options_of(source.run)
-    known = {name: value for name, value in stored.items() if name in study.config.model_fields}
-    config: StudyConfig
-    try:
-        config = study.config.create(**known)
-    except (UserError, ValidationError):
-        config = study.config.create()
-    return config
+    config = studies.stored_config(study, sources[0].run)
+    update: dict[str, Any] = {"model": models, "seed": sources[0].seed}
+    if isinstance(config, TrainingsConfig):  # each run knows the strategies of its own models
+        update["strategy_of"] = {
+            model: strategy
+            for source in sources
+            for model, strategy in studies.stored_options(source.run).get("strategy_of", {}).items()
+        }
+    return config.model_copy(update=update)

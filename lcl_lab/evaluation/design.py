@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lcl_lab.concepts import Dataset, ImageRef
-    from lcl_lab.episodes import Episode
+    from lcl_lab.episodes import Episode, OpenRule
     from lcl_lab.prompts import Prompt
     from lcl_lab.store import SupportExample
 
@@ -74,10 +74,11 @@ class EvalItem:
 
     @classmethod
     def from_episode(cls, episode: Episode) -> Self:
-        """The item of an episode: presented as a chat, graded by the paper's open-ended rule."""
+        """The item of an episode: presented as a chat, graded by the default rule of its dataset."""
+        rule = episodes.default_rule(episode.dataset)
 
         def grade(text: str) -> float:
-            return float(episodes.is_correct_open(text, episode.true_name, episode.other_name))
+            return float(episodes.is_correct_open(text, episode.true_name, episode.other_name, rule))
 
         return cls(episode, prompts.chat(episode), grade)
 
@@ -85,6 +86,13 @@ class EvalItem:
     def question(self) -> str:
         """The text of the last turn."""
         return " ".join(part for part in self.prompt.turns[-1].parts if isinstance(part, str))
+
+    def verdicts(self, text: str) -> dict[OpenRule, bool]:
+        """Whether an answer to an episode is correct by each rule; empty for other questions."""
+        if isinstance(self.episode, Question):
+            return {}
+        names = self.episode.true_name, self.episode.other_name
+        return {rule: is_correct(text, *names) for rule, is_correct in episodes.RULES.items()}
 
     def content(self) -> list[Any]:
         """What a model receives, and the grades of three answers, as JSON-like values."""
@@ -129,6 +137,7 @@ class Design:
         identity: JSON-like values that describe the design; runs that agree in them can be shown together.
         queries_per_support: consecutive queries that share a support.
         example: an episode to picture in the report.
+        open_rule: the rule that grades generated answers to episodes; None for the items' own grades.
     """
 
     conditions: Sequence[Condition]
@@ -136,6 +145,7 @@ class Design:
     identity: Mapping[str, Any] = field(default_factory=dict)
     queries_per_support: int = 1
     example: Episode | None = None
+    open_rule: OpenRule | None = None
 
     def content_digest(self) -> str:
         """16 hex digits over what models receive and how answers are graded.

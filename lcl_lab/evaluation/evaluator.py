@@ -6,7 +6,7 @@ Studies store its records cell by cell; the model zoo, the trainer and notebooks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lcl_lab.concepts import ImageRef
-    from lcl_lab.episodes import Episode
+    from lcl_lab.episodes import Episode, OpenRule
     from lcl_lab.models import Answer, Checkpoint, Model
     from lcl_lab.store import Record, Run
 
@@ -42,6 +42,7 @@ class GradedAnswer:
     Attributes:
         item: what the model answered.
         answer: text, log-likelihoods and seconds.
+        verdicts: whether the text is correct by each rule; empty if the item is no episode or the answer is not known.
         score: grade of the text, from 0 to 1; None if the answer is not known (see `Answer.status`).
         correct_open: whether the score is at least one half.
         correct_candidate: whether the true name has the higher log-likelihood per token; None without log-likelihoods.
@@ -50,6 +51,7 @@ class GradedAnswer:
 
     item: EvalItem
     answer: Answer
+    verdicts: Mapping[OpenRule, bool]
     score: float | None
     correct_open: bool | None
     correct_candidate: bool | None
@@ -110,16 +112,29 @@ class GradedAnswer:
             status=self.answer.status,
             cut_off=self.answer.cut_off,
             thinking=self.answer.thinking,
+            correct_strict=self.verdicts.get("strict"),
+            correct_paper=self.verdicts.get("paper"),
+            correct_release=self.verdicts.get("release"),
         )
 
 
-def grade_answer(item: EvalItem, answer: Answer) -> GradedAnswer:
-    """Grade an answer under all metrics."""
+def grade_answer(item: EvalItem, answer: Answer, open_rule: OpenRule | None = None) -> GradedAnswer:
+    """Grade an answer under all metrics.
+
+    Args:
+        item: what the model answered.
+        answer: its answer.
+        open_rule: the rule that grades the text, if the item is an episode; by default the item's own.
+    """
     true, other = answer.logliks if len(answer.logliks) == 2 else (None, None)
-    score = item.grade(answer.text) if answer.status == "ok" else None
+    is_known = answer.status == "ok"
+    verdicts = item.verdicts(answer.text) if is_known else {}
+    default_score = item.grade(answer.text) if is_known else None
+    score = float(verdicts[open_rule]) if open_rule and verdicts else default_score
     return GradedAnswer(
         item=item,
         answer=answer,
+        verdicts=verdicts,
         score=score,
         correct_open=None if score is None else score >= 0.5,
         correct_candidate=episodes.is_correct_candidate(true.per_token, other.per_token) if true and other else None,
@@ -142,7 +157,9 @@ def answer(model: Model | str, episode: Episode) -> GradedAnswer:
         raise UserError("has no dataset to take images from; draw it with draw_episode", option="episode")
     loaded = models.load_model(model) if isinstance(model, str) else model
     item = EvalItem.from_episode(episode)
-    return grade_answer(item, next(iter(loaded.answer([item.prompt], episode.dataset.image))))
+    answers = loaded.answer([item.prompt], episode.dataset.image)
+    (only,) = _checked_answers(loaded.name, answers, [item])
+    return grade_answer(item, only)
 
 
 def evaluate(
@@ -195,6 +212,7 @@ def evaluate_run(
     dtype: str = "auto",
     fresh: bool = False,
     notify: Callable[[str], None] | None = None,
+    progress: bool = True,
 ) -> str:
     """Evaluate checkpoints on a design and commit every cell that the run does not have yet.
 
@@ -210,6 +228,7 @@ def evaluate_run(
         dtype: precision of the weights.
         fresh: bypass cached answers of servers.
         notify: receives one line per model about the memory that it needs.
+        progress: show a progress bar with the time left on standard error.
 
     Returns:
         The device that computed the last answers, or "none" when nothing was left to do.
@@ -228,7 +247,7 @@ def evaluate_run(
         if cells:
             _preflight(checkpoint, dtype, design, notify)
     device = "none"
-    with _progress_bar() as bar:
+    with _progress_bar(disable=not progress) as bar:
         task = bar.add_task("", total=total, completed=stored)
         for checkpoint, cells in missing:
             if not cells:
@@ -251,7 +270,7 @@ class _Cell:
     queries: range
 
 
-def _progress_bar(disable: bool = False) -> Progress:
+def _progress_bar(disable: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -291,6 +310,27 @@ def _checked_image(image: Callable[[ImageRef], Image], ref: ImageRef) -> Image:
     return loaded
 
 
+def _checked_answers(name: str, answers: object, items: Sequence[EvalItem]) -> Iterator[models.Answer]:
+    """The answers of a user's model, which may yield anything, and any number of it."""
+    check_type(answers, Iterable, "model", f"answer() of {name} must yield an Answer per prompt")
+    remaining = iter(answers)  # type: ignore[call-overload]
+    for number, item in enumerate(items):
+        answer = next(remaining, None)
+        if answer is None:
+            raise UserError(f"answer() yields {number} answers to {len(items)} prompts", option="model", value=name)
+        check_type(answer, models.Answer, "model", f"answer() of {name} must yield one per prompt")
+        check_type(answer.text, str, "model", f"it is the text of an answer of {name}")
+        for loglik in answer.logliks:
+            check_type(loglik, models.Loglik, "model", f"{name} must give log-likelihoods as Loglik(total, tokens)")
+        candidates = len(item.prompt.candidates)
+        if len(answer.logliks) not in (0, candidates):
+            reason = f"gives {len(answer.logliks)} log-likelihoods for {candidates} candidates; give one for each"
+            raise UserError(reason, option="model", value=name)
+        yield answer
+    if next(remaining, None) is not None:
+        raise UserError(f"answer() yields more answers than {len(items)} prompts", option="model", value=name)
+
+
 def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
     """Groups of cells that start at the same query."""
     for start in sorted({cell.queries.start for cell in cells}):
@@ -305,8 +345,7 @@ def _answer_block(
     items = [(cell, cell.condition.item(query)) for query in longest for cell in cells if query in cell.queries]
     records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
     answers = model.answer([item.prompt for _, item in items], partial(_checked_image, design.image))
-    for (cell, item), given in zip(items, answers, strict=True):
-        check_type(given, models.Answer, "model", f"answer() of {name} must yield one per prompt")
-        records[cell.name].append(grade_answer(item, given).record(study, name, cell.condition))
+    for (cell, item), answer in zip(items, _checked_answers(name, answers, [item for _, item in items]), strict=True):
+        records[cell.name].append(grade_answer(item, answer, design.open_rule).record(study, name, cell.condition))
         advance()
     yield from ((cell, records[cell.name]) for cell in cells)

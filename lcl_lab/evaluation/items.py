@@ -9,6 +9,7 @@ from lcl_lab import analysis, prompts
 from lcl_lab.evaluation.design import EvalItem, Question
 
 if TYPE_CHECKING:
+    from lcl_lab.analysis.vqa_scoring import VQAVariant
     from lcl_lab.concepts import VQA, World
 
 __all__ = ["mini_vqa_item", "vqa_item"]
@@ -44,8 +45,8 @@ def mini_vqa_item(world: World, seed: int, number: int, query_id: int) -> EvalIt
     )
 
 
-def vqa_item(vqa: VQA, seed: int, query_id: int) -> EvalItem:
-    """The question at `query_id` in VQAv2's file, graded by VQAv2's accuracy; its cluster is the image."""
+def vqa_item(vqa: VQA, seed: int, query_id: int, variant: VQAVariant = "official") -> EvalItem:
+    """The question at `query_id` in VQAv2's file, graded by a variant of VQAv2's accuracy; its cluster is the image."""
     question = vqa.questions[query_id]
     return EvalItem(
         Question(
@@ -58,5 +59,5 @@ def vqa_item(vqa: VQA, seed: int, query_id: int) -> EvalItem:
             true_name=mode(question.answers),
         ),
         prompts.Prompt((prompts.Turn("user", (question.image, f"{question.text}\n{_SHORT}")),), ()),
-        grade=lambda answer: analysis.vqa_accuracy(answer, question.answers),
+        grade=lambda answer: analysis.vqa_accuracy(answer, question.answers, variant),
     )

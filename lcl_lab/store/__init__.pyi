@@ -1,9 +1,10 @@
 from .arrow import record_schema, to_table
 from .provenance import Provenance, collect
-from .query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_records, read_run, runs
+from .query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_info, read_records, read_run, runs
 from .record_diff import records_digest, same_records
 from .records import FIXED, Record, SupportExample, check_columns
 from .run_directory import Run, read_events
+from .shards import quoted_names
 
 __all__ = [
     "FIXED",
@@ -18,7 +19,9 @@ __all__ = [
     "collect",
     "connect",
     "connect_to",
+    "quoted_names",
     "read_events",
+    "read_info",
     "read_records",
     "read_run",
     "record_schema",

@@ -13,13 +13,33 @@ import duckdb
 from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.store.provenance import Provenance
+from lcl_lab.store.records import FIXED, RESERVED
 from lcl_lab.store.run_directory import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, STAMP, record_files
-from lcl_lab.store.shards import SUFFIX, is_whole, ordered_query, read_shards, relation, rows_in, shard_files
+from lcl_lab.store.shards import (
+    SUFFIX,
+    is_whole,
+    ordered_query,
+    quoted_names,
+    read_shards,
+    relation,
+    rows_in,
+    shard_files,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BrokenRun", "RunInfo", "broken_runs", "connect", "connect_to", "read_records", "read_run", "runs"]
+__all__ = [
+    "BrokenRun",
+    "RunInfo",
+    "broken_runs",
+    "connect",
+    "connect_to",
+    "read_info",
+    "read_records",
+    "read_run",
+    "runs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +110,10 @@ def connect_to(infos: Sequence[RunInfo]) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB connection with the records of runs.
 
     Returns:
-        A connection with two views. `records` has the fixed columns, the condition columns of all runs (null where a
-        run has no such column), `filename`, and `run` ("study/directory"). `runs` has run, study, finished, path,
-        commit and created (UTC). Without runs, both are empty.
+        A connection with three views. `records` has the fixed columns, the condition columns of all runs (null where a
+        run has no such column), `filename`, and `run` ("study/directory"). `latest` has those of the newest run for
+        every study, model, dataset, seed, condition and query, so that repeated runs do not count twice. `runs` has
+        run, study, finished, path, commit and created (UTC). Without runs, all are empty.
     """
     connection = duckdb.connect()
     files = [file for info in infos for file in record_files(info.path)]
@@ -108,6 +129,13 @@ def connect_to(infos: Sequence[RunInfo]) -> duckdb.DuckDBPyConnection:
     ]
     if rows:
         connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
+    columns = [row[0] for row in connection.execute("DESCRIBE records").fetchall()]
+    conditions = [name for name in columns if name not in (*FIXED, *RESERVED)]
+    same = quoted_names(["study", "model", "data", "seed", "query_id", *conditions])
+    connection.execute(
+        "CREATE VIEW latest AS SELECT records.* FROM records JOIN (SELECT run, created FROM runs) USING (run) "
+        f"QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY created DESC, run DESC) = 1"
+    )
     return connection
 
 
@@ -117,11 +145,20 @@ def read_run(path: Path) -> pd.DataFrame:
     Raises:
         UserError: it is not a run directory, or it is damaged.
     """
+    return read_shards(record_files(read_info(path).path))
+
+
+def read_info(path: Path) -> RunInfo:
+    """Read what is known of one run directory, finished or not.
+
+    Raises:
+        UserError: it is not a run directory, or it is damaged.
+    """
     is_run = DIRECTORY.fullmatch(path.absolute().name) and path.is_dir()
     run = _inspect(path.absolute()) if is_run else BrokenRun(path, "give results/STUDY/TIME-HASH")
     if isinstance(run, BrokenRun):
         raise UserError(f"{path} is not a run: {run.reason}")
-    return read_shards(record_files(run.path))
+    return run
 
 
 def read_records(results: Path | str = "results", study: str | None = None) -> pd.DataFrame:

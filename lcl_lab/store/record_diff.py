@@ -15,16 +15,7 @@ __all__ = ["records_digest", "same_records"]
 
 _MEASURED = ("loglik_true", "loglik_other")
 _IGNORED = ("seconds", *RESERVED)
-_FROM_ANSWER = (
-    "answer",
-    "tokens_true",
-    "tokens_other",
-    "score",
-    "correct_open",
-    "correct_candidate",
-    "correct_candidate_raw",
-)
-_FROM_EPISODE = ("episode_id", "support", "support_id", "query_image", "question", "true_name", "other_name", "pair")
+_IDENTIFYING = ("study", "model", "data", "seed", "query_id")  # with the condition
 
 
 def records_digest(frame: pd.DataFrame) -> str:
@@ -67,10 +58,8 @@ def _exact(row: dict[str, Any]) -> str:
 
 
 def _identity(row: dict[str, Any]) -> str:
-    """The query, model and condition: all columns except those that depend on the answer or the episode."""
-    return _text(
-        {name: value for name, value in row.items() if name not in (*_MEASURED, *_FROM_ANSWER, *_FROM_EPISODE)}
-    )
+    """The query, model and condition."""
+    return _text({name: value for name, value in row.items() if name in _IDENTIFYING or name not in FIXED})
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -75,6 +75,10 @@ class Record:
         status: what became of the request for the answer; only an answer that is "ok" has a score.
         cut_off: whether the answer was cut off at the maximum number of tokens.
         thinking: what the model wrote before its answer.
+        correct_strict: whether the answer to an episode is correct by this rule (see `is_correct_open`); None for other
+            questions and where the answer is not known.
+        correct_paper: the same by the paper's rule.
+        correct_release: the same by the rule of the published code.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -107,6 +111,9 @@ class Record:
     status: str = "ok"
     cut_off: bool = False
     thinking: str = ""
+    correct_strict: bool | None = None
+    correct_paper: bool | None = None
+    correct_release: bool | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -115,5 +122,12 @@ class Record:
 FIXED: tuple[str, ...] = tuple(field.name for field in fields(Record) if field.name != "condition")
 """The columns that every record has, in the order in which they are stored."""
 
-ADDED: Mapping[str, str] = {"status": "'ok'", "cut_off": "false", "thinking": "''"}
+ADDED: Mapping[str, str] = {
+    "status": "'ok'",
+    "cut_off": "false",
+    "thinking": "''",
+    "correct_strict": "NULL::BOOLEAN",
+    "correct_paper": "NULL::BOOLEAN",
+    "correct_release": "NULL::BOOLEAN",
+}
 """SQL of the value that columns have in records of versions before they were added."""

@@ -24,6 +24,7 @@ __all__ = [
     "is_whole",
     "ordered_query",
     "pack",
+    "quoted_names",
     "read_shards",
     "relation",
     "rows_in",
@@ -126,7 +127,7 @@ def ordered_query(connection: duckdb.DuckDBPyConnection, source: str, leading: S
     columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
     conditions = sorted(set(columns) - {*FIXED, *RESERVED})
     order = ["model", *conditions, "seed", "query_id", "data", "pair", "episode_id", "query_image", "answer"]
-    selected, by = _names([*leading, *FIXED, *conditions]), _names([*leading, *order])
+    selected, by = quoted_names([*leading, *FIXED, *conditions]), quoted_names([*leading, *order])
     return f"SELECT {selected} FROM {source} ORDER BY {by}"
 
 
@@ -139,5 +140,6 @@ def _text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def _names(columns: Sequence[str]) -> str:
+def quoted_names(columns: Sequence[str]) -> str:
+    """Column names as SQL lists them, whatever characters they contain."""
     return ", ".join('"' + column.replace('"', '""') + '"' for column in columns)

@@ -12,21 +12,30 @@ from .comparisons import (
     per_model_and_metric,
 )
 from .model_comparison import ModelComparison, compare
+from .power_planning import PowerCurves, power_curves
+from .protocol_note import with_protocol_note
+from .run_setting import with_setting
 from .runner import StudyResult, command_of, configure, run_study
 from .sample_size import PowerConfig, SampleSize, required_sample_size
+from .stored_run import ReportConfig, read_result, stored_config, stored_options
 from .study import Study
 from .study_config import EpisodeConfig, StudyConfig
 from .study_registry import find_studies, find_study, register_study
+from .tie_note import with_tie_note
+from .trainings import TrainingsConfig
 
 __all__ = [
     "AllConfig",
     "EpisodeConfig",
     "ModelComparison",
     "PowerConfig",
+    "PowerCurves",
+    "ReportConfig",
     "SampleSize",
     "Study",
     "StudyConfig",
     "StudyResult",
+    "TrainingsConfig",
     "accuracy_estimate",
     "accuracy_findings",
     "accuracy_table",
@@ -41,9 +50,16 @@ __all__ = [
     "pairwise_comparisons",
     "per_model",
     "per_model_and_metric",
+    "power_curves",
+    "read_result",
     "register_study",
     "required_sample_size",
     "run_all",
     "run_study",
+    "stored_config",
+    "stored_options",
     "with_answer_status",
+    "with_protocol_note",
+    "with_setting",
+    "with_tie_note",
 ]

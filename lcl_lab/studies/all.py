@@ -41,6 +41,8 @@ _SHARED = (
     "revision",
     "trust_remote_code",
     "extra_body",
+    "open_rule",
+    "images",
     "results",
     "fresh",
 )

@@ -21,12 +21,12 @@ _MUCH = 0.05  # share of missing answers above which the report begins with them
 
 def with_answer_status(findings: Findings, records: pd.DataFrame) -> Findings:
     """Findings with a section about missing answers, which comes first if there are many, and about cut-off ones."""
-    found = analysis.answer_status(records)
-    statements = [statement for status in found for statement in _statements(status)]
+    statuses = analysis.answer_status(records)
+    statements = [statement for status in statuses for statement in _statements(status)]
     if not statements:
         return findings
     section = reporting.Section("Answers that are missing or cut off", statements, name="answer-status")
-    much = any(status.missing_rate > _MUCH for status in found)
+    much = any(status.missing_rate > _MUCH for status in statuses)
     sections = [section, *findings.sections] if much else [*findings.sections, section]
     return replace(findings, sections=sections)
 

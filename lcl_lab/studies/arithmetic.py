@@ -51,7 +51,11 @@ _PAIRS = tuple(combinations(RULES, 2))
 _STREAM = 6  # random stream of the operands
 _MAX_OPERAND = 9  # operands are 1 to 9
 _CLUSTERS = 8  # clusters of operands per pair of rules
-_VERDICTS = {"follows": "it follows the rule", "inconclusive": "no evidence that it follows the rule"}
+_VERDICTS = {
+    "follows": "it follows the rule",
+    "does not follow": "most of its answers do not follow the rule",
+    "inconclusive": "no evidence that it follows the rule",
+}
 
 
 class Arithmetic(StudyConfig):
@@ -136,7 +140,7 @@ def _operands(seed: int, query: int, names: tuple[str, str], count: int) -> list
 
 def _analyse(config: Arithmetic, records: pd.DataFrame) -> Findings:
     estimates = analysis.accuracy(records, ["model", "shots"], config.seed)
-    shown = estimates[estimates["metric"] != "candidate-raw"]
+    shown = estimates[estimates["metric"].isin(analysis.MAIN_METRICS)]
     title = f"A rule that only the support shows ({config.operator})"
     caption = "Accuracy, with 95 % intervals over pairs of rules and operands"
     section = reporting.Section(
@@ -154,9 +158,10 @@ def _follows(config: Arithmetic, records: pd.DataFrame) -> Iterator[Statement]:
     shots = config.shots[-1]
     for model, metric, rows in comparisons.per_model_and_metric(records[records["shots"] == shots], config.model):
         accuracy = comparisons.accuracy_estimate(rows, metric, config.seed, model, shots=shots)
-        verdict = "follows" if accuracy.low > 0.5 else "inconclusive"
+        verdict = "follows" if accuracy.low > 0.5 else "does not follow" if accuracy.high < 0.5 else "inconclusive"
         values = {"accuracy": accuracy, "shots": shots, "conclusion": _VERDICTS[verdict]}
-        yield reporting.Statement(template, values, metric, model, verdict)
+        undecided = analysis.detectable(accuracy, [0.5], units="clusters") if verdict == "inconclusive" else None
+        yield reporting.Statement(template, values, metric, model, verdict, undecided)
 
 
 STUDY = Study("arithmetic", _design, _analyse, Arithmetic, __doc__ or "", reference=False)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lcl_lab import analysis, concepts, episodes, evaluation, figures, reporting
+from lcl_lab import analysis, episodes, evaluation, figures, reporting
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["STUDY", "Categories"]
 
 _DRAWS = "cluster bootstrap over support draws"
+_TEST_OF_DRAWS = "sign-flip test over support draws"
 
 
 class Categories(EpisodeConfig):
@@ -55,7 +56,7 @@ class Categories(EpisodeConfig):
 
 
 def _design(config: Categories) -> Design:
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     episodes.check_shots(dataset, config.shots, config.queries_per_support)
     draw = partial(
         episodes.draw_episode,
@@ -70,7 +71,7 @@ def _design(config: Categories) -> Design:
 
 
 def _analyse(config: Categories, records: pd.DataFrame) -> Findings:
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     names = {str(pair): dataset.concepts[pair.positive].name for pair in dataset.pairs}
     named = records.assign(category=records["pair"].map(names))
     metrics = comparisons.metrics_in(named)
@@ -139,7 +140,7 @@ def _leads(config: Categories, named: pd.DataFrame, metric: str) -> Iterator[Sta
         "categories, in {significant} of them by a test that remains after Holm's correction."
     )
     for other in others:
-        change = comparisons.change(named, metric, {"model": other}, {"model": first}, config.seed)
+        change = comparisons.change(named, metric, {"model": other}, {"model": first})
         difference = wide[first].astype(float) - wide[other].astype(float)
         tests = [
             analysis.cluster_mcnemar(rows.to_numpy(), rows.index.get_level_values("support_id").to_numpy())
@@ -154,19 +155,15 @@ def _leads(config: Categories, named: pd.DataFrame, metric: str) -> Iterator[Sta
             "categories": len(means),
             "significant": int((analysis.adjust(tests)["holm"] < 0.05).sum()),
         }
-        yield reporting.Statement(template, values, metric)
+        yield reporting.Statement(template, values, metric, methods=[_TEST_OF_DRAWS, "Holm's correction"])
 
 
 def _extremes(config: Categories, shown: pd.DataFrame, metric: str) -> Statement:
     """The first model's best and worst category."""
     rows = shown[shown["model"] == config.model[0]]
     best, worst = (
-        analysis.Estimate(
-            value=row["estimate"],
-            low=row["low"],
-            high=row["high"],
-            n=int(row["n"]),
-            clusters=int(row["clusters"]),
+        analysis.Estimate.from_row(
+            row,
             estimand="accuracy",
             metric=metric,
             model=config.model[0],
@@ -194,9 +191,7 @@ def _claims(config: Categories, records: pd.DataFrame) -> Iterator[Claim]:
             "Figure 3",
             "LCL is above an in-context model (OpenFlamingo) over the categories of ISEKAI",
             "mini/2-way minus mini/in-context",
-            comparisons.change(
-                records, "candidate", {"model": "mini/in-context"}, {"model": "mini/2-way"}, config.seed
-            ),
+            comparisons.change(records, "candidate", {"model": "mini/in-context"}, {"model": "mini/2-way"}),
             above=0,
         )
 

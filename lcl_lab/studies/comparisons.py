@@ -25,13 +25,17 @@ __all__ = [
     "accuracy_table",
     "change",
     "evaluated_models",
+    "family_of_tests",
     "metrics_in",
+    "odds_ratio",
     "pairwise_comparisons",
     "per_model",
     "per_model_and_metric",
 ]
 
 BOOTSTRAP = "cluster bootstrap over concept pairs"
+_WILSON = "Wilson's interval of independent queries"
+_CORRECTIONS = ("Holm's correction", "Benjamini and Hochberg's correction")
 
 
 def evaluated_models(records: pd.DataFrame, models: Sequence[str]) -> list[str]:
@@ -42,7 +46,7 @@ def evaluated_models(records: pd.DataFrame, models: Sequence[str]) -> list[str]:
 
 def metrics_in(records: pd.DataFrame) -> list[str]:
     """The main metrics that every record has; answers of servers have no log-likelihoods."""
-    return [metric for metric in reporting.MAIN_METRICS if records[analysis.METRICS[metric]].notna().all()]
+    return [metric for metric in analysis.MAIN_METRICS if records[analysis.METRICS[metric]].notna().all()]
 
 
 def per_model(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -62,12 +66,8 @@ def accuracy_estimate(
 ) -> Estimate:
     """The accuracy of all records of a frame, with the interval over concept pairs."""
     row = analysis.accuracy(records, [], seed, {metric: analysis.METRICS[metric]}).iloc[0]
-    return analysis.Estimate(
-        value=float(row["estimate"]),
-        low=float(row["low"]),
-        high=float(row["high"]),
-        n=int(row["n"]),
-        clusters=int(row["clusters"]),
+    return analysis.Estimate.from_row(
+        row,
         estimand="accuracy",
         metric=metric,
         model=model,
@@ -81,7 +81,6 @@ def change(
     metric: str,
     a: Mapping[str, Any],
     b: Mapping[str, Any],
-    seed: int,
     model: str | None = None,
     on: Sequence[str] = ("query_id",),
     **condition: Any,
@@ -93,7 +92,6 @@ def change(
         metric: a key of `analysis.METRICS`.
         a: column values that select one side.
         b: column values that select the other side.
-        seed: the study seed.
         model: the model, if both sides are of one.
         on: the columns that identify a query.
         **condition: the condition that both sides share.
@@ -101,9 +99,28 @@ def change(
     Raises:
         UserError: a side has no records, or the queries cannot be paired.
     """
-    rng = analysis.cell_rng(seed, (metric, *map(str, a.items()), *map(str, b.items())))
-    difference = analysis.paired_difference(records, analysis.METRICS[metric], a, b, rng, on=on)
+    difference = analysis.paired_difference(records, analysis.METRICS[metric], a, b, on=on)
     return analysis.Comparison.from_difference(difference, metric=metric, model=model, condition=condition, a=a, b=b)
+
+
+def odds_ratio(
+    records: pd.DataFrame,
+    metric: str,
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    model: str | None = None,
+    on: Sequence[str] = ("query_id",),
+) -> Estimate:
+    """The odds of a correct answer on side b divided by those on side a; arguments as of `change`."""
+    before, after, pairs = analysis.paired_values(records, analysis.METRICS[metric], a, b, on)
+    return analysis.Estimate.from_result(
+        analysis.odds_ratio(before, after, pairs),
+        estimand="odds ratio",
+        metric=metric,
+        model=model,
+        condition={"a": dict(a), "b": dict(b)},
+        method="marginal odds ratio by MOVER, Wilson's intervals on effective sizes; the paired difference decides",
+    )
 
 
 def accuracy_table(
@@ -116,14 +133,14 @@ def accuracy_table(
         estimates,
         across=across,
         estimand="accuracy" if main else "",
-        method=BOOTSTRAP if main else "",
+        method=BOOTSTRAP if main else _WILSON,
         interval=(low, high),
         in_order=in_order,
     )
 
 
 def pairwise_comparisons(
-    records: pd.DataFrame, models: Sequence[str], conditions: Sequence[Mapping[str, Any]], metric: str, seed: int
+    records: pd.DataFrame, models: Sequence[str], conditions: Sequence[Mapping[str, Any]], metric: str
 ) -> tuple[Table, Statement]:
     """Every pair of models under every condition as one family of tests.
 
@@ -132,50 +149,78 @@ def pairwise_comparisons(
         differences that remain.
     """
     tested = [
-        (a, b, condition, change(records, metric, {"model": a, **condition}, {"model": b, **condition}, seed))
+        change(records, metric, {"model": a, **condition}, {"model": b, **condition})
         for condition in conditions
         for a, b in combinations(models, 2)
     ]
-    adjusted = analysis.adjust([comparison.p_value for *_, comparison in tested])
     rows = [
         {
+            "comparison": f"{comparison.b['model']} − {comparison.a['model']}",
+            **{name: value for name, value in comparison.a.items() if name != "model"},
+            "gains": comparison.gains,
+            "losses": comparison.losses,
+            **_odds_ratio_columns(odds_ratio(records, metric, comparison.a, comparison.b)),
+        }
+        for comparison in tested
+    ]
+    how = "95 % intervals and the test over concept pairs that they come from"
+    return family_of_tests(tested, rows, metric, "differences between models", f"Paired differences, {metric}: {how}")
+
+
+def _odds_ratio_columns(estimate: Estimate) -> dict[str, float]:
+    return {"odds_ratio": estimate.value, "odds_ratio_low": estimate.low, "odds_ratio_high": estimate.high}
+
+
+def family_of_tests(
+    tested: Sequence[Comparison], rows: Sequence[Mapping[str, Any]], metric: str, what: str, caption: str
+) -> tuple[Table, Statement]:
+    """Comparisons of one metric as one family of tests.
+
+    Args:
+        tested: the comparisons, each with a p-value.
+        rows: what the table shows of each in addition to its numbers.
+        metric: the metric of all.
+        what: what is compared, as the statement counts it.
+        caption: of the table, without the number of tests.
+
+    Returns:
+        The table of differences with p-values (raw, Holm, Benjamini–Hochberg), and a statement that counts the
+        differences that remain.
+    """
+    adjusted = analysis.adjust([comparison.p_value for comparison in tested])
+    described = [
+        {
             "metric": metric,
-            "comparison": f"{b} − {a}",
-            **condition,
+            **row,
             "estimate": comparison.value,
             "low": comparison.low,
             "high": comparison.high,
-            "gains": comparison.gains,
-            "losses": comparison.losses,
             "n": comparison.n,
             "clusters": comparison.clusters,
             "p_value": p,
             "holm": holm,
             "bh": bh,
         }
-        for (a, b, condition, comparison), (p, holm, bh) in zip(tested, adjusted.to_numpy().tolist(), strict=True)
+        for row, comparison, (p, holm, bh) in zip(rows, tested, adjusted.to_numpy().tolist(), strict=True)
     ]
-    caption = (
-        f"Paired differences, {metric}: 95 % intervals over concept pairs, McNemar's exact test over concept pairs, "
-        f"and its p-value adjusted for {len(rows)} tests"
-    )
     table = reporting.Table.from_rows(
-        caption,
-        rows,
+        f"{caption}, and its p-value adjusted for {len(tested)} tests",
+        described,
         estimand="difference",
-        method=tested[0][-1].method if tested else "",
+        method=tested[0].method if tested else "",
         decimals=3,
         signed=True,
         metric=metric,
     )
     template = (
-        "{metric}: {holm} of {tests} differences remain after Holm's correction, {bh} after Benjamini and Hochberg's, "
+        "{metric}: {holm} of {tests} {what} remain after Holm's correction, {bh} after Benjamini and Hochberg's, "
         "{raw} without any."
     )
     counts = {
         name: int((adjusted[column] < 0.05).sum()) for name, column in (("holm", "holm"), ("bh", "bh"), ("raw", "p"))
     }
-    return table, reporting.Statement(template, {"tests": len(rows), **counts}, metric=metric)
+    values = {"tests": len(tested), "what": what, **counts}
+    return table, reporting.Statement(template, values, metric=metric, methods=_CORRECTIONS)
 
 
 def accuracy_findings(name: str, config: StudyConfig, records: pd.DataFrame) -> Findings:

@@ -2,25 +2,28 @@
 
 Question   Which positions of the support does a model rely on?
 Source     Tai et al., CVPR 2024 (arXiv 2308.07891), Figure 8 (five positions; here all); Liu et al., arXiv 2307.03172.
-Design     Two designs estimate the same effects. One at a time: each query with all labels true, and with the label at
-           one position false, for every position. Factorial: every label of a prompt is false with probability
-           --share, and a logistic model with one effect per position separates them.
+Design     Two designs estimate the effect of a false label at each position. One at a time: each query with all labels
+           true, and with the label at one position false, for every position; this design decides the claims, since
+           Figure 8 is about one false label. Factorial: every label of a prompt is false with probability --share, and
+           prompts whose label at a position is true are compared with those whose label there is false.
 Command    python -m lcl_lab.studies.label_position
 Time       under two minutes on two cores
 Expect     a false label among the last three of sixteen costs a link-trained model a tenth, elsewhere almost
-           nothing; the factorial design gives the same effects from a third of the prompts or fewer.
+           nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import Field
 
-from lcl_lab import analysis, concepts, episodes, evaluation, figures, reporting
+from lcl_lab import analysis, episodes, evaluation, figures, reporting
 from lcl_lab.errors import UserError
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
@@ -37,7 +40,16 @@ if TYPE_CHECKING:
 __all__ = ["STUDY", "LabelPosition"]
 
 ONE, FACTORIAL = "one at a time", "factorial"
-_SIMULTANEOUS = "bootstrap over concept pairs, simultaneous for all positions"
+_METHODS = {
+    ONE: "sign-flip intervals over concept pairs, simultaneous for all positions",
+    FACTORIAL: "MOVER with cluster-robust limits over concept pairs, simultaneous for all positions",
+}
+_PERMUTATION = "permutation of positions within concept pairs"
+_DECIDES = (
+    "The designs answer different questions. One at a time, a single label is false, as in Figure 8, so this design "
+    "decides the claims. In the factorial design, other labels are false too."
+)
+_SIGNIFICANT = 0.05
 
 
 class LabelPosition(EpisodeConfig):
@@ -55,16 +67,32 @@ class LabelPosition(EpisodeConfig):
     queries: int = Field(100, ge=1, description="queries per position, one label false at a time")
     shots: int = Field(16, ge=2, description="support images in total, half of each concept")
     factorial: int = Field(600, ge=0, description="prompts of the factorial design")
-    share: float = Field(0.25, gt=0, lt=1, description="probability of each label to be false in it")
+    share: float | None = Field(
+        None, gt=0, lt=1, description="probability of each label to be false in it; default: 1/shots"
+    )
+
+    @property
+    def probability_false(self) -> float:
+        """The probability of each label to be false in the factorial design: by default, one of a prompt on average."""
+        return 1 / self.shots if self.share is None else self.share
 
 
 @dataclass(frozen=True)
 class _Effects:
-    """What the designs say about one model under one metric; `factorial` is None where there is too little to fit."""
+    """What the designs say about one model under one metric.
+
+    Attributes:
+        model: the model.
+        metric: the metric.
+        one: the effects of a single false label.
+        share: the observed share of false labels in the factorial design.
+        factorial: the effects at that share; None where there are too few prompts.
+    """
 
     model: str
     metric: str
     one: PositionEffects
+    share: float
     factorial: PositionEffects | None
 
     @property
@@ -73,7 +101,7 @@ class _Effects:
 
 
 def _design(config: LabelPosition) -> Design:
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     episodes.check_shots(dataset, config.shots, config.queries_per_support)
 
     def intact(query: int) -> Episode:
@@ -83,7 +111,7 @@ def _design(config: LabelPosition) -> Design:
         return episodes.falsify_at(intact(query), position) if position else intact(query)
 
     def several_false(query: int) -> Episode:
-        return episodes.falsify_independently(intact(query), config.share)
+        return episodes.falsify_independently(intact(query), config.probability_false)
 
     one: list[tuple[dict[str, Value], Callable[[int], Episode]]] = [
         ({"shots": config.shots, "design": ONE, "position": position}, partial(one_false, position))
@@ -96,7 +124,7 @@ def _design(config: LabelPosition) -> Design:
         config.queries_per_support,
         shots=config.shots,
         factorial=config.factorial,
-        share=config.share,
+        share=config.probability_false,
     )
 
 
@@ -105,7 +133,7 @@ def _analyse(config: LabelPosition, records: pd.DataFrame) -> Findings:
         _effects(config, model, metric, rows)
         for model, metric, rows in comparisons.per_model_and_metric(records, config.model)
     ]
-    title = f"One false label of {config.shots}, by its position, on {config.data}"
+    title = f"A false label of {config.shots}, by its position, on {config.data}"
     drops = analysis.concat_estimates(
         [
             positions.drops.assign(model=found.model, metric=found.metric, design=design)
@@ -113,9 +141,12 @@ def _analyse(config: LabelPosition, records: pd.DataFrame) -> Findings:
             for design, positions in found.by_design.items()
         ]
     )
+    statements = [statement for found in effects for statement in _statements(found)]
+    if config.factorial:
+        statements.append(reporting.Statement(_DECIDES))
     section = reporting.Section(
         "What a false label costs",
-        [statement for found in effects for statement in _statements(found)],
+        statements,
         figures.position_figure(drops, title),
         tables=[_table(drops[drops["metric"] == metric], metric) for metric in drops["metric"].unique()],
     )
@@ -133,32 +164,27 @@ def _effects(config: LabelPosition, model: str, metric: str, rows: pd.DataFrame)
     drops = analysis.position_drops(
         answers[:, 0], answers[:, 1:], clusters, analysis.cell_rng(config.seed, (*key, ONE))
     )
-    return _Effects(model, metric, drops, _factorial(config, column, (*key, FACTORIAL), rows))
-
-
-def _factorial(config: LabelPosition, column: str, key: tuple[str, ...], rows: pd.DataFrame) -> PositionEffects | None:
     several = rows[rows["design"] == FACTORIAL]
-    if several.empty:
-        return None
-    flips = [[float(example["false"]) for example in support] for support in several["support"]]
-    try:
-        return analysis.factorial_drops(flips, several[column], several["pair"], analysis.cell_rng(config.seed, key))
-    except UserError:
-        return None
+    flips = np.array([[bool(example["false"]) for example in support] for support in several["support"]])
+    factorial = None
+    with suppress(UserError):  # too few prompts
+        rng = analysis.cell_rng(config.seed, (*key, FACTORIAL))
+        factorial = analysis.factorial_effects(flips, several[column], several["pair"], rng)
+    return _Effects(model, metric, drops, float(flips.mean()) if flips.size else 0.0, factorial)
 
 
 def _table(drops: pd.DataFrame, metric: str) -> Table:
-    frame = drops.rename(columns={"drop": "estimate"})
-    frame = frame.assign(cell=frame["model"] + ", " + frame["design"], position=frame["position"].astype(int))
-    caption = f"Drop in accuracy ({metric}), with 95 % intervals that hold for all positions simultaneously"
     return reporting.Table(
-        caption,
-        frame,
+        f"Drop in accuracy ({metric}), with 95 % intervals that hold for all positions simultaneously",
+        drops.rename(columns={"drop": "estimate"}).assign(
+            cell=drops["model"] + ", " + drops["design"],
+            position=drops["position"].astype(int),
+            method=drops["design"].map(_METHODS),
+        ),
         across="cell",
         rows=("position",),
         metric=metric,
         estimand="drop in accuracy",
-        method=_SIMULTANEOUS,
         decimals=3,
         signed=True,
         in_order=True,
@@ -166,84 +192,74 @@ def _table(drops: pd.DataFrame, metric: str) -> Table:
 
 
 def _statements(found: _Effects) -> Iterator[Statement]:
-    template = (
-        "{model}, {metric}, {design}, {prompts} prompts: accuracy {intact:.3f} with all labels true; one false label "
-        "costs {mean:+.3f} on average, most at position {position} ({worst}). That positions differ: {p:p}."
-    )
+    """The average and the largest drop of each design, and whether its positions differ."""
+    templates = {
+        ONE: (
+            "{model}, {metric}, {design}, {prompts} prompts: accuracy {accuracy:.3f} with all labels true; one false "
+            "label costs {mean:+.3f} on average, most at position {position} ({worst}). That positions differ: {p:p}."
+        ),
+        FACTORIAL: (
+            "{model}, {metric}, {design}, {prompts} prompts with {share:.0%} false labels: accuracy {accuracy:.3f}; a "
+            "false label instead of a true one, averaged over the other labels of these prompts, costs {mean:+.3f} on "
+            "average, most at position {position} ({worst}). That positions differ: {p:p}."
+        ),
+    }
     for design, positions in found.by_design.items():
-        worst = positions.drops.nlargest(1, "drop").iloc[0]
-        position = int(worst["position"])
         values = {
             "design": design,
             "prompts": positions.prompts,
-            "intact": positions.intact,
-            "mean": positions.drops["drop"].mean(),
-            "position": position,
-            "worst": analysis.Estimate(
-                value=worst["drop"],
-                low=worst["low"],
-                high=worst["high"],
-                n=positions.prompts,
-                clusters=positions.clusters,
-                estimand="drop in accuracy",
-                metric=found.metric,
-                model=found.model,
-                condition={"design": design, "position": position},
-                method=_SIMULTANEOUS,
-                signed=True,
-            ),
+            "share": found.share,
+            "accuracy": positions.accuracy,
             "p": positions.p_value,
+            **_average_and_worst(found, positions, design),
         }
-        yield reporting.Statement(template, values, found.metric, found.model)
-    if found.factorial is None:
-        template = (
-            "{model}, {metric}: too few answers or errors in the factorial design to fit one effect per position."
-        )
-        yield reporting.Statement(template, {}, found.metric, found.model)
-    else:
-        yield _saving(found, found.one, found.factorial)
+        yield reporting.Statement(templates[design], values, found.metric, found.model, methods=[_PERMUTATION])
 
 
-def _saving(found: _Effects, one: PositionEffects, several: PositionEffects) -> Statement:
-    """How many prompts the factorial design saves, and whether both designs agree."""
-    half = [(positions.drops["high"] - positions.drops["low"]) / 2 for positions in (one, several)]
-    agree = (one.drops["drop"] - several.drops["drop"]).abs().le((half[0] ** 2 + half[1] ** 2) ** 0.5)
-    template = (
-        "{model}, {metric}: {one} prompts one at a time give drops a standard error of {one_error:.4f}, {several} of "
-        "the factorial design {several_error:.4f}: for intervals of equal width it needs **1/{saving:.1f} of the "
-        "prompts**. The designs agree, within both intervals, at {agree} of {positions} positions."
+def _average_and_worst(found: _Effects, positions: PositionEffects, design: str) -> dict[str, object]:
+    """The mean drop, and the position and estimate of the largest one."""
+    worst = positions.drops.nlargest(1, "drop").iloc[0]
+    position = int(worst["position"])
+    estimate = analysis.Estimate(
+        value=worst["drop"],
+        low=worst["low"],
+        high=worst["high"],
+        n=positions.prompts,
+        clusters=positions.clusters,
+        estimand="drop in accuracy",
+        metric=found.metric,
+        model=found.model,
+        condition={"design": design, "position": position},
+        method=_METHODS[design],
+        signed=True,
     )
-    values = {
-        "one": one.prompts,
-        "one_error": one.error,
-        "several": several.prompts,
-        "several_error": several.error,
-        "saving": (one.prompts * one.error**2) / (several.prompts * several.error**2),
-        "agree": int(agree.sum()),
-        "positions": len(agree),
-    }
-    return reporting.Statement(template, values, found.metric, found.model)
+    return {"mean": positions.drops["drop"].mean(), "position": position, "worst": estimate}
 
 
 def _claims(config: LabelPosition, records: pd.DataFrame, effects: list[_Effects]) -> Iterator[Claim]:
-    joint = next((e.one for e in effects if (e.model, e.metric) == ("mini/2-way", "candidate")), None)
-    if joint is None:
+    """Claims about one false label, which the one-at-a-time design decides."""
+    one = next((found.one for found in effects if (found.model, found.metric) == ("mini/2-way", "candidate")), None)
+    if one is None:
         return
     yield reporting.Claim(
         "Figure 8",
         "where the false label stands matters",
-        "mini/2-way",
-        "holds" if joint.p_value < 0.05 else "inconclusive",
-        p_value=joint.p_value,
+        f"mini/2-way, {ONE}",
+        "holds" if one.p_value < _SIGNIFICANT else "inconclusive",
+        p_value=one.p_value,
         metric="candidate",
+        undecided=analysis.detectable_drop(one),
+        method=_PERMUTATION,
     )
     rows = records[(records["model"] == "mini/2-way") & (records["design"] == ONE)]
-    last, first = {"position": config.shots}, {"position": 1}
+    first, last = {"position": 1}, {"position": config.shots}
+    # Accuracy under a false last label minus that under a false first one: what the first costs more than the last.
+    difference = comparisons.change(rows, "candidate", first, last, "mini/2-way")
     yield reporting.assess(
         "Figure 8",
         "a false first label costs more than a false last one",
-        "mini/2-way, last minus first",
-        comparisons.change(rows, "candidate", first, last, config.seed, "mini/2-way"),
+        f"mini/2-way, {ONE}, drop at position 1 minus drop at position {config.shots}",
+        replace(difference, estimand="difference in drops"),
         above=0,
     )
 

@@ -63,7 +63,7 @@ class LabelWords(EpisodeConfig):
 
 
 def _design(config: LabelWords) -> Design:
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     episodes.check_shots(dataset, config.shots, config.queries_per_support)
     taken = [concept.name for concept in dataset.concepts.values()]
 
@@ -107,7 +107,7 @@ def _draw_two(words: str, rng: np.random.Generator, taken: Sequence[str]) -> lis
 def _analyse(config: LabelWords, records: pd.DataFrame) -> Findings:
     estimates = analysis.accuracy(records, ["model", "words"], config.seed)
     estimates = estimates.set_index("words").loc[list(VOCABULARIES)].reset_index()
-    shown = estimates[(estimates["metric"] != "candidate-raw") & estimates["model"].isin(config.model)]
+    shown = estimates[(estimates["metric"].isin(analysis.MAIN_METRICS)) & estimates["model"].isin(config.model)]
     title = f"Vocabulary of the labels, at {config.shots} shots on {config.data}"
     caption = "Accuracy, with 95 % intervals over concept pairs"
     section = reporting.Section(
@@ -128,15 +128,13 @@ def _changes(config: LabelWords, records: pd.DataFrame) -> Iterator[Statement]:
         f"(p after Holm)."
     )
     for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
-        changes = [
-            comparisons.change(rows, metric, {"words": REAL}, {"words": words}, config.seed, model) for words in others
-        ]
+        changes = [comparisons.change(rows, metric, {"words": REAL}, {"words": words}, model) for words in others]
         holm = analysis.adjust([change.p_value for change in changes])["holm"].tolist()
         values = {
             **{f"change_{k}": change for k, change in enumerate(changes)},
             **{f"holm_{k}": p_value for k, p_value in enumerate(holm)},
         }
-        yield reporting.Statement(template, values, metric, model)
+        yield reporting.Statement(template, values, metric, model, methods=["Holm's correction"])
 
 
 STUDY = Study("label_words", _design, _analyse, LabelWords, __doc__ or "")

@@ -13,7 +13,7 @@ from lcl_lab.studies.runner import StudyResult
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lcl_lab.analysis import Comparison
+    from lcl_lab.analysis import Comparison, Detectable
 
 __all__ = ["ModelComparison", "compare"]
 
@@ -37,7 +37,14 @@ class ModelComparison:
             "concept pairs; {difference.gains} gains, {difference.losses} losses)"
         )
         sides = {"a": self.difference.a["model"], "b": self.difference.b["model"]}
-        return reporting.render(template, {**sides, "metric": self.difference.metric, "difference": self.difference})
+        text = reporting.render(template, {**sides, "metric": self.difference.metric, "difference": self.difference})
+        return f"{text}\ninconclusive; {reporting.format_detectable(self.undecided)}" if self.undecided else text
+
+    @property
+    def undecided(self) -> Detectable | None:
+        """What would have been detected, and what would decide; None if the interval does not contain 0."""
+        decided = self.difference.low > 0 or self.difference.high < 0
+        return None if decided else analysis.detectable(self.difference)
 
 
 def compare(
@@ -68,22 +75,21 @@ def compare(
         dtype: precision of the weights.
 
     Returns:
-        The paired difference B − A: 95 % interval by cluster bootstrap over concept pairs, p-value by McNemar's exact
-        test over concept pairs.
+        The paired difference B − A: 95 % interval and p-value by the sign-flip test over concept pairs.
 
     Raises:
         UserError: a model or dataset cannot be used, or the queries cannot be paired.
     """
-    if metric not in reporting.MAIN_METRICS:
-        raise UserError(f"unknown metric; {nearest(metric, reporting.MAIN_METRICS)}", option="metric", value=metric)
+    if metric not in analysis.MAIN_METRICS:
+        raise UserError(f"unknown metric; {nearest(metric, analysis.MAIN_METRICS)}", option="metric", value=metric)
     if isinstance(a, StudyResult) and isinstance(b, StudyResult):
         both = analysis.concat_estimates([_single_model(a, "a"), _single_model(b, "b")])
         sides = ["A", "B"]
         names = {side: both.loc[both["model"] == side, "name"].iloc[0] for side in sides}
-        return _compare(both, metric, sides, seed, names)
+        return _compare(both, metric, sides, names)
     if records is not None:
         frame = records.records if isinstance(records, StudyResult) else records
-        return _compare(frame, metric, [_known(frame, "a", a), _known(frame, "b", b)], seed)
+        return _compare(frame, metric, [_known(frame, "a", a), _known(frame, "b", b)])
     dataset = concepts.load_dataset(data)
     episodes.check_shots(dataset, shots)
     design = evaluation.episode_design(
@@ -95,21 +101,21 @@ def compare(
         models.find_checkpoint(side, option) if isinstance(side, str) else side for option, side in (("a", a), ("b", b))
     ]
     frame = evaluation.evaluate(evaluated, design, batch_size=batch_size, dtype=dtype)
-    return _compare(frame, metric, [side.name for side in evaluated], seed)
+    return _compare(frame, metric, [side.name for side in evaluated])
 
 
 def _compare(
-    frame: pd.DataFrame, metric: str, sides: list[str], seed: int, names: dict[str, str] | None = None
+    frame: pd.DataFrame, metric: str, sides: list[str], names: dict[str, str] | None = None
 ) -> ModelComparison:
     column = analysis.METRICS[metric]
-    rows = frame[frame["model"].isin(sides)]
+    rows = analysis.score_ties(frame[frame["model"].isin(sides)])
     if rows[column].isna().any():
         raise UserError(f"a model has no {metric} answers; choose another", option="metric", value=metric)
     conditions = [name for name in rows.columns if name not in (*store.FIXED, "run", "filename", "name")]
     varying = [name for name in conditions if rows[name].nunique(dropna=False) > 1]
     filled = rows.assign(**{name: rows[name].astype(object).fillna("none") for name in varying})
     a, b = sides
-    difference = change(filled, metric, {"model": a}, {"model": b}, seed, on=("seed", "query_id", *varying))
+    difference = change(filled, metric, {"model": a}, {"model": b}, on=("seed", "query_id", *varying))
     if names:
         difference = replace(difference, a={"model": names[a]}, b={"model": names[b]})
     return ModelComparison(difference, rows)

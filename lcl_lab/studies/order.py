@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from lcl_lab import analysis, concepts, episodes, evaluation, figures, reporting
+from lcl_lab import analysis, episodes, evaluation, figures, reporting
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
+from lcl_lab.studies.variance_section import OutcomeVariance, outcome_variance, variance_section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ __all__ = ["STUDY", "Order"]
 
 ACCURACY, MARGIN = "accuracy", "margin (nats per token)"
 ORDER, ANY, DRAW = "balanced order", "any order", "draw"
-_METHOD = "variance within queries, jackknife over concept pairs"
+_METHOD = "variance within queries; of accuracy with Wilson's interval, else the jackknife over concept pairs"
 
 
 class Order(EpisodeConfig):
@@ -59,7 +60,7 @@ class Order(EpisodeConfig):
 
 
 def _design(config: Order) -> Design:
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     episodes.check_shots(dataset, config.shots, config.queries_per_support)
 
     def draw(vary: str, number: int, query: int) -> Episode:
@@ -126,7 +127,18 @@ def _analyse(config: Order, records: pd.DataFrame) -> Findings:
         table.frame, "source", title, "Standard deviation", domain=None, panel="outcome", width=320
     )
     statements = [_statement(deviation) for deviation in deviations]
-    return reporting.Findings(title, [reporting.Section("Order and draw", statements, chart, tables=[table])])
+    sections = [
+        reporting.Section("Order and draw", statements, chart, tables=[table]),
+        variance_section(list(_variances(config, records))),
+    ]
+    return reporting.Findings(title, list(filter(None, sections)))
+
+
+def _variances(config: Order, records: pd.DataFrame) -> Iterator[OutcomeVariance | None]:
+    """The sources of variance of accuracy over supports, the first of which is that of the orders."""
+    drawn = records[(records["vary"] == DRAW) | (records["number"] == 0)]
+    for model, metric, rows in comparisons.per_model_and_metric(drawn, config.model):
+        yield outcome_variance(rows, analysis.METRICS[metric], model, metric, ACCURACY, draw="number")
 
 
 def _outcomes(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Series]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from lcl_lab import concepts, episodes, evaluation, reporting
+from lcl_lab import episodes, evaluation, reporting
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -57,7 +57,7 @@ class Qualitative(EpisodeConfig):
 
 
 def _design(config: Qualitative) -> Design:
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     episodes.check_shots(dataset, config.shots, config.queries_per_support)
     draw = partial(
         episodes.draw_episode,
@@ -98,7 +98,7 @@ def _analyse(config: Qualitative, records: pd.DataFrame) -> Findings:
 
 def _picture(config: Qualitative, records: pd.DataFrame, evaluated: list[str], queries: list[int]) -> Image:
     """The episodes below one another, each with the answers of all models."""
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     columns = records[["query_id", "model", "answer", "correct_open"]].to_numpy().tolist()
     answers = {(query, model): (model, answer, correct) for query, model, answer, correct in columns}
     images = []

@@ -16,6 +16,7 @@ from rich.console import Console
 from lcl_lab import concepts, episodes, evaluation, models, reporting, store
 from lcl_lab.errors import UserError
 from lcl_lab.models.openai_client import redact
+from lcl_lab.studies.protocol_note import protocol_note
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
 from lcl_lab.studies.study_registry import find_study
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from lcl_lab.evaluation import Design
     from lcl_lab.figures import Figure
     from lcl_lab.models import Checkpoint
-    from lcl_lab.reporting import Findings
+    from lcl_lab.reporting import Claim, Findings
 
 __all__ = ["StudyResult", "command_of", "configure", "run_study"]
 
@@ -69,12 +70,27 @@ class StudyResult:
         """The first figure of the report."""
         return next((section.figure for section in self.findings.sections if section.figure is not None), None)
 
+    def to_latex(self, folder: Path | str) -> Path:
+        """Write tables, methods paragraph, bibliography and figures for a paper; see `lcl_lab.reporting.write_latex`.
+
+        Args:
+            folder: created if needed.
+
+        Returns:
+            The folder.
+
+        Raises:
+            UserError: the folder has a text of the same name with other content, or cannot be written.
+        """
+        reporting.write_latex(Path(folder), self.findings)
+        return Path(folder)
+
     def __repr__(self) -> str:
         models = ", ".join(dict.fromkeys(self.records["model"]))
         lines = [f"{self.findings.title}: {len(self.records)} records of {models}"]
         for section in self.findings.sections:
             lines += [f"- {statement.text.replace('**', '')}" for statement in section.statements]
-        lines += [f"- {claim.source}: {claim.claim}: {claim.verdict}" for claim in self.findings.claims]
+        lines += [f"- {claim.source}: {claim.claim}: {_verdict(claim)}" for claim in self.findings.claims]
         return "\n".join([*lines, str(self.path)])
 
     def _repr_html_(self) -> str:
@@ -135,6 +151,12 @@ def command_of(program: Sequence[str], config: StudyConfig) -> list[str]:
     return words
 
 
+def _verdict(claim: Claim) -> str:
+    """The verdict of a claim; if it is inconclusive, also what would decide it."""
+    undecided = claim.detectable() if reporting.is_inconclusive(claim.verdict) else None
+    return f"{claim.verdict}; {reporting.format_detectable(undecided)}" if undecided else claim.verdict
+
+
 def _words(value: object) -> list[str]:
     """A value as words of a command line."""
     if isinstance(value, dict):
@@ -147,19 +169,23 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     # An impossible design is reported before anything is downloaded.
     check_type(study.design(config), evaluation.Design, "study", f"the design function of {study.name} must return one")
     checkpoints, config = _checkpoints(study, config)
-    design = study.design(config)
+    design = replace(study.design(config), open_rule=config.open_rule)
     identity = {
         **design.identity,
+        **({"open_rule": config.open_rule} if config.open_rule else {}),
         "content": design.content_digest(),
         "seed": config.seed,
         "dtype": config.dtype,
         "models": [checkpoint.identity() for checkpoint in checkpoints],
     }
     out = Console() if verbose else Console(quiet=True)
+    notify = _notifier(verbose)
+    if notify and (note := protocol_note(config)):
+        notify(note)
     with store.Run.open(config.results, study.name, identity, config.fresh) as run:
         if run.finished:
             out.print(f"already finished; --fresh runs it again\n{run.path}", soft_wrap=True)
-            findings = study.findings(config, run.records())
+            findings = study.findings(config, run.records(), [identity])
         else:
             run.note("began", options=config.model_dump(mode="json"))
             device = evaluation.evaluate_run(
@@ -169,9 +195,9 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
                 batch_size=config.batch_size,
                 dtype=config.dtype,
                 fresh=config.fresh,
-                notify=_notifier(verbose),
+                notify=notify,
             )
-            findings = study.findings(config, run.records())
+            findings = study.findings(config, run.records(), [identity])
             seconds = time.perf_counter() - started
             provenance = store.collect(identity, [config.seed], device, seconds, _command(study, config))
             reporting.write_report(run.path, _with_example(findings, design), study.doc, provenance)

@@ -18,16 +18,19 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, Field
 
-from lcl_lab import analysis, concepts, episodes, evaluation, figures, models, reporting
+from lcl_lab import analysis, episodes, evaluation, figures, models, reporting
 from lcl_lab.config import no_repeats
 from lcl_lab.errors import UserError
-from lcl_lab.studies import comparisons
+from lcl_lab.studies import comparisons, trainings
+from lcl_lab.studies.calibration_section import calibration_section
+from lcl_lab.studies.ceiling_section import ceiling_section
 from lcl_lab.studies.study import Study
-from lcl_lab.studies.study_config import EpisodeConfig
+from lcl_lab.studies.trainings import TrainingsConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["STUDY", "Shots"]
 
-_FLAT = 0.05  # a change whose whole interval is smaller counts as no change
 _NOT_SAMPLED = ("base", "in-context")  # strategies that do not sample numbers of shots
 _PUBLISHED = ("OpenFlamingo", "LCL [2-way]", "LCL [2-way-random]", "Vanilla-Shikra")
 
@@ -52,7 +54,7 @@ def _shots_and_name(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-class Shots(EpisodeConfig):
+class Shots(TrainingsConfig):
     """Numbers of shots, and models that were trained for one of them."""
 
     PRESETS = {
@@ -73,6 +75,9 @@ class Shots(EpisodeConfig):
     fixed: Annotated[tuple[str, ...], AfterValidator(_shots_and_name)] = Field(
         ("16=mini/2-way",), description="SHOTS=NAME, a model trained for one number of shots"
     )
+    margin: float = Field(0.05, gt=0, lt=1, description="change in accuracy that counts as flat")
+    most_margin: float = Field(0.5, gt=0, lt=1, description="rise in accuracy above which a model names most concepts")
+    floor_margin: float = Field(0.1, gt=0, lt=1, description="accuracy below which a model names nothing")
 
     @property
     def trained_for(self) -> dict[str, int]:
@@ -91,7 +96,7 @@ class Shots(EpisodeConfig):
 
 
 def _design(config: Shots) -> Design:
-    dataset = concepts.load_dataset(config.data)
+    dataset = config.load_dataset()
     for shots in config.shots:
         episodes.check_shots(dataset, shots, config.queries_per_support)
     for name, shots in config.trained_for.items():
@@ -129,9 +134,14 @@ def _analyse(config: Shots, records: pd.DataFrame) -> Findings:
         )
     ]
     if config.fixed:
-        statements = list(_against_fixed(config, records))
+        statements = [*_against_fixed(config, records), *_strategies_against_fixed(config, records)]
         sections.append(reporting.Section("One training over sampled shots against fixed-shot trainings", statements))
-    return reporting.Findings(_title(config), sections, list(_claims(config, records)))
+    most = max(config.shots)
+    added = [
+        ceiling_section(records, config.model, "shots"),
+        calibration_section(records, config.model, config.seed, f"at {most} shots", shots=most),
+    ]
+    return reporting.Findings(_title(config), [*sections, *filter(None, added)], list(_claims(config, records)))
 
 
 def _title(config: Shots) -> str:
@@ -140,7 +150,7 @@ def _title(config: Shots) -> str:
 
 def _figure(config: Shots, estimates: pd.DataFrame) -> figures.Figure:
     """Accuracy over shots, with fixed-shot models as bars and the paper's Table 2 in a separate panel."""
-    shown = estimates[estimates["metric"] != "candidate-raw"]
+    shown = estimates[estimates["metric"].isin(analysis.MAIN_METRICS)]
     published = analysis.published(table="Table 2").rename(columns={"value": "accuracy"})
     return figures.line_figure(
         shown[shown["model"].isin(config.model)],
@@ -157,11 +167,13 @@ def _gains(config: Shots, records: pd.DataFrame) -> Iterator[Statement]:
     """The change from the fewest to the most shots, and the effect of a doubling of shots."""
     first, last = config.shots[0], config.shots[-1]
     for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
-        change = comparisons.change(rows, metric, {"shots": first}, {"shots": last}, config.seed, model)
+        change = comparisons.change(rows, metric, {"shots": first}, {"shots": last}, model)
         template = (
-            "{model}, {metric}: {change.value_a:.3f} at {first} shots, {change.value_b:.3f} at {last}; change {change}"
+            "{model}, {metric}: {change.value_a:.3f} at {first} shots, {change.value_b:.3f} at {last}; change "
+            "{change}, odds ratio {odds:g}"
         )
-        values: dict[str, object] = {"change": change, "first": first, "last": last}
+        odds = comparisons.odds_ratio(rows, metric, {"shots": first}, {"shots": last}, model)
+        values: dict[str, object] = {"change": change, "odds": odds, "first": first, "last": last}
         with suppress(UserError):  # all or nearly all answers are correct, or none: there is no curve to fit
             values["doubling"] = _odds_ratio_of_doubling(rows, model, metric)
             template += "; a doubling of shots multiplies the odds by {doubling:2}, {doubling:p}"
@@ -199,7 +211,7 @@ def _against_fixed(config: Shots, records: pd.DataFrame) -> Iterator[Statement]:
         "{change.value_a:.3f} ({metric}): {change}, {change:p}."
     )
     evaluated = comparisons.evaluated_models(records, config.model)
-    sampled = [model for model in evaluated if models.strategy_of(model) not in _NOT_SAMPLED]
+    sampled = [model for model in evaluated if config.strategy(model) not in _NOT_SAMPLED]
     for fixed in comparisons.evaluated_models(records, list(config.trained_for)):
         shots = config.trained_for[fixed]
         for model in sampled:
@@ -207,40 +219,88 @@ def _against_fixed(config: Shots, records: pd.DataFrame) -> Iterator[Statement]:
                 continue
             rows = records[records["model"].isin([fixed, model]) & (records["shots"] == shots)]
             for metric in comparisons.metrics_in(rows):
-                change = comparisons.change(rows, metric, {"model": fixed}, {"model": model}, config.seed, shots=shots)
+                change = comparisons.change(rows, metric, {"model": fixed}, {"model": model}, shots=shots)
                 values = {"shots": shots, "model_sampled": model, "model_fixed": fixed, "change": change}
                 yield reporting.Statement(template, values, metric)
 
 
+def _strategies_against_fixed(config: Shots, records: pd.DataFrame) -> Iterator[Statement]:
+    """Each strategy of sampled shots against each fixed-shot strategy, if both have several trainings; else why not."""
+    template = (
+        "At {shots} shots the strategy `{sampled}` has {difference.value_b:.3f} over {trainings_sampled} trainings and "
+        "`{fixed}`, trained for {shots}, {difference.value_a:.3f} over {trainings_fixed} ({metric}): {difference}, "
+        "{difference:p}."
+    )
+    inconclusive = "At {shots} shots, on the strategies `{sampled}` and `{fixed}` the verdict is: {verdict}."
+    for shots, fixed, sampled, compared in _sampled_and_fixed(config, records):
+        values: dict[str, object] = {"shots": shots, "sampled": sampled, "fixed": fixed}
+        verdict = trainings.verdict_without_trainings(*compared)
+        if verdict:
+            yield reporting.Statement(
+                inconclusive, {**values, "verdict": verdict}, verdict=verdict, undecided=analysis.SEVERAL_TRAININGS
+            )
+            continue
+        values |= {"trainings_fixed": len(compared[0]), "trainings_sampled": len(compared[1])}
+        rows = records[records["model"].isin(chain(*compared)) & (records["shots"] == shots)]
+        for metric in comparisons.metrics_in(rows):
+            difference = trainings.strategy_comparison(rows, metric, (fixed, sampled), compared, shots=shots)
+            yield reporting.Statement(template, {**values, "difference": difference}, metric)
+
+
+def _sampled_and_fixed(
+    config: Shots, records: pd.DataFrame
+) -> Iterator[tuple[int, str, str, tuple[list[str], list[str]]]]:
+    """Shots, a strategy that was trained for them, one that samples its shots, and the trainings of each."""
+    sampled = trainings.by_strategy(config, records, config.model)
+    for shots in sorted(set(config.trained_for.values())):
+        trained = [name for name, trained_for in config.trained_for.items() if trained_for == shots]
+        for fixed, fixed_models in trainings.by_strategy(config, records, trained).items():
+            for strategy, sampled_models in sampled.items():
+                if strategy not in (*_NOT_SAMPLED, fixed):
+                    yield shots, fixed, strategy, (fixed_models, sampled_models)
+
+
 def _claims(config: Shots, records: pd.DataFrame) -> Iterator[Claim]:
-    sampled = "mini/2-way-random"
-    rows = records[records["model"] == sampled]
-    if len(rows) and {0, 2} <= set(config.shots):
-        yield reporting.assess(
-            "Table 2",
-            "LCL [2-way-random] cannot name unseen concepts without shots (0.00) and names most with two (0.77)",
-            f"{sampled}, gain of two shots",
-            comparisons.change(rows, "open-ended", {"shots": 0}, {"shots": 2}, config.seed, sampled),
-            above=0.5,
+    sampled, shots = "2-way-random", set(config.shots)
+    claims = []
+    if {0, 2} <= shots:
+        claims.append(
+            trainings.assess_change(
+                config,
+                records,
+                "Table 2",
+                "LCL [2-way-random] cannot name unseen concepts without shots (0.00) and names most with two (0.77; "
+                f"here: rises by more than {config.most_margin:g})",
+                sampled,
+                ({"shots": 0}, {"shots": 2}),
+                above=config.most_margin,
+                metric="open-ended",
+            )
         )
-    if len(rows) and {8, 16} <= set(config.shots):
-        yield reporting.assess(
-            "Figure 6",
-            "accuracy is flat after about 8 shots (0.79 at 8, 0.75 at 16)",
-            f"{sampled}, 8 to 16",
-            comparisons.change(rows, "candidate", {"shots": 8}, {"shots": 16}, config.seed, sampled),
-            above=-_FLAT,
-            below=_FLAT,
+    if {8, 16} <= shots:
+        claims.append(
+            trainings.assess_change(
+                config,
+                records,
+                "Figure 6",
+                f"accuracy is flat after about 8 shots (0.79 at 8, 0.75 at 16; here: within ±{config.margin:g})",
+                sampled,
+                ({"shots": 8}, {"shots": 16}),
+                above=-config.margin,
+                below=config.margin,
+            )
         )
+    yield from filter(None, claims)
     last = config.shots[-1]
     base = records[(records["model"] == "mini/base") & (records["shots"] == last)]
     if len(base):
         yield reporting.assess(
             "Tables 1, 2",
-            "an untrained model (Vanilla-Shikra) names nothing, whatever support it receives (0.00)",
+            "an untrained model (Vanilla-Shikra) names nothing, whatever support it receives (0.00; "
+            f"here: below {config.floor_margin:g})",
             f"mini/base, {last} shots",
             comparisons.accuracy_estimate(base, "open-ended", config.seed, "mini/base", shots=last),
-            below=0.1,
+            below=config.floor_margin,
         )
 
 

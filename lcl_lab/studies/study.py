@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,10 +60,19 @@ class Study(Generic[C]):
         """Run the study, or resume it; see `lcl_lab.run_study`."""
         return studies.run_study(self, config, verbose=verbose, **options)
 
-    def findings(self, config: C, records: pd.DataFrame) -> Findings:
-        """What the records say."""
-        complete = analysis.complete_queries(records)
-        return studies.with_answer_status(self._analysed(config, complete), records)
+    def findings(self, config: C, records: pd.DataFrame, identities: Sequence[Mapping[str, Any]] = ()) -> Findings:
+        """What the records say.
+
+        Args:
+            config: the options of the study.
+            records: one row per query, condition and model.
+            identities: the stored configurations of the runs that the records are from, for their fingerprints.
+        """
+        complete = analysis.score_ties(analysis.complete_queries(records))
+        findings = studies.with_answer_status(self._analysed(config, complete), records)
+        findings = studies.with_tie_note(findings, complete)
+        findings = studies.with_protocol_note(config, findings)
+        return studies.with_setting(config, findings, complete, identities)
 
     def _analysed(self, config: C, records: pd.DataFrame) -> Findings:
         if not studies.evaluated_models(records, config.models):

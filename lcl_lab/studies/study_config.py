@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_serializer
+from pydantic import Field, field_serializer, model_validator
 
+from lcl_lab import concepts, episodes
 from lcl_lab.config import Config, KeyValues
-from lcl_lab.models.interface import ModelSettings
+from lcl_lab.episodes.scoring import OpenRule
+from lcl_lab.models.interface import Images, ModelSettings
 from lcl_lab.models.openai_client import redact
 
+if TYPE_CHECKING:
+    from lcl_lab.concepts import Dataset
+
 __all__ = ["EpisodeConfig", "StudyConfig"]
+
+
+_RELEASE_DEFAULTS = {"open_rule": "release", "max_new_tokens": 1024}
 
 
 class StudyConfig(Config):
@@ -35,6 +43,12 @@ class StudyConfig(Config):
     revision: str | None = Field(None, description="branch, tag or commit of models on the hub")
     trust_remote_code: bool = Field(False, description="run Python code that a checkpoint contains")
     extra_body: KeyValues = Field({}, description="further fields of requests to a server, such as top_k=1")
+    open_rule: OpenRule | None = Field(
+        None,
+        description="rule that grades generated text: strict, paper or release; default: paper for the embedded "
+        "datasets, strict for all others",
+    )
+    images: Images = Field("all", description="images of a prompt that converted checkpoints of Shikra and LCL receive")
     results: Path = Field(Path("results"), description="folder of all runs")
     fresh: bool = Field(False, description="start a new run and bypass cached answers; earlier runs are kept")
 
@@ -42,6 +56,12 @@ class StudyConfig(Config):
     def models(self) -> tuple[str, ...]:
         """All models to evaluate; a study may have others in addition to `model`."""
         return self.model
+
+    @property
+    def margins(self) -> dict[str, float]:
+        """The options named `margin` or `…_margin`: what each is of, and its value."""
+        named = [name for name in type(self).model_fields if name == "margin" or name.endswith("_margin")]
+        return {str(type(self).model_fields[name].description): float(getattr(self, name)) for name in named}
 
     @field_serializer("base_url")
     def _without_credentials(self, base_url: str | None) -> str | None:
@@ -57,6 +77,7 @@ class StudyConfig(Config):
             revision=self.revision,
             trust_remote_code=self.trust_remote_code,
             extra_body=self.extra_body,
+            images=self.images,
         )
 
     def renamed(self, names: Mapping[str, str]) -> Self:
@@ -75,3 +96,28 @@ class EpisodeConfig(StudyConfig):
         "imagenet:FILE or a Python file",
     )
     queries_per_support: int = Field(1, ge=1, description="queries that share a support; more are faster")
+    protocol: Literal["lcl", "release"] = Field(
+        "lcl",
+        description="episodes: drawn from a dataset (lcl), or the fixed ones of a file of the paper's release, with "
+        "its rule and up to 1,024 new tokens (release)",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _release_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("protocol") != "release":
+            return values
+        data = str(values.get("data", cls.model_fields["data"].default))
+        queries = len(episodes.ReleaseEpisodes(data).queries)
+        requested = values.get("queries", queries)
+        if isinstance(requested, int) and requested > queries:
+            raise ValueError(f"queries must be at most {queries}, the number of queries in the file, not {requested}")
+        return {**_RELEASE_DEFAULTS, "queries": queries, **values}
+
+    def load_dataset(self) -> Dataset:
+        """The dataset that episodes are drawn from.
+
+        Raises:
+            UserError: there is no such dataset.
+        """
+        return episodes.ReleaseEpisodes(self.data) if self.protocol == "release" else concepts.load_dataset(self.data)

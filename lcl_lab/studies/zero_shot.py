@@ -14,6 +14,7 @@ Expect     `mix` answers as the base model does; the pure link strategies have f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, model_validator
 
 from lcl_lab import analysis, concepts, episodes, evaluation, figures, prompts, reporting
+from lcl_lab.analysis.vqa_scoring import VQAVariant
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from lcl_lab.analysis import Comparison
+    from lcl_lab.analysis import Comparison, Detectable, Equivalence
     from lcl_lab.concepts import ImageRef, World
     from lcl_lab.evaluation import Design, EvalItem
     from lcl_lab.reporting import Claim, Findings, Statement
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["STUDY", "ZeroShot"]
 
 NAMING, MINI_VQA, VQAV2 = "naming", "mini-VQA", "VQAv2"
+_EQUIVALENCE = "two one-sided tests over concept pairs"
+_VQA_ACCURACY = "VQA accuracy"
 _METRIC = "open-ended"  # answers are graded as text; there are no candidates to choose from
 
 
@@ -61,18 +65,22 @@ class ZeroShot(EpisodeConfig):
     vqa_questions: Path | None = Field(None, description="questions file of VQAv2")
     vqa_annotations: Path | None = Field(None, description="annotations file of VQAv2")
     vqa_images: Path | None = Field(None, description="folder of COCO images")
+    vqa_scoring: VQAVariant = Field(
+        "official", description="VQAv2's accuracy by the organisers' script, or by that of lmms-eval"
+    )
     margin: float = Field(0.02, gt=0, lt=1, description="change in accuracy below which there is no harm")
+    loss_margin: float = Field(0.03, gt=0, lt=1, description="loss in mini-VQA that the paper's claim about mix allows")
 
     @model_validator(mode="after")
     def _all_of_vqa(self) -> ZeroShot:
-        given = [self.vqa_questions, self.vqa_annotations, self.vqa_images]
-        if any(given) and not all(given):
+        files = [self.vqa_questions, self.vqa_annotations, self.vqa_images]
+        if any(files) and not all(files):
             raise ValueError("VQAv2 needs vqa_questions, vqa_annotations and vqa_images")
         return self
 
 
 def _design(config: ZeroShot) -> Design:
-    dataset, world = concepts.load_dataset(config.data), concepts.world_100()
+    dataset, world = config.load_dataset(), concepts.world_100()
 
     def name(query: int) -> EvalItem:
         return evaluation.EvalItem.from_episode(episodes.draw_episode(dataset, config.seed, query, 0))
@@ -92,9 +100,9 @@ def _design(config: ZeroShot) -> Design:
     vqa = None
     if config.vqa_questions and config.vqa_annotations and config.vqa_images:
         vqa = concepts.read_vqa(config.vqa_questions, config.vqa_annotations, config.vqa_images)
-        item = partial(evaluation.vqa_item, vqa, config.seed)
+        item = partial(evaluation.vqa_item, vqa, config.seed, variant=config.vqa_scoring)
         conditions.append(evaluation.Condition({"task": VQAV2, "kind": vqa.subtype}, len(vqa.questions), item))
-        identity["vqa"] = vqa.fingerprint
+        identity |= {"vqa": vqa.fingerprint, "vqa_scoring": config.vqa_scoring}
 
     def image(ref: ImageRef) -> Image:
         if vqa and ref.data == "vqa":
@@ -136,14 +144,13 @@ def _analyse(config: ZeroShot, records: pd.DataFrame) -> Findings:
     if len(by_kind):
         table = comparisons.accuracy_table(by_kind, "kind", "Accuracy by kind of question")
         sections.append(reporting.Section("Mini-VQA by kind", tables=[table]))
-    return reporting.Findings(title, sections, list(_claims(before, changes)))
+    return reporting.Findings(title, sections, list(_claims(config, before, changes)))
 
 
 def _change(config: ZeroShot, records: pd.DataFrame, task: str, before: str, after: str) -> Comparison:
     """Scores of one model minus those of the model before training, on the same questions."""
     difference, clusters = _differences(records, task, before, after)
-    rng = analysis.cell_rng(config.seed, (task, after))
-    low, high = analysis.difference_interval(difference.to_numpy(), clusters.to_numpy(), rng)
+    low, high = analysis.difference_interval(difference, clusters)
     means = records[records["task"] == task].groupby("model")["score"].mean()
     return analysis.Comparison(
         value=float(difference.mean()),
@@ -155,7 +162,7 @@ def _change(config: ZeroShot, records: pd.DataFrame, task: str, before: str, aft
         metric=_METRIC,
         model=after,
         condition={"task": task},
-        method=f"paired difference, {comparisons.BOOTSTRAP}",
+        method="paired difference, sign-flip interval over concept pairs",
         a={"model": before},
         b={"model": after},
         value_a=float(means[before]),
@@ -173,34 +180,60 @@ def _differences(records: pd.DataFrame, task: str, before: str, after: str) -> t
 
 
 def _harm(config: ZeroShot, records: pd.DataFrame, change: Comparison) -> Statement:
-    """Whether a model lost anything, by two one-sided tests against the margin."""
+    """Whether a model lost anything, by inclusion of an interval in the margin."""
     task, before, after = change.condition["task"], change.a["model"], change.b["model"]
     same = analysis.equivalence(*_differences(records, task, before, after), config.margin)
     template = "{task}: {model} against {model_before} {change} over {change.n} questions: "
-    if same.p_value < 0.05:
-        verdict, conclusion = "no harm", "no harm: within ±{margin} of it, {p:p}."
+    if same.is_equivalent:
+        verdict, conclusion = "no harm", "no harm: within ±{margin} of it (90 % interval)."
     elif change.high < 0:
         verdict, conclusion = "worse", "it is worse."
     elif change.low > 0:
         verdict, conclusion = "better", "it is better."
     else:
         verdict, conclusion = "inconclusive", "whether it is within ±{margin} is inconclusive."
+    if verdict == "inconclusive" and same.resolution > config.margin:
+        conclusion += (
+            " With {tested} {units}, harm to less than {resolution:.1%} of all cannot be excluded; "
+            "at least {needed} are needed."
+        )
     values = {
         "task": task,
         "model_before": before,
         "change": change,
         "margin": config.margin,
-        "p": same.p_value,
+        "resolution": same.resolution,
+        "units": "images" if task == VQAV2 else "concept pairs",
+        "tested": same.clusters,
+        "needed": analysis.clusters_needed(config.margin),
     }
-    return reporting.Statement(template + conclusion, values, _METRIC, after, verdict)
+    return reporting.Statement(
+        template + conclusion,
+        values,
+        _METRIC,
+        after,
+        verdict,
+        _undecided(change, same, str(values["units"])) if verdict == "inconclusive" else None,
+        methods=[_EQUIVALENCE, *([_VQA_ACCURACY] if task == VQAV2 else [])],
+    )
 
 
-def _claims(before: str, changes: dict[tuple[str, str], Comparison]) -> Iterator[Claim]:
+def _undecided(change: Comparison, same: Equivalence, units: str) -> Detectable:
+    """The change that would have been detected, and what would show one, or that there is none."""
+    return replace(analysis.detectable(change, units=units), needed=same.clusters_to_decide)
+
+
+def _claims(config: ZeroShot, before: str, changes: dict[tuple[str, str], Comparison]) -> Iterator[Claim]:
     if before != "mini/base":
         return
     for task, claim, bounds in (
         (NAMING, "[mix] names more without shots than its base (0.05 to 0.16)", {"above": 0.0}),
-        (MINI_VQA, "[mix] answers questions nearly as its base (VQAv2 0.773 to 0.751)", {"above": -0.03}),
+        (
+            MINI_VQA,
+            f"[mix] answers questions nearly as its base (VQAv2 0.773 to 0.751; here: at most {config.loss_margin:g} "
+            "less)",
+            {"above": -config.loss_margin},
+        ),
     ):
         if (task, "mini/mix") in changes:
             yield reporting.assess("Table 3", claim, f"{task}, change", changes[task, "mini/mix"], **bounds)

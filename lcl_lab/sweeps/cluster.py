@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from lcl_lab.sweeps.sweep_config import SweepConfig
 __all__ = ["check_resources", "connected"]
 
 _TIMEOUT = 10  # seconds that a cluster has to accept a connection
+_ATTEMPTS = 3  # to connect, where the cluster fails to start the process of this client
+_PAUSE = 2  # seconds between them
 
 
 @contextmanager
@@ -72,10 +75,30 @@ def _connect(config: SweepConfig) -> None:
     try:
         _check_address(address)
         with warnings.catch_warnings(action="ignore"):  # they repeat the exception
-            ray.init(address=address, **options)
+            _join(address, options)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the cluster has another version of Ray
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or _last_exception(str(error))
         raise UserError(f"no cluster answers: {reason}", option="address", value=address) from error
+
+
+def _join(address: str, options: Mapping[str, Any]) -> None:
+    """Connect to a running cluster, which has to start a process for every client; on a busy machine that may fail."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(address=address, **options)
+        except ConnectionAbortedError:
+            if attempt == _ATTEMPTS:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _last_exception(text: str) -> str:
+    """The message of Ray without the traceback of a remote process that it quotes."""
+    _, quotes, rest = text.partition("Traceback (most recent call last):")
+    lines = [line for line in rest.splitlines() if line[:1].strip()] if quotes else []
+    return " ".join((lines[-1] if lines else text).split())
 
 
 def _check_address(address: str) -> None:

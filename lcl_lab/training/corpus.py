@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from threading import Thread
 
 import numpy as np
+import psutil
+from loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
 from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Appearance, Box, random_appearance, render_with_box
@@ -91,7 +92,8 @@ def render_all(images: Sequence[tuple[Appearance, int]], workers: int) -> tuple[
     boxes: list[Box] = []
     starts = range(0, len(images), _CHUNK)
     chunks = [images[start : start + _CHUNK] for start in starts]
-    with ProcessPoolExecutor(workers, get_context("forkserver"), _end_with_parent) as pool:
+    # loky's workers do not import the caller's script, which need not be importable: a notebook, a Streamlit page
+    with ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),)) as pool:
         rendered = track(pool.map(_render, chunks), "rendering", len(chunks))
         for start, (chunk, chunk_boxes) in zip(starts, rendered, strict=True):
             pixels[start : start + len(chunk)] = chunk
@@ -99,13 +101,12 @@ def render_all(images: Sequence[tuple[Appearance, int]], workers: int) -> tuple[
     return pixels, boxes
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Let a worker exit when its parent is killed; otherwise it would wait for work forever."""
-    parent = parent_process()
-    assert parent is not None
 
     def watch() -> None:
-        parent.join()
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(parent).wait()
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()

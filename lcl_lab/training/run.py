@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
+import lcl_lab.models.shikra.shikra_image_processor  # noqa: F401 - registers the classes of converted checkpoints
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini

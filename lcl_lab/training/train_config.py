@@ -61,7 +61,7 @@ class TrainConfig(Config):
 
     strategy: Annotated[str, BeforeValidator(_strategy_name)] = Field(
         description="vision, base, 2-way, 2-way-random, 2-way-weight, mix, in-context, fixed-2 … fixed-16, "
-        "policy_2way_random_shot or a Python file"
+        "policy_2way_weight, policy_2way_random_shot or a Python file"
     )
     out: Path = Field(description="folder of the trained checkpoint")
     start: Annotated[str | None, BeforeValidator(_start_name)] = Field(

@@ -3,12 +3,13 @@ from .markdown_table import accuracies, model_table
 from .release_criteria import LINK_MODELS, ZOO, CriterionResult, check_criteria
 from .zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
 from .zoo_evaluation import ZooEvaluation, evaluate_zoo
-from .zoo_training import ZooReport, train_seeds, train_zoo, write_model_table
+from .zoo_training import SeedsReport, ZooReport, train_seeds, train_zoo, variation_over_seeds, write_model_table
 
 __all__ = [
     "LINK_MODELS",
     "ZOO",
     "CriterionResult",
+    "SeedsReport",
     "ZooEvaluation",
     "ZooReport",
     "ZooSeedsConfig",
@@ -21,5 +22,6 @@ __all__ = [
     "paper_claims",
     "train_seeds",
     "train_zoo",
+    "variation_over_seeds",
     "write_model_table",
 ]

@@ -12,9 +12,8 @@ from lcl_lab import analysis, reporting
 from lcl_lab.atomic import write_text
 from lcl_lab.errors import UserError
 
-__all__ = ["METRICS", "accuracies", "check_marks", "model_table", "write_between"]
+__all__ = ["accuracies", "check_marks", "model_table", "write_between"]
 
-METRICS = {"candidate": "correct_candidate", "open-ended": "correct_open"}
 BEGIN, END = "<!-- model table: python -m lcl_lab.zoo table -->", "<!-- end of model table -->"
 
 
@@ -26,7 +25,8 @@ def accuracies(records: pd.DataFrame, questions: pd.DataFrame, seed: int) -> pd.
         questions: records of mini-VQA, which becomes one more dataset.
         seed: random seed of the intervals.
     """
-    linked = analysis.accuracy(records, ["model", "data", "shots", "false_ratio"], seed, METRICS)
+    metrics = {metric: analysis.METRICS[metric] for metric in analysis.MAIN_METRICS}
+    linked = analysis.accuracy(records, ["model", "data", "shots", "false_ratio"], seed, metrics)
     exact = analysis.accuracy(questions, ["model"], seed, {"exact": "correct_open"})
     return pd.concat([linked, exact.assign(data="mini-vqa", shots=0, false_ratio=0.0)], ignore_index=True)
 
@@ -48,7 +48,7 @@ def _block(estimates: pd.DataFrame, data: str, names: Sequence[str]) -> str:
     heads = [f"{shots} shots" if ratio == 0 else f"{shots} shots, all labels false" for ratio, shots in conditions]
     lines = [f"| {data} | metric | " + " | ".join(heads) + " |", "| --- | --- |" + " --- |" * len(heads)]
     for name in names:
-        for metric in METRICS:
+        for metric in analysis.MAIN_METRICS:
             shown = [cells.get((name, metric, shots, ratio), "") for ratio, shots in conditions]
             if any(shown):
                 lines.append(f"| {name} | {metric} | " + " | ".join(shown) + " |")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
-from lcl_lab import models, strategies, training
+from lcl_lab import analysis, models, strategies, training
 from lcl_lab.atomic import write_json, write_text
 from lcl_lab.models.checkpoint import CARD, shipped_folder
 from lcl_lab.zoo.claims import paper_claims
@@ -24,9 +24,10 @@ from lcl_lab.zoo.zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfi
 from lcl_lab.zoo.zoo_evaluation import ZooEvaluation, evaluate_zoo
 
 if TYPE_CHECKING:
+    from lcl_lab.analysis import Seeds
     from lcl_lab.reporting import Statement
 
-__all__ = ["ZooReport", "train_seeds", "train_zoo", "write_model_table"]
+__all__ = ["SeedsReport", "ZooReport", "train_seeds", "train_zoo", "variation_over_seeds", "write_model_table"]
 
 _CLAIMS = "findings.json"
 _TINY = ZooEvaluation(shots=(0, 2, 16), queries=4, questions=16)
@@ -71,24 +72,53 @@ def train_zoo(config: ZooTrainConfig) -> ZooReport:
     records, questions, estimates = _evaluate([config.out / name for name in ZOO], config)
     for name in ZOO:
         _write_card(config.out / name, estimates[estimates["model"] == name])
-    claims = paper_claims(records, 0)
+    claims = paper_claims(records, 0, config.floor_margin)
     text = json.dumps([claim.text for claim in claims], indent=1, ensure_ascii=False)
     write_text(config.out / _CLAIMS, text + "\n")
     cards = {name: json.loads((config.out / name / CARD).read_text(encoding="utf-8")) for name in ZOO}
-    criteria = check_criteria(records, questions, ZOO)
+    criteria = check_criteria(records, questions, ZOO, config.margin)
     report = ZooReport(estimates, claims, criteria, cards, time.perf_counter() - started)
     if config.ship:
         _ship(config.out, report.refused)
     return report
 
 
-def train_seeds(config: ZooSeedsConfig) -> pd.DataFrame:
-    """Train `2-way` from the shipped base model with several seeds; the accuracies of each."""
+@dataclass(frozen=True)
+class SeedsReport:
+    """What came out of training one strategy with several seeds.
+
+    Attributes:
+        estimates: accuracies of every model and condition.
+        over_seeds: mean and standard deviations over the models, by (data, shots, false_ratio, metric) of the episodes;
+            empty with a single seed.
+    """
+
+    estimates: pd.DataFrame
+    over_seeds: Mapping[tuple[Any, ...], Seeds]
+
+
+def train_seeds(config: ZooSeedsConfig) -> SeedsReport:
+    """Train `2-way` from the shipped base model with several seeds."""
     folders = [config.out / f"2-way-seed-{seed}" for seed in range(config.count)]
     for seed, folder in enumerate(folders):
         _train("2-way", folder, None, config, seed)
-    _, _, estimates = _evaluate(folders, config)
-    return estimates
+    records, _, estimates = _evaluate(folders, config)
+    return SeedsReport(estimates, variation_over_seeds(records) if config.count > 1 else {})
+
+
+def variation_over_seeds(records: pd.DataFrame) -> dict[tuple[Any, ...], Seeds]:
+    """Mean and standard deviations over models that differ in their seed, by (data, shots, false_ratio, metric).
+
+    Args:
+        records: records of episodes of two models or more, as `evaluate_zoo` returns them.
+    """
+    found = {}
+    for (data, shots, ratio), cell in records.groupby(["data", "shots", "false_ratio"]):
+        for metric in analysis.MAIN_METRICS:
+            correct = cell.assign(correct=cell[analysis.METRICS[metric]].astype(float))
+            accuracies = correct.pivot_table(index="model", columns="pair", values="correct")
+            found[data, shots, ratio, metric] = analysis.seeds(accuracies.to_numpy())
+    return found
 
 
 def write_model_table(config: ZooTableConfig) -> Path:

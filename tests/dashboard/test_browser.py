@@ -125,7 +125,9 @@ def screenshot(window: Window, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [name if name in ("", "false_ratio") else pytest.param(name, marks=pytest.mark.slow) for name in PAGES]
+)
 def test_every_page_opens_and_its_charts_draw(name: str, window: Window) -> None:
     window.open(name)
     charts = window.page.locator('[data-testid="stVegaLiteChart"]')
@@ -238,6 +240,7 @@ def test_a_phone_needs_no_sideways_scrolling(name: str, window: Window) -> None:
     screenshot(window, f"{name or 'overview'}-phone")
 
 
+@pytest.mark.slow
 def test_hostile_records_run_nowhere(chromium: sync_api.Browser, tmp_path: Path) -> None:
     write_hostile_run(tmp_path / "results")
     process, address = start(tmp_path / "results")

@@ -51,3 +51,11 @@ def test_the_metric_with_the_most_conditions_comes_first(results: Path) -> None:
     app = open_page("compare")
     assert app.selectbox("by").options == ["open-ended", "candidate"]  # only naming has candidates
     assert len(tables(app)[0]) == 9
+
+
+def test_without_a_significant_difference_it_says_what_would_have_been_detected(results: Path) -> None:
+    copy_shipped(results, "false_ratio")
+    name = newest_run(results, "false_ratio").split("/")[1]
+    app = open_page("compare", a=f"mini/2-way, seed 0, {name}", b=f"mini/2-way-weight, seed 0, {name}", by="candidate")
+    (text,) = [text for _, text in statements(app) if "no difference remains" in text]
+    assert "is inconclusive; detectable: 0." in text

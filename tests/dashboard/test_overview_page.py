@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lcl_lab.analysis import MAIN_METRICS
 from lcl_lab.dashboard import MEASURES, ZERO_SHOT_CHANGE, DashboardConfig, overview_findings
 from lcl_lab.dashboard.run_index import read_index
-from lcl_lab.reporting import MAIN_METRICS
 from tests.dashboard.factories import SHIPPED, chart_specs, charted_metrics, copy_shipped, open_page, statements, tables
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lcl_lab.dashboard import DashboardConfig
-from lcl_lab.dashboard.run_index import options_of, read_index, shipped_results
+from lcl_lab.dashboard.run_index import read_index, shipped_results
 from lcl_lab.store import runs
+from lcl_lab.studies import stored_options
 from tests.dashboard.factories import SHIPPED, STUDIES
 
 
@@ -26,4 +27,4 @@ def test_an_empty_folder_shows_what_ships(tmp_path: Path) -> None:
 
 def test_options_are_those_that_a_run_was_started_with() -> None:
     (run,) = (run for run in runs(SHIPPED) if run.study == "false_ratio")
-    assert options_of(run)["shots"] == run.config["shots"]
+    assert stored_options(run)["shots"] == run.config["shots"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from PIL.Image import Image
 
 import lcl_lab as lcl
 from lcl_lab.concepts import ImageRef, load_dataset
-from lcl_lab.episodes import draw_episode, falsify
+from lcl_lab.episodes import OpenRule, draw_episode, falsify
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation import Condition, Design, EvalItem, Question, answer, episode_design, evaluate, grade_answer
 from lcl_lab.models import Answer, Loglik
@@ -105,3 +107,69 @@ def test_shipped_models_are_evaluated_by_name(tmp_path: Path) -> None:
     frame = evaluate(["mini/prototype"], design(2), progress=False)
     assert frame["model"].unique().tolist() == ["mini/prototype"]
     assert frame.groupby("false_ratio")["correct_candidate"].mean().tolist() == [1.0, 0.0]
+
+
+class Plural(FirstLabel):
+    """Says the first label with an s: the paper's rule accepts it, the strict rule does not."""
+
+    def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
+        for given in super().answer(prompts, image):
+            yield replace(given, text=f"{given.text}s")
+
+
+class Renamed:
+    """A dataset that is not embedded."""
+
+    name, fingerprint, concepts, pairs, image = "renamed", "1", WORLD.concepts, WORLD.pairs, WORLD.image
+
+
+@pytest.mark.parametrize(
+    ("dataset", "rule", "graded_by"),
+    [(WORLD, None, "paper"), (Renamed(), None, "strict"), (WORLD, "strict", "strict"), (Renamed(), "paper", "paper")],
+)
+def test_records_have_the_verdict_of_each_rule_and_are_graded_by_one(
+    dataset: lcl.Dataset, rule: OpenRule | None, graded_by: str
+) -> None:
+    conditions = [({"shots": 2}, lambda query: draw_episode(dataset, 0, query, 2))]
+    frame = evaluate(Plural(), replace(episode_design(dataset, 8, conditions), open_rule=rule), progress=False)
+    assert not frame["correct_strict"].any()
+    assert frame["correct_paper"].any()
+    assert list(frame["correct_paper"]) == list(frame["correct_release"]) == list(frame["correct_candidate"])
+    assert list(frame["correct_open"]) == list(frame[f"correct_{graded_by}"])
+
+
+def test_questions_have_no_verdicts_of_names() -> None:
+    item = EvalItem(Question("quiz", 0, 0, "p", "id", "?", "four"), Prompt((Turn("user", ("?",)),), ()), lambda _: 1.0)
+    record = grade_answer(item, Answer("five", (), 0.0), "strict").record("quiz", "m", Condition({}, 1, lambda _: item))
+    assert (record.correct_open, record.correct_strict, record.correct_paper) == (True, None, None)
+
+
+class Wrong(FirstLabel):
+    """A user's model that yields something else than one `Answer` per prompt."""
+
+    def __init__(self, change: Callable[[list[Answer]], object]) -> None:
+        super().__init__()
+        self.change = change
+
+    def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
+        changed = self.change(list(super().answer(prompts, image)))
+        return changed if changed is None else iter(changed)  # type: ignore[call-overload, return-value]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda answers: None, "must be an Iterable, not NoneType; answer() of first-label must yield an Answer"),
+        (lambda answers: [one.text for one in answers], "must be an Answer, not str"),
+        (lambda answers: answers[:-1], "first-label: answer() yields 7 answers to 8 prompts"),
+        (lambda answers: [*answers, answers[0]], "answer() yields more answers than 8 prompts"),
+        (lambda answers: [replace(one, text=None) for one in answers], "must be a str, not NoneType"),
+        (lambda answers: [replace(one, logliks=(-1.0, -2.0)) for one in answers], "must be a Loglik, not float"),
+        (lambda answers: [replace(one, logliks=one.logliks[:1]) for one in answers], "1 log-likelihoods for 2"),
+    ],
+)
+def test_what_is_no_answer_is_reported_in_one_line(change: Callable[[list[Answer]], object], reason: str) -> None:
+    with pytest.raises(UserError, match=re.escape(reason)) as error:
+        evaluate([Wrong(change)], design(), progress=False)
+    assert str(error.value).startswith("model")
+    assert "\n" not in str(error.value)

@@ -42,6 +42,19 @@ def count(results: Path, study: str | None = None) -> int:
     return int(n or 0)
 
 
+def test_the_latest_view_has_every_answer_once(tmp_path: Path) -> None:
+    write(tmp_path, "shots", cells=3, shots=4)
+    again = write(tmp_path, "shots", cells=2, shots=4)
+    write(tmp_path, "shots", cells=1, shots=8, **{'odd " name': "x"})
+    with connect(tmp_path) as connection:
+        latest = connection.execute("SELECT run, shots, seed, query_id FROM latest").df()
+        everything = connection.execute("SELECT shots, seed, query_id FROM records").df()
+    assert len(everything) == 12
+    assert len(latest) == len(everything.drop_duplicates()) == 8
+    repeated = latest[(latest["shots"] == 4) & (latest["seed"] < 2)]
+    assert set(repeated["run"]) == {f"shots/{again.path.name}"}
+
+
 def test_one_query_reads_all_runs(tmp_path: Path) -> None:
     shots = write(tmp_path, "shots", cells=3, shots=4)
     order = write(tmp_path, "order", order="ab", shots=0.5)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,9 @@ from PIL import Image
 
 from lcl_lab.episodes import is_correct_open
 from lcl_lab.errors import UserError
+from lcl_lab.reporting import METHODS, claims_table, is_inconclusive, methods_markdown, methods_used
 from lcl_lab.store import read_run, runs
-from lcl_lab.studies import find_studies, run_all
+from lcl_lab.studies import find_studies, read_result, run_all
 from lcl_lab.studies.arithmetic import RULES
 
 NAMES = [study.name for study in find_studies()]
@@ -31,8 +33,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_of(results: Path, study: str) -> Path:
-    (found,) = (run.path for run in runs(results) if run.study == study and run.finished)
-    return found
+    (findings,) = (run.path for run in runs(results) if run.study == study and run.finished)
+    return findings
 
 
 @pytest.fixture
@@ -43,8 +45,18 @@ def records(results: Path, request: pytest.FixtureRequest) -> Iterator[pd.DataFr
 of = pytest.mark.parametrize
 
 
+def axis_labels(figure: Path) -> list[list[str]]:
+    """The labels of each axis of an SVG file."""
+    groups = ElementTree.parse(figure).iter("{http://www.w3.org/2000/svg}g")
+    return [
+        ["".join(label.itertext()) for label in group]
+        for group in groups
+        if "role-axis-label" in group.get("class", "")
+    ]
+
+
 def test_the_ten_questions_are_there() -> None:
-    assert set(NAMES) == {
+    assert set(NAMES) >= {
         *("false_ratio", "shots", "label_position", "strategies", "zero_shot"),
         *("categories", "qualitative", "label_words", "order", "arithmetic"),
     }
@@ -71,8 +83,9 @@ def test_it_writes_a_report_with_figures_that_show_something(study: str, results
         colours = Image.open(folder / picture).convert("RGB").getcolors(1 << 24)
         assert colours is not None
         assert len(colours) > 20, f"{picture} shows nothing"
-        if picture.startswith(("figure", "radar")):
-            assert (folder / picture).with_suffix(".svg").is_file()
+        if picture.startswith(("figure", "radar", "calibration")):
+            for labels in axis_labels((folder / picture).with_suffix(".svg")):
+                assert len(set(labels)) == len(labels), f"{picture} has an axis with equal labels: {labels}"
             assert "vegaEmbed" in (folder / picture).with_suffix(".html").read_text(encoding="utf-8")
     assert "nan" not in report.lower().replace("dominan", "")
 
@@ -91,7 +104,7 @@ def test_one_report_sets_the_papers_claims_beside_ours(results: Path) -> None:
     head = report.split("## ")[0]
     for source in ("Figure 7", "Figure 8", "Table 2", "Tables 1, 2", "Table 3"):
         assert f"| {source} |" in head
-    verdicts = re.findall(r"\| (holds|does not hold|inconclusive) \|", head)
+    verdicts = re.findall(r"\| (holds|does not hold|inconclusive|inconclusive \(one training(?: each)?\)) \|", head)
     assert len(verdicts) >= 8
     for study in NAMES:
         assert f"python -m lcl_lab.studies.{study} " in report
@@ -106,6 +119,39 @@ def test_what_is_finished_is_not_run_again(results: Path, capsys: pytest.Capture
     run_all(preset="tiny", results=results, verbose=True)
     assert capsys.readouterr().out.count("already finished") == len(NAMES)
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")} == before
+
+
+@of("study", NAMES)
+def test_every_number_has_a_method_that_the_report_describes(study: str, results: Path) -> None:
+    findings = read_result(run_of(results, study)).findings
+    assert set(methods_used(findings)) <= set(METHODS)
+    numbers = findings.estimates
+    assert numbers["method"].isin(METHODS).all()
+    text, cited = methods_markdown(findings)
+    report = (run_of(results, study) / "report.md").read_text(encoding="utf-8")
+    assert f"## Methods\n\n{text}\n" in report
+    assert all(f"\n{line}\n" in report for line in cited)
+    assert findings.setting is not None
+    for name, fingerprint in findings.setting.models.items():
+        assert f"`{name}` (fingerprint {fingerprint})" in text
+    for name, fingerprint in findings.setting.data.items():
+        assert (f"`{name}` (fingerprint {fingerprint})" in text) is (study != "arithmetic")
+
+
+@of("study", NAMES)
+def test_every_inconclusive_result_says_what_would_decide_it(study: str, results: Path) -> None:
+    findings = read_result(run_of(results, study)).findings
+    statements = [statement for section in findings.sections for statement in section.statements]
+    for statement in statements:
+        assert not is_inconclusive(statement.verdict) or statement.undecided is not None, statement.text
+        assert "inconclusive" not in statement.text or re.search(r"detectable", statement.text), statement.text
+    for claim, (alone, together) in zip(
+        findings.claims, claims_table(findings.claims)[["verdict", "after Holm"]].to_numpy().tolist(), strict=True
+    ):
+        if is_inconclusive(alone):
+            assert "detectable" in claim.measured
+        elif is_inconclusive(together):
+            assert "detectable" in together
 
 
 @of("records", ["label_position"], indirect=True)
@@ -194,6 +240,7 @@ def test_dialogues_are_chosen_by_the_rule(records: pd.DataFrame, results: Path) 
     assert all(int(query) == patterns[patterns == patterns[int(query)]].index.min() for query in firsts)
 
 
+@pytest.mark.slow
 def test_one_model_can_be_evaluated_in_all_studies(tmp_path: Path) -> None:
     run_all(preset="tiny", model="mini/prototype", results=tmp_path)
     assert "mini/prototype" in (run_of(tmp_path, "all") / "report.md").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lcl_lab.analysis import METRICS
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import shipped_folder
 from lcl_lab.store import connect, runs, same_records
@@ -48,6 +49,7 @@ def test_records_hold_exactly_the_false_labels_of_their_condition(tmp_path: Path
     assert (shown == 1).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_records_for_any_batch_size(tmp_path: Path) -> None:
     one, *others = (study(tmp_path / str(size), batch_size=size, queries=30, shots=8) for size in (1, 7, 64))
     for other in others:
@@ -93,6 +95,30 @@ def test_provenance_is_enough_to_repeat_the_run(tmp_path: Path) -> None:
 def test_the_reference_can_be_asked_for_like_any_model_and_twice_is_once(tmp_path: Path) -> None:
     STUDY.run(preset="tiny", queries=4, results=tmp_path, model=["mini/prototype", "mini/prototype"])
     assert connect(tmp_path).sql("SELECT DISTINCT model FROM records").fetchall() == [("mini/prototype",)]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        ((0.95, 0.9, 0.5, 0.1, 0.0), "interpolated between the ratios, crosses one half at 50% false labels ["),
+        ((0.5, 0.5, 0.5, 0.5, 0.5), "is not above one half at 0% false labels, so no crossing is reported"),
+        ((0.95, 0.9, 0.8, 0.7, 0.6), "is not below one half at 100% false labels, so no crossing is reported"),
+        ((0.95, 0.9, 0.8, 0.7, 0.45), "uncertain: at 0% or 100% false labels it is too close to one half"),
+    ],
+)
+def test_the_crossing_of_one_half_is_reported_or_why_there_is_none(accuracies: tuple[float, ...], words: str) -> None:
+    rows = [
+        {"model": "mini/2-way", "false_ratio": ratio / 4, "query_id": query, "pair": f"pair {query // 4}"}
+        | dict.fromkeys(METRICS.values(), query % 20 < round(20 * accuracy))
+        | {"answer": str(query % 20 < round(20 * accuracy))}
+        for ratio, accuracy in enumerate(accuracies)
+        for query in range(80)
+    ]
+    assert STUDY.analyse is not None
+    findings = STUDY.analyse(STUDY.config.create(model=("mini/2-way",)), pd.DataFrame(rows))
+    scores = [statement.text for statement in findings.sections[1].statements]
+    assert len(scores) == 2
+    assert all(words in score for score in scores)
 
 
 def broken_model(tmp_path: Path) -> str:
@@ -168,3 +194,10 @@ def test_models_in_folders_are_asked_and_what_is_no_model_is_one_line(untrained:
     (wrong / "config.json").write_text('{"model_type": "no-such"}')
     with pytest.raises(UserError, match=r"cannot load .*wrong"):
         STUDY.run(preset="tiny", model=str(wrong), results=tmp_path / "results")
+
+
+def test_another_rule_is_another_run(tmp_path: Path) -> None:
+    default, strict = study(tmp_path), study(tmp_path, open_rule="strict")
+    assert len(runs(tmp_path)) == 2
+    assert list(default["correct_open"]) == list(default["correct_paper"])
+    assert list(strict["correct_open"]) == list(strict["correct_strict"])

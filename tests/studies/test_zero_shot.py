@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from lcl_lab.benchmarks import architectures
 from lcl_lab.errors import UserError
+from lcl_lab.prompts import KINDS
 from lcl_lab.store import read_run, runs
 from lcl_lab.studies.zero_shot import STUDY
 
@@ -59,3 +61,17 @@ def test_what_is_missing_is_told_before_anything_is_loaded(vqa: dict[str, Path],
     with pytest.raises(UserError, match=r"no image .*000000000001\.jpg"):
         STUDY.run(**TINY, **vqa, results=results)
     assert not runs(results)
+
+
+@pytest.mark.parametrize("architecture", ["blip-2", "idefics"])
+def test_models_of_table_3_answer_the_questions_and_name_without_shots(
+    architecture: str, vqa: dict[str, Path], tmp_path: Path
+) -> None:
+    models = ["mini/base", str(architectures.build(architecture, tmp_path / architecture))]
+    options = {"queries": 4, "questions": 4, "max_new_tokens": 4}
+    outcome = STUDY.run(preset="tiny", **options, model=models, **vqa, results=tmp_path / "results")
+    records = read_run(outcome.path)
+    answered = records[records["model"] != "mini/base"]
+    mini_vqa = len(KINDS)  # one question of each
+    assert answered["task"].value_counts().to_dict() == {"naming": 4, "mini-VQA": mini_vqa, "VQAv2": 12}
+    assert (answered["status"] == "ok").all()

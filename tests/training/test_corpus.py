@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -48,12 +49,25 @@ def test_any_number_of_workers_renders_the_same() -> None:
     assert boxes[7] == render_with_box(*planned[7])[1]
 
 
+def test_a_script_without_a_main_guard_renders(tmp_path: Path) -> None:
+    """Workers that import the script again would start workers of their own."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from lcl_lab.training.corpus import plan_corpus, render_all\n"
+        "images = plan_corpus(0, 100, 0).images\n"
+        "print(render_all(images, 2)[0].shape)\n"
+    )
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "(400, 64, 64, 3)\n"
+
+
 def test_a_killed_parent_leaves_no_process() -> None:
     """The pool's own processes would wait for its work forever."""
     code = "from lcl_lab.training.corpus import plan_corpus, render_all\n"
     code += "c = plan_corpus(0, 2000, 1); render_all(c.images, 2)"
     parent = psutil.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(parent.children(recursive=True)) >= 3)  # the server of processes, and two of the pool
+    wait_for(lambda: len(parent.children(recursive=True)) >= 3)  # two workers and loky's resource tracker
     time.sleep(3)  # until they render
     children = parent.children(recursive=True)
     parent.kill()

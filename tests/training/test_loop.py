@@ -100,6 +100,7 @@ t.train(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_training_ends_in_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
     undisturbed = train(tmp_path / "whole")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -35,6 +35,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_from_random_weights_to_a_link_model(tmp_path: Path) -> None:
     vision = train(strategy="vision", out=tmp_path / "vision")
     base = train(strategy="base", out=tmp_path / "base", start=vision)

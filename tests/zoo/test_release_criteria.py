@@ -67,3 +67,15 @@ def test_mix_must_keep_what_base_knows() -> None:
     assert not result.met
     *_, result = check_criteria(answers(GOOD), questions(0.9, 0.905), ZOO)
     assert result.met
+
+
+def test_a_loss_that_is_neither_shown_nor_excluded_says_what_would_decide() -> None:
+    few = questions(0.9, 0.9).query("query_id < 400")
+    *_, open_result = check_criteria(answers(GOOD), few, ZOO)
+    assert not open_result.met
+    assert "; detectable: 0." in open_result.text
+    *_, lost = check_criteria(answers(GOOD), questions(0.9, 0.6), ZOO)
+    assert "detectable" not in lost.text
+    *_, wide = check_criteria(answers(GOOD), few, ZOO, margin=0.2)
+    assert wide.met
+    assert "±0.2" in wide.criterion
