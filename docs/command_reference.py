@@ -51,6 +51,7 @@ def _page() -> Iterator[str]:
         yield from _section(name, f"{study.doc.strip().splitlines()[0]}\n\n{also}", study.config, shared, level=3)
     programs: Mapping[str, Program[Any]] = {
         "python -m lcl_lab.studies.all": commands.all_studies_program("lcl study all"),
+        "lcl report": commands.report_program("lcl report"),
         "python -m lcl_lab.train": commands.train_program("lcl train"),
         "python -m lcl_lab.sweep": commands.sweep_program("lcl sweep"),
         "python -m lcl_lab.power": commands.power_program("lcl power"),
@@ -63,7 +64,8 @@ def _page() -> Iterator[str]:
     }
     for module, program in programs.items():
         doc = program.doc.split("\n\n")[0] if "Question " in program.doc else program.doc
-        yield from _section(program.name, f"{inspect.cleandoc(doc)}\n\nAlso `{module}`.", program.config)
+        also = f"\n\nAlso `{module}`." if module != program.name else ""
+        yield from _section(program.name, f"{inspect.cleandoc(doc)}{also}", program.config)
     yield "## Benchmarks\n\nSee [Performance](performance.md) for their results.\n"
     benchmarks = {
         "evaluator": evaluator.EvaluatorBenchmarkConfig,

@@ -9,13 +9,13 @@ from PIL.Image import Image
 from lcl_lab.dashboard import DashboardConfig
 from lcl_lab.dashboard.run_index import read_index, shipped_results
 from lcl_lab.dashboard.study_page import study_findings
-from lcl_lab.studies import find_study
+from lcl_lab.studies import find_study, power_curves
 
 FOLDER = Path(__file__).parent / "figures"
 
 
 def main() -> None:
-    """Save the first figure of every study: charts as SVG, pictures of episodes as PNG."""
+    """Save the first figure of every study, charts as SVG and pictures of episodes as PNG, and power curves."""
     index = read_index(DashboardConfig(results=shipped_results()))
     for name in index.studies:
         study = find_study(name)
@@ -25,7 +25,8 @@ def main() -> None:
         if isinstance(figure, Image):
             figure.convert("P", palette=1, colors=128).save(FOLDER / f"{name}.png", optimize=True)
         elif figure is not None:
-            (FOLDER / f"{name}.svg").write_bytes(figure.render("svg"))
+            figure.write(FOLDER / f"{name}.svg")
+    power_curves(difference=0.05).figure.write(FOLDER / "power.svg")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,10 @@ def test_models_are_compared_on_the_same_queries(tmp_path: Path) -> None:
     assert difference.low <= difference.value <= difference.high
     assert 0 <= (difference.p_value or 0) <= 1
     assert repr(comparison).startswith("mini/prototype − last-label, candidate: +")
+    assert ("inconclusive; detectable: " in repr(comparison)) is (difference.low <= 0 <= difference.high)
+    same = comparison.records.assign(correct_candidate=True, loglik_true=0.0, loglik_other=-1.0)
+    undecided = lcl.compare("last-label", "mini/prototype", records=same)
+    assert re.search(r"\ninconclusive; detectable: 0\.\d\d; more queries would hardly decide it$", repr(undecided))
     stored = lcl.compare("last-label", "mini/prototype", records=comparison.records)
     assert stored.difference.value == difference.value
 

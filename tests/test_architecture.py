@@ -52,8 +52,9 @@ LAYERS = {
         "strategies",
         "training",
     },
+    "paper": {"episodes", "analysis", "studies"},
     "dashboard": {"concepts", "episodes", "store", "analysis", "figures", "reporting", "studies"},
-    "commands": {"studies", "training", "models", "sweeps", "zoo", "dashboard", "benchmarks"},
+    "commands": {"studies", "training", "models", "sweeps", "zoo", "paper", "reporting", "dashboard", "benchmarks"},
     "benchmarks": {
         "concepts",
         "episodes",
@@ -61,6 +62,7 @@ LAYERS = {
         "models",
         "evaluation",
         "store",
+        "analysis",
         "studies",
         "sweeps",
         "dashboard",

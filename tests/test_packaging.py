@@ -20,8 +20,9 @@ from tests.sweeps.grids import wait_for
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-UNIMPORTED = {"accelerate", "num2words", "sentencepiece", "vl-convert-python", "torchvision", "tokenizers"}
-"""Needed by other packages on our behalf: by processors and tokenizers of transformers, and by Altair to save."""
+UNIMPORTED = {"accelerate", "num2words", "sentencepiece", "vl-convert-python", "torchvision", "tokenizers", "jinja2"}
+"""Needed by other packages on our behalf: by processors and tokenizers of transformers, and by Altair and pandas to
+save charts and LaTeX."""
 
 
 def normalised(name: str) -> str:
@@ -80,6 +81,7 @@ def test_the_wheel_contains_dashboard_types_stubs_and_models(wheel: Path) -> Non
         "studies/__init__.pyi",
         "dashboard/app.py",
         "data/models/2-way/model.safetensors",
+        "data/references.bib",
     ):
         assert f"lcl_lab/{name}" in names
     assert any(re.fullmatch(r"lcl_lab/dashboard/shipped/false_ratio/[^/]+/records\.parquet", name) for name in names)
@@ -108,6 +110,7 @@ def environment(home: Path) -> dict[str, str]:
     return {**variables, "HOME": str(home), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_a_study_runs_from_another_folder(installed: Path, tmp_path: Path) -> None:
     command = [installed / "bin" / "lcl", "study", "false_ratio", "--preset", "tiny", "--queries", "4"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True)

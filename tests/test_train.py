@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,13 +7,12 @@ from pathlib import Path
 
 def test_the_command_prints_the_folder_of_the_model(untrained: Path, tmp_path: Path) -> None:
     words = ["--strategy", "2-way", "--start", str(untrained), "--out", str(tmp_path / "out")]
-    environment = {**os.environ, "LCL_LAB_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "lcl_lab.train", *words, "--preset", "tiny", "--steps", "1", "--threads", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'out'}\n"), done.stderr
     assert "2-way" in done.stderr  # the progress bar
     # The folder contains a model now.
-    again = subprocess.run(command, capture_output=True, text=True, env=environment)
+    again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 2
     assert again.stderr.startswith(f"error: --out {tmp_path / 'out'}: contains a model")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import pytest
 from lcl_lab.concepts import ImageRef, load_dataset
 from tests.docs.pages import COMMANDS, ROOT, last_line, options_in, run_command, write_files
 from tests.hub import serve
+from tests.models.flamingo.factories import write_openflamingo, write_otter
 from tests.served import answering
 from tests.servers import answers, free_port
 from tests.sweeps.grids import wait_for
@@ -27,7 +29,7 @@ NOT_RUN = {
     "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
 }
 STUDY = re.compile(r"(lcl study |python -m lcl_lab\.studies\.)(?!all)(?!.*--help)")
-STAND_IN = re.compile(r"llava-hf/|openai:|folder:|mine=|parrot.py|colours.py")
+STAND_IN = re.compile(r"isekai:|llava-hf/|openai:|folder:|mine=|parrot.py|colours.py|lcl-2way-weight")
 
 
 def matching(pattern: str) -> list[str]:
@@ -55,9 +57,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_is_run_or_has_a_reason() -> None:
     tested = (
-        STUDY.pattern, "studies.all|lcl study all", "--help", "one_sided.py", "lcl power", "lcl mine", "lcl convert",
-        "lcl train", "accelerate launch", "lcl zoo", "lcl sweep studies/tiny_grid.yaml$", "lcl bench",
-        "lcl dashboard|streamlit run", "docs/make_figures.py",
+        STUDY.pattern, "studies.all|lcl study all", "--help", "one_sided.py", "lcl power", "lcl report",
+        "lcl mine", "lcl convert", "lcl train", "accelerate launch", "lcl zoo", "lcl paper",
+        "lcl sweep studies/tiny_grid.yaml$", "lcl bench", "lcl dashboard|streamlit run", "docs/make_figures.py",
     )  # fmt: skip
     missing = [
         command
@@ -108,8 +110,17 @@ def test_studies_run_with_a_dataset_or_model_in_a_file(command: str, folder: Pat
 
 
 def test_sample_sizes_are_printed(folder: Path) -> None:
-    (command,) = matching("lcl power")
-    assert re.search(r"1 +\d+ +\d+ +\d+", run_command(command, folder))
+    conditions, figure, strategies = sorted(matching("lcl power"), key=len)
+    assert (folder / last_line(run_command(figure, folder))).read_text(encoding="utf-8").startswith("<svg")
+    assert re.search(r"1 +\d+ +\d+ +\d+", run_command(conditions, folder))
+    assert re.search(r"10 +1 +\d+ +\d+ +\d+", run_command(strategies, folder))
+
+
+def test_a_stored_run_is_reported_as_latex(folder: Path) -> None:
+    (command,) = matching("lcl report")
+    run = last_line(run_command("lcl study false_ratio", folder, *TINY))
+    out = run_command(command.replace("results/false_ratio/TIME-HASH", run), folder)
+    assert (folder / last_line(out) / "report.tex").is_file()
 
 
 def write_photos(folder: Path) -> None:
@@ -132,6 +143,33 @@ def test_a_study_runs_on_a_folder_of_images(folder: Path) -> None:
     assert Path(last_line(out), "report.md").is_file()
 
 
+@pytest.mark.slow
+def test_a_table_of_the_paper_runs_with_stand_ins(tmp_path: Path) -> None:
+    (command,) = matching("lcl paper table2")
+    out = run_command(command, tmp_path, "--preset", "tiny", "--queries", "8")
+    assert "ImageNet-100: embedded models on world-100 stand in" in " ".join(out.split())
+    assert "| ImageNet-100 | lcl | LCL [mix] | 2 |" in (tmp_path / last_line(out)).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_protocol_of_the_release_runs(tmp_path: Path) -> None:
+    (command,) = matching("--protocol release")
+    world, lines = load_dataset("isekai-mini"), []
+    for true, other in (*world.pairs[:2], *(pair[::-1] for pair in world.pairs[:2])):
+        names = [world.concepts[id].name for id in (true, other)]
+        files = [[f"{id}/{number}.png" for number in range(9)] for id in (true, other)]
+        keys = ("image_name", "positive_list", "negative_list", "positive_promt", "negative_promt", "label_name")
+        lines.append(dict(zip(keys, (files[0][8], files[0][:8], files[1][:8], *names, names[0]), strict=True)))
+        for number in range(9):
+            file = tmp_path / "data" / true / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            world.image(ImageRef(world.name, true, number)).save(file)
+    (tmp_path / "data" / "ISEKAI-10.json").write_text("\n".join(map(json.dumps, lines)))
+    report = Path(last_line(run_command(command, tmp_path)), "report.md").read_text(encoding="utf-8")
+    assert "the first 4 queries of isekai:data/ISEKAI-10.json" in report
+    assert "| mini/2-way-random | open-ended |" in report
+
+
 def test_a_model_of_the_hub_is_evaluated(
     folder: Path, stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,12 +190,33 @@ def test_a_model_behind_a_server_is_evaluated(folder: Path, tmp_path: Path, monk
     assert "**openai:NAME**, open-ended" in Path(last_line(out), "report.md").read_text()
 
 
-def test_released_weights_are_converted(released: tuple[Path, Path], tmp_path: Path) -> None:
-    (command,) = matching("lcl convert")
+def test_released_weights_are_converted_and_evaluated(
+    released: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
+    (command,) = matching("lcl convert LCL")
     shards, tower = released
     (tmp_path / "LCL_2WAY_WEIGHT").symlink_to(shards)
     run_command(command, tmp_path, "--vision-tower", str(tower))
-    assert (tmp_path / "lcl-2way-weight" / "config.json").is_file()
+    (command,) = matching("--model lcl-2way-weight")
+    out = run_command(command, tmp_path, *TINY, "--shots", "2")
+    assert "--images query-only" in Path(last_line(out), "report.md").read_text(encoding="utf-8")
+
+
+def test_releases_of_openflamingo_and_otter_are_converted(tmp_path: Path) -> None:
+    for pattern, write, family in (
+        ("lcl convert OpenFlamingo", write_openflamingo, "mpt"),
+        ("lcl convert OTTER", write_otter, "llama"),
+    ):
+        (command,) = matching(pattern)
+        source, target, *options = shlex.split(command)[2:]
+        (tmp_path / family).mkdir()
+        release = write(tmp_path / family, family)
+        (tmp_path / source).symlink_to(release.source)
+        if options:
+            (tmp_path / options[-1]).symlink_to(release.language_model)
+        run_command(command, tmp_path, "--vision-tower", str(release.tower))
+        assert (tmp_path / target / "processor_config.json").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +299,7 @@ def test_the_dashboard_starts(command: str, folder: Path) -> None:
 
 BENCHMARKS = {
     "architectures": (["--architectures", "llava", "pi0"], "2 architectures: 1 exact, 1 of them with shared prefixes"),
+    "coverage": (["--methods", "change_of_strategy", "--replications", "20"], "72 *│"),
     "evaluator": (["--queries", "1", "--threads", "1"], r"floor[\s\S]*floor"),
     "sweep": (["--trials", "2", "--steps", "2"], "2 workers compared to 1"),
     "dashboard": (["--records", "1"], r"provenance +\d\.\d\d"),

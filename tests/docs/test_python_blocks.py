@@ -76,6 +76,7 @@ def test_recipes_are_short(heading: str) -> None:
     assert len(statements) <= RECIPES[heading]
 
 
+@pytest.mark.slow
 def test_recipes_do_what_they_promise(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     episode, graded, accuracy, comparison, study = (run_cell(recipe(heading), {}) for heading in RECIPES)
     assert sum(example.false for example in episode.support) == 4

@@ -19,7 +19,10 @@ def test_there_are_tutorials_and_they_are_small() -> None:
     assert max(path.stat().st_size for path in TUTORIALS) < 100_000
 
 
-@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem == "studies")) for path in TUTORIALS],
+)
 def test_the_cells_of_a_tutorial_run_in_order(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}

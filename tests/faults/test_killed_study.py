@@ -20,6 +20,8 @@ def run(results: Path) -> None:
     STUDY.run(model="mini/2-way", queries=60, shots=4, ratios=(0, 1), results=results)
 
 
+KILLS = 12
+
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
@@ -48,14 +50,14 @@ def finish(results: Path) -> float:
     return time.perf_counter() - began
 
 
-@pytest.mark.parametrize("number_of_kills", [1, pytest.param(12, marks=pytest.mark.slow)])
-def test_a_study_killed_at_random_times_resumes_to_the_same_records(tmp_path: Path, number_of_kills: int) -> None:
+@pytest.mark.slow
+def test_a_study_killed_at_random_times_resumes_to_the_same_records(tmp_path: Path) -> None:
     finish(tmp_path / "server-warms-up")
     duration = finish(tmp_path / "undisturbed")
     expected = connect(tmp_path / "undisturbed").execute("SELECT * FROM records").df()
 
     moments, kills, number = random.Random(0), 0, 0
-    while kills < number_of_kills:
+    while kills < KILLS:
         results = tmp_path / f"killed-{number}"
         process = start(results)
         time.sleep(moments.uniform(0.02, 0.9) * duration)

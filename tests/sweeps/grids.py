@@ -107,13 +107,21 @@ class StoredFiles:
 
     def add(self, folder: Path) -> None:
         """Remember the files that exist now."""
-        for pattern in ("records/*.parquet", "models/*/card.json", "sweeps/grid/trials/*.json"):
-            for path in folder.rglob(pattern):
-                self._times.setdefault(path, path.stat().st_mtime_ns)
+        for path in self._written(folder):
+            self._times.setdefault(path, path.stat().st_mtime_ns)
+
+    def has_grown(self, folder: Path) -> bool:
+        """Whether there are files that are not remembered."""
+        return any(path not in self._times for path in self._written(folder))
 
     def assert_unchanged(self) -> None:
         assert self._times
         assert {path: path.stat().st_mtime_ns for path in self._times} == self._times
+
+    @staticmethod
+    def _written(folder: Path) -> Iterator[Path]:
+        for pattern in ("records/*.parquet", "models/*/card.json", "sweeps/grid/trials/*.json"):
+            yield from folder.rglob(pattern)
 
 
 def workers(driver: psutil.Process) -> list[psutil.Process]:

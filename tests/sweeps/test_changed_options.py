@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lcl_lab.sweeps import SweepConfig, SweepPaths
 from lcl_lab.sweeps.trial import Trial
 from lcl_lab.sweeps.trial_worker import run_trial
@@ -25,6 +27,7 @@ def trial(folder: Path, steps: int = 2, queries: int | None = None) -> Trial:
     return config.trials()[0]
 
 
+@pytest.mark.slow
 def test_changed_parts_of_a_trial_run_again_and_unchanged_ones_do_not(tmp_path: Path) -> None:
     (tmp_path / "two.py").write_text(STRATEGY.format(shots=2))
     paths = SweepPaths.of("sweep", tmp_path / "results")

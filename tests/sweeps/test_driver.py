@@ -16,6 +16,7 @@ from tests.sweeps.grids import ONE, records, run
 pytestmark = pytest.mark.timeout(1800)
 
 
+@pytest.mark.slow
 def test_every_trial_is_trained_and_evaluated_once(undisturbed: Path) -> None:
     frame = records(undisturbed)
     assert set(frame["model"]) == {"2-way-seed-0", "2-way-seed-1", "mini/prototype"}
@@ -30,6 +31,7 @@ def test_every_trial_is_trained_and_evaluated_once(undisturbed: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")} == before
 
 
+@pytest.mark.slow
 def test_the_result_has_all_records(undisturbed: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = run_sweep(undisturbed / "grid.yaml", results=undisturbed / "results")
     assert capfd.readouterr().out == ""
@@ -38,6 +40,7 @@ def test_the_result_has_all_records(undisturbed: Path, capfd: pytest.CaptureFixt
     assert len(result.records) == len(records(undisturbed))
 
 
+@pytest.mark.slow
 def test_missing_resources_are_reported_at_once(tmp_path: Path) -> None:
     done = run(tmp_path, grid=f"{ONE}gpu: 1\n")
     assert done.returncode == 2

@@ -30,6 +30,7 @@ from tests.sweeps.grids import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 RAY = Path(sys.executable).with_name("ray")
+FAILED = "failed-once"
 GRID = """
 strategies: [2-way]
 train: {preset: tiny, steps: 2}
@@ -57,12 +58,27 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _failing_once(home: Path) -> Path:
+    """A folder with a `bash` that fails the first time that Ray starts the process of a client with it."""
+    folder = home / "failing"
+    folder.mkdir()
+    shim = folder / "bash"
+    shim.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *specific-server*) mkdir {shlex.quote(str(home / FAILED))} 2> /dev/null && exit 1;; esac\n'
+        'exec /bin/bash "$@"\n'
+    )
+    shim.chmod(0o755)
+    return folder
+
+
 @dataclass(frozen=True)
 class Head:
     """A head node: the environment of a shell on it, and the address for clients."""
 
     shell: dict[str, str]
     client: str
+    home: Path
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +87,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     port, board, client, agent = free_ports(4, below=10_000)
     home = tmp_path_factory.mktemp("home")
     # The job's `python` is the first on the PATH of the head node; its sockets need a short path.
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    path = f"{_failing_once(home)}:{Path(sys.executable).parent}:/usr/bin:/bin"
     with (
         tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short,
         killing_descendants() as mark,
@@ -85,7 +101,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         assert done.returncode == 0, done.stdout + done.stderr
         # The node accepts jobs only once its agent has started, which `ray start` does not wait for.
         wait_for(lambda: listens(agent))
-        yield Head(shell, f"ray://127.0.0.1:{client}")
+        yield Head(shell, f"ray://127.0.0.1:{client}", home)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +136,7 @@ def test_a_client_of_a_cluster_shows_its_trials_and_stores_the_same_records(
     words = command(tmp_path, "--address", head.client, grid=GRID)
     done = subprocess.run(words, capture_output=True, text=True, env=head.shell, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
+    assert (head.home / FAILED).is_dir()  # the first attempt to connect failed on the head node
     assert "1 of 1 trials" in done.stderr
     events = (tmp_path / "results" / "sweeps" / "grid" / "events.jsonl").read_text().splitlines()
     assert [json.loads(events[0])["status"], json.loads(events[-1])["status"]] == ["waiting", "finished"]

@@ -17,6 +17,7 @@ CONFIG = SweepConfig.create(
 )
 
 
+@pytest.mark.slow
 def test_a_damaged_model_is_trained_again_to_the_same_records(tmp_path: Path) -> None:
     (trial,) = CONFIG.trials()
     reports: list[dict[str, Any]] = []
