@@ -45,11 +45,13 @@ class Config(BaseModel):
         PRESETS: named sets of values; a command offers `--preset` where there are several. A class with a field
             `preset` handles presets itself.
         POSITIONAL: fields that the command line takes without an option name, in order.
+        OPTIONS: the name of the option, as users give it, of fields that have another name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     PRESETS: ClassVar[Presets] = {"default": {}}
     POSITIONAL: ClassVar[tuple[str, ...]] = ()
+    OPTIONS: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def create(cls, preset: str | None = None, file: str | Path | None = None, /, **options: Any) -> Self:
@@ -78,10 +80,19 @@ class Config(BaseModel):
             raise
 
     @classmethod
+    def option(cls, field: str) -> str:
+        """The name under which users give a field."""
+        return cls.OPTIONS.get(field, field)
+
+    @classmethod
     def _validated(cls, values: Mapping[str, Any]) -> Self:
+        field_of = {option: field for field, option in cls.OPTIONS.items()}
+        values = {field_of.get(key, key): value for key, value in values.items()}
         unknown = [key for key in values if key not in cls.model_fields]
         if unknown:
-            raise UserError(f"unknown option; {nearest(unknown[0], cls.model_fields)}", option=unknown[0])
+            raise UserError(
+                f"unknown option; {nearest(unknown[0], map(cls.option, cls.model_fields))}", option=unknown[0]
+            )
         # A single value is as good as a list of one.
         lists = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
         wrapped = {k: (v,) if k in lists and isinstance(v, str | int | float) else v for k, v in values.items()}

@@ -1,10 +1,11 @@
 from .accuracies import accuracy, cell_rng, require_columns
 from .choice_calibration import Calibration, calibration, true_probability
+from .confidence_sequence import ConfidenceSequence, confidence_sequence
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing
 from .dose_curve import DoseResponse, dose_response
 from .effect_sizes import CeilingShare, OddsRatio, ceiling_share, odds_ratio
-from .estimates import Comparison, Estimate, concat_estimates
+from .estimates import PAIRED, Comparison, Estimate, concat_estimates
 from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
 from .link_scores import LinkScore, flip_rate, link_score, link_verdict
 from .logistic import clustered_logistic
@@ -34,6 +35,7 @@ from .vqa_scoring import normalise, vqa_accuracy
 __all__ = [
     "MAIN_METRICS",
     "METRICS",
+    "PAIRED",
     "SEVERAL_TRAININGS",
     "AnswerStatus",
     "Calibration",
@@ -41,6 +43,7 @@ __all__ = [
     "Clustering",
     "Comparison",
     "Components",
+    "ConfidenceSequence",
     "DesignSize",
     "Detectable",
     "DoseResponse",
@@ -71,6 +74,7 @@ __all__ = [
     "complete_queries",
     "components",
     "concat_estimates",
+    "confidence_sequence",
     "detectable",
     "detectable_drop",
     "difference_interval",

@@ -11,7 +11,10 @@ import pandas as pd
 if TYPE_CHECKING:
     from lcl_lab.analysis.paired import PairedDifference
 
-__all__ = ["Comparison", "Estimate", "concat_estimates"]
+__all__ = ["PAIRED", "Comparison", "Estimate", "concat_estimates"]
+
+PAIRED = "paired difference, sign-flip interval and test over concept pairs"
+"""The method of a comparison of two sides on the same queries."""
 
 
 class _Result(Protocol):
@@ -127,7 +130,7 @@ class Comparison(Estimate):
         return cls.from_result(
             difference,
             estimand="change in accuracy",
-            method="paired difference, sign-flip interval and test over concept pairs",
+            method=PAIRED,
             p_value=difference.p_value,
             value_a=difference.accuracy_a,
             value_b=difference.accuracy_b,

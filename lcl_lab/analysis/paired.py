@@ -141,7 +141,7 @@ def _side(
     """The records of one condition, indexed by `on` in sorted order."""
     mask = np.ones(len(frame), dtype=bool)
     for name, value in condition.items():
-        mask &= (frame[name] == value).to_numpy(dtype=bool)
+        mask &= (frame[name] == value).to_numpy(dtype=bool, na_value=False)  # null is no value
     rows = frame.loc[mask, list(dict.fromkeys([column, cluster, *on]))]
     if rows.empty:
         raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")

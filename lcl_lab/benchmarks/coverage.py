@@ -77,6 +77,14 @@ _WHY = {
     "of freedom.",
     "change of a strategy": "A single set of two trainings has one degree of freedom.",
     "deviation over orders": "Where answers hardly ever change, the interval allows for changes that were not seen.",
+    "odds ratio": "Where hardly any answer is wrong under one condition, the interval allows for errors that were not "
+    "seen.",
+    "share of the ceiling": "A ceiling of few errors says little about the distance to it.",
+    "expected calibration error": "It cannot be below 0, so that only the upper end can fail where a model is well "
+    "calibrated.",
+    "variance, concept pair": "A variance near 0 has the lower end 0, so that only the upper one can fail.",
+    "variance, query": "A variance near 0 has the lower end 0, so that only the upper one can fail.",
+    "difference at any time": "It holds at all numbers of pairs together, so that it is wide at each of them.",
     "slope": "Few wrong answers leave few degrees of freedom.",
     "deviation between seeds": "At a deviation of 0 the lower end is 0, so that only the upper one can fail.",
 }

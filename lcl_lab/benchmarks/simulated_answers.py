@@ -22,8 +22,12 @@ __all__ = [
     "DOSES",
     "READERS",
     "average_drops",
+    "calibration_error",
+    "choice_probabilities",
     "crossing",
     "dose_answers",
+    "nested_answers",
+    "nested_variances",
     "pair_answers",
     "pair_changes",
     "pair_names",
@@ -195,6 +199,53 @@ def trained_truth(mean: float, deviation: float) -> tuple[float, float]:
     within = points * np.hypot(_PAIR_DEVIATION, _BOTH_DEVIATION)
     accuracies = expit(np.log(mean / (1 - mean)) + seed + within).mean(axis=1)
     return float(accuracies.mean()), float(accuracies.std())
+
+
+_LOG_ODDS_SPREAD = 1.5  # of the more likely of two names
+
+
+def choice_probabilities(
+    rng: np.random.Generator, names: Names, slope: float, shift: float, correlation: float
+) -> Floats:
+    """(N,) the probability that a model gives the true name of two.
+
+    The log-odds of the more likely name are half-normal; its accuracy has `slope` times those log-odds, less `shift`.
+    Whether it is right is correlated within pairs, as normal variables are.
+    """
+    log_odds = np.abs(rng.normal(0, _LOG_ODDS_SPREAD, len(names)))
+    pair = rng.standard_normal(int(names.max()) + 1)[names] * correlation**0.5
+    luck = pair + rng.standard_normal(len(names)) * (1 - correlation) ** 0.5
+    right = norm.cdf(luck) < np.clip(expit(slope * log_odds) - shift, 0, 1)
+    probabilities: Floats = np.where(right, expit(log_odds), expit(-log_odds))
+    return probabilities
+
+
+def calibration_error(slope: float, shift: float) -> float:
+    """The mean absolute difference between confidence and accuracy in `choice_probabilities`."""
+    log_odds = _LOG_ODDS_SPREAD * norm.ppf(0.5 + (np.arange(4000) + 0.5) / 8000)
+    return float(np.abs(expit(log_odds) - np.clip(expit(slope * log_odds) - shift, 0, 1)).mean())
+
+
+_DRAWS, _QUERIES = 3, 4
+
+
+def nested_answers(rng: np.random.Generator, pairs: int, log_odds: float) -> Floats:
+    """(C, 4, 3) zeros and ones to 4 queries of each pair with 3 supports each; pairs and queries vary in log-odds."""
+    chances = expit(log_odds + rng.standard_normal((pairs, 1)) + rng.standard_normal((pairs, _QUERIES)))
+    answers: Floats = (rng.random((pairs, _QUERIES, _DRAWS)) < chances[..., None]).astype(float)
+    return answers
+
+
+@cache
+def nested_variances(log_odds: float) -> dict[str, float]:
+    """The variance of `nested_answers` between pairs, between queries of a pair, and between supports of a query."""
+    points = norm.ppf((np.arange(2000) + 0.5) / 2000)
+    chances = expit(log_odds + points[:, None] + points)
+    return {
+        "concept pair": float(chances.mean(axis=1).var()),
+        "query": float(chances.var(axis=1).mean()),
+        "support draw": float((chances * (1 - chances)).mean()),
+    }
 
 
 def repeated_answers(rng: np.random.Generator, names: Names, log_odds: float) -> tuple[Floats, float]:

@@ -209,6 +209,50 @@ def _orders(rng: np.random.Generator, at: Scenario) -> Result:
     return {"deviation over orders": result.order_low <= deviation <= result.order_high}
 
 
+def _two_accuracies(
+    rng: np.random.Generator, at: Scenario
+) -> tuple[simulated.Floats, simulated.Floats, simulated.Names]:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    answers = simulated.dose_answers(rng, names, np.array([at["a"], at["b"]]), at["correlation"])
+    return answers[:, 0], answers[:, 1], names
+
+
+def _odds_ratio(rng: np.random.Generator, at: Scenario) -> Result:
+    result = analysis.odds_ratio(*_two_accuracies(rng, at))
+    truth = at["b"] / (1 - at["b"]) * (1 - at["a"]) / at["a"]
+    return {"odds ratio": result.low <= truth <= result.high}
+
+
+def _ceiling(rng: np.random.Generator, at: Scenario) -> Result:
+    result = analysis.ceiling_share(*_two_accuracies(rng, at))
+    return {"share of the ceiling": result.low <= (at["a"] - 0.5) / (at["b"] - 0.5) <= result.high}
+
+
+def _calibration(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], "equal")
+    probabilities = simulated.choice_probabilities(rng, names, at["slope"], at["shift"], at["correlation"])
+    result = analysis.calibration(probabilities, names, rng)
+    truth = simulated.calibration_error(at["slope"], at["shift"])
+    return {"expected calibration error": result.ece_low - 1e-9 <= truth <= result.ece_high + 1e-9}
+
+
+def _shares(rng: np.random.Generator, at: Scenario) -> Result:
+    answers = simulated.nested_answers(rng, at["pairs"], at["log_odds"])
+    pair, query, draw = (place.ravel() for place in np.indices(answers.shape))
+    frame = pd.DataFrame({"pair": pair, "query_id": 4 * pair + query, "draw": draw, "correct": answers.ravel()})
+    truth = simulated.nested_variances(at["log_odds"])
+    found = {one.source: one for one in analysis.variance_shares(frame, "correct", draw="draw").components}
+    return {f"variance, {name}": found[name].low <= value <= found[name].high for name, value in truth.items()}
+
+
+def _looks(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    values = simulated.pair_changes(rng, names, at["gains"], at["losses"], at["correlation"])
+    found = analysis.confidence_sequence(values, names, np.arange(len(names)), (-1.0, 1.0))
+    truth = at["gains"] - at["losses"]
+    return {"difference at any time": bool((found.lows <= truth).all() and (found.highs >= truth).all())}
+
+
 def _interval(name: str) -> Check:
     return Check(name, "interval")
 
@@ -310,5 +354,54 @@ METHODS: tuple[Method, ...] = (
             for pairs, sizes, x in product(_PAIRS, _SIZES, (0.0, 3.0, 5.0))
         ),
     ),
+    Method(
+        "odds_ratio",
+        (_interval("odds ratio"),),
+        _odds_ratio,
+        tuple(
+            {"pairs": pairs, "sizes": sizes, "correlation": correlation, "a": a, "b": b}
+            for pairs, sizes, correlation in product(_PAIRS, _SIZES, _CORRELATIONS)
+            for a, b in ((0.5, 0.5), (0.7, 0.9), (0.2, 0.97))
+        ),
+    ),
+    Method(
+        "ceiling_share",
+        (_interval("share of the ceiling"),),
+        _ceiling,
+        tuple(
+            {"pairs": pairs, "sizes": sizes, "correlation": correlation, "a": a, "b": b}
+            for pairs, sizes, correlation in product(_PAIRS, _SIZES, _CORRELATIONS)
+            for a, b in ((0.5, 0.9), (0.7, 0.9), (0.95, 0.97))
+        ),
+    ),
+    Method(
+        "calibration",
+        (_interval("expected calibration error"),),
+        _calibration,
+        tuple(
+            {"pairs": pairs, "correlation": correlation, "slope": slope, "shift": shift}
+            for pairs, correlation in product(_PAIRS, _CORRELATIONS)
+            for slope, shift in ((1.0, 0.0), (0.6, 0.0), (1.0, 0.3))
+        ),
+        effort=0.5,
+    ),
+    Method(
+        "variance_shares",
+        (_interval("variance, concept pair"), _interval("variance, query"), _interval("variance, support draw")),
+        _shares,
+        tuple(_grid(pairs=_PAIRS, log_odds=(0.0, 2.0, 4.0))),
+        effort=0.5,
+    ),
+    Method(
+        "confidence_sequence",
+        (_interval("difference at any time"),),
+        _looks,
+        tuple(
+            {"pairs": pairs, "sizes": "equal", "correlation": correlation, "gains": gains, "losses": losses}
+            for pairs, correlation in product(_PAIRS, _CORRELATIONS)
+            for gains, losses in ((0.1, 0.1), (0.3, 0.1), (0.02, 0.1), (0.9, 0.0))
+        ),
+        effort=0.5,
+    ),
 )
-"""Every interval and test on which a claim of a study rests."""
+"""Every interval and test on which a statement of a study rests."""

@@ -95,7 +95,10 @@ class Program(Generic[C]):
         fields = self.config.model_fields
         order = [*positional, *(name for name in fields if name not in positional)]
         parameters = [
-            _parameter(name, fields[name].annotation, _help(fields[name]), typed, name in positional) for name in order
+            _parameter(
+                self.config.option(name), fields[name].annotation, _help(fields[name]), typed, name in positional
+            )
+            for name in order
         ]
         if len(self.config.PRESETS) > 1:
             text = f"one of {', '.join(self.config.PRESETS)} (default: default)"

@@ -61,7 +61,7 @@ def show_findings(findings: Findings, key: str, columns: Sequence[str] = ()) -> 
         picked = _show_section(section, f"{key}-{number}", columns) or picked
     if findings.claims:
         st.subheader("Compared with the paper")
-        _show_claims(findings.claims, f"{key}-claims")
+        _show_claims(findings.claims, findings.looks, f"{key}-claims")
     _show_methods(findings)
     return picked
 
@@ -124,8 +124,8 @@ def _show_section(section: Section, key: str, columns: Sequence[str]) -> dict[st
     return picked
 
 
-def _show_claims(claims: Sequence[Claim], key: str) -> None:
-    text = reporting.claims_table(claims).map(escape_markdown)
+def _show_claims(claims: Sequence[Claim], looks: int, key: str) -> None:
+    text = reporting.claims_table(claims, looks).map(escape_markdown)
     st.table(text, border="horizontal", hide_index=True)  # whole sentences, which a data frame would cut
     _offer_csv(reporting.Table.from_rows("Claims", [_claim_row(claim) for claim in claims]).frame, key)
 

@@ -17,7 +17,6 @@ from lcl_lab.store import FIXED
 __all__ = ["comparison_findings", "condition_columns", "paired_records"]
 
 _SIGNIFICANT = 0.05
-_METHOD = "paired difference, sign-flip interval and test over concept pairs"
 _A, _B = {"side": "a"}, {"side": "b"}
 
 
@@ -66,7 +65,7 @@ def comparison_findings(records: pd.DataFrame, name_a: str, name_b: str) -> Find
         "Wrong under A and right under B are gains; McNemar's exact test over concept pairs, adjusted by Holm",
         frame.drop(columns=condition_columns(records)),
         estimand="difference",
-        method=_METHOD,
+        method=analysis.PAIRED,
         decimals=3,
         signed=True,
     )
@@ -114,7 +113,7 @@ def _estimate(row: pd.Series, metric: str) -> analysis.Estimate:
         row,
         estimand="difference",
         metric=metric,
-        method=_METHOD,
+        method=analysis.PAIRED,
         p_value=float(row["p_value"]),
         signed=True,
     )

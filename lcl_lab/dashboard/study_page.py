@@ -52,7 +52,9 @@ def study_findings(study: Study[Any], group: RunGroup, sources: Sequence[Source]
         UserError: none of the models can be reported alone, such as a reference that others are compared with.
     """
     records = load_records(sources, study.supports)
-    findings = study.findings(_config(study, group, sources), records, [source.run.config for source in sources])
+    identities = {source.run.run: source.run.config for source in sources}
+    history = studies.read_history(sources[0].run.path) if len(identities) == 1 else None
+    findings = study.findings(_config(study, group, sources), records, list(identities.values()), history)
     return findings, ["model", "metric", *(column for column in records.columns if column not in FIXED)]
 
 

@@ -265,21 +265,27 @@ def is_inconclusive(verdict: str | None) -> bool:
     return verdict is not None and verdict.startswith("inconclusive")
 
 
-def holm_levels(claims: Sequence[Claim]) -> list[float]:
+def holm_levels(claims: Sequence[Claim], looks: int = 1) -> list[float]:
     """The significance level that Holm's correction (1979) leaves each of some claims, in their order.
 
-    0.05 divided by the factor by which its p-value grows; 0.05 for a claim without a p-value, which does not count.
+    0.05 divided by the number of looks and by the factor by which its p-value grows; a claim without a p-value does
+    not count.
     """
     adjusted = adjust([claim.p_value for claim in claims])
     factors = (adjusted["holm"] / adjusted["p"]).where(adjusted["p"] > 0).fillna(1.0)
-    return [_SIGNIFICANT / max(1.0, factor) for factor in factors]
+    return [_SIGNIFICANT / looks / max(1.0, factor) for factor in factors]
 
 
-def verdicts_after_holm(claims: Sequence[Claim]) -> list[Verdict]:
-    """The verdicts of claims that are made together: one whose p-value does not pass Holm's (1979) is inconclusive."""
+def verdicts_after_holm(claims: Sequence[Claim], looks: int = 1) -> list[Verdict]:
+    """The verdicts of claims that are made together: one whose p-value does not pass Holm's (1979) is inconclusive.
+
+    Args:
+        claims: the claims.
+        looks: how often they were tested, each time on another sample; the level is divided by it (Bonferroni).
+    """
     holm = adjust([claim.p_value for claim in claims])["holm"]
     return [
-        claim.verdict if pd.isna(p_value) or p_value < _SIGNIFICANT else "inconclusive"
+        claim.verdict if pd.isna(p_value) or p_value < _SIGNIFICANT / looks else "inconclusive"
         for claim, p_value in zip(claims, holm, strict=True)
     ]
 
@@ -293,12 +299,14 @@ class Findings:
         sections: the findings in order.
         claims: claims of the paper, assessed.
         setting: what was evaluated, for the methods paragraph; None where it is not known.
+        looks: how often the same question was analysed, with this time.
     """
 
     title: str
     sections: Sequence[Section]
     claims: Sequence[Claim] = ()
     setting: Setting | None = None
+    looks: int = 1
 
     @property
     def metrics(self) -> list[str]:

@@ -171,7 +171,7 @@ def _tables(findings: Findings) -> Iterator[str]:
         for number, table in enumerate(section.tables, start=1):
             yield _table(table_text(table), table.caption, f"{_slug(section.heading)}-{number}")
     if findings.claims:
-        yield _table(claims_table(findings.claims), "Compared with the paper", "claims")
+        yield _table(claims_table(findings.claims, findings.looks), "Compared with the paper", "claims")
 
 
 def _table(rows: pd.DataFrame, caption: str, label: str) -> str:

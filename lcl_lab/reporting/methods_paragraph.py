@@ -127,6 +127,12 @@ METHODS: Mapping[str, str] = {
         "Sources of variance were separated by an analysis of variance [@searle1992] of queries within {units} and "
         "supports within queries, crossed with trainings, with Williams' intervals [@williams1962; @burdick1992]."
     ),
+    "betting confidence sequence over concept pairs": (
+        "The {estimands} has the hedged betting confidence sequence [@waudbysmith2024] of the means of {units} in the "
+        "order in which they were drawn. By Ville's inequality [@ville1939] it holds with 95 % probability at all "
+        "numbers of {units} together, so that the study may be looked at, and continued with further {units}, at any "
+        "time."
+    ),
     "permutation of positions within concept pairs": (
         "That all positions have the same effect was tested by the variance of the mean drops under {permutations:,} "
         "permutations of the positions within {units}."
@@ -166,6 +172,10 @@ _CLAIMS = (
     "[@altman2011]."
 )
 _TOGETHER = "Verdicts are also given after Holm's correction [@holm1979] for the {tests} tested claims together."
+_LOOKS = (
+    "The same question was analysed {looks} times in this results folder, so the level of each claim is also divided "
+    "by {looks}."
+)
 _DETECTABLE = (
     "Inconclusive results come with the difference that would have been detected with a probability of {power:.0f} %, "
     "and with the number of clusters with which the estimate, if it is true, would be decided with that probability."
@@ -283,6 +293,8 @@ def _conclusions(findings: Findings) -> Iterator[Statement]:
         yield Statement(_CLAIMS)
     if len(tested) > 1:
         yield Statement(_TOGETHER, {"tests": len(tested)})
+    if tested and findings.looks > 1:
+        yield Statement(_LOOKS, {"looks": findings.looks})
     if any(claim.estimate is None for claim in tested):
         yield Statement(_TEST_ALONE)
     undecided: list[Statement | Claim] = [

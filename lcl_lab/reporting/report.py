@@ -134,7 +134,12 @@ def findings_markdown(findings: Findings, level: int = 2, location: str = "") ->
         for table in section.tables:
             yield from (f"{table.caption}:", "", *markdown_rows(table_text(table)), "")
     if findings.claims:
-        yield from (f"{'#' * level} Compared with the paper", "", *markdown_rows(claims_table(findings.claims)), "")
+        yield from (
+            f"{'#' * level} Compared with the paper",
+            "",
+            *markdown_rows(claims_table(findings.claims, findings.looks)),
+            "",
+        )
 
 
 def _methods(findings: Findings, level: int = 2) -> Iterator[str]:

@@ -34,13 +34,19 @@ def table_text(table: Table, interval: Callable[..., str] = format_interval) -> 
     return _wide(table, interval) if table.across else _long(table, interval)
 
 
-def claims_table(claims: Sequence[Claim]) -> pd.DataFrame:
-    """The paper's claims, what was measured here, and the verdicts: alone, and after Holm's correction for them all."""
-    rows = [
-        (claim.source, claim.claim, claim.measured, claim.verdict, _together(claim, verdict, level))
-        for claim, verdict, level in zip(claims, verdicts_after_holm(claims), holm_levels(claims), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["paper", "claim", "measured here", "verdict", "after Holm"])
+def claims_table(claims: Sequence[Claim], looks: int = 1) -> pd.DataFrame:
+    """The paper's claims, what was measured here, and the verdicts: alone, and after Holm's correction for them all.
+
+    Args:
+        claims: the claims.
+        looks: how often the same question was analysed; with several, a last column corrects for them too.
+    """
+    alone = [(claim.source, claim.claim, claim.measured, claim.verdict) for claim in claims]
+    text = pd.DataFrame(alone, columns=["paper", "claim", "measured here", "verdict"])
+    for times, label in ((1, "after Holm"), (looks, f"after Holm and {looks} looks"))[: 1 if looks == 1 else 2]:
+        decided = zip(claims, verdicts_after_holm(claims, times), holm_levels(claims, times), strict=True)
+        text[label] = [_together(*one) for one in decided]
+    return text
 
 
 def _together(claim: Claim, verdict: Verdict, level: float) -> str:

@@ -30,13 +30,19 @@ def print_findings(console: Console, findings: Findings) -> None:
             console.print(*_grids(table))
         for statement in section.statements:
             console.print(Markdown(f"- {statement.text}"))
-    print_claims(console, findings.claims)
+    print_claims(console, findings.claims, findings.looks)
 
 
-def print_claims(console: Console, claims: Sequence[Claim]) -> None:
-    """Print the claims of the paper next to what was found; nothing where there are none."""
+def print_claims(console: Console, claims: Sequence[Claim], looks: int = 1) -> None:
+    """Print the claims of the paper next to what was found; nothing where there are none.
+
+    Args:
+        console: where to print.
+        claims: the claims.
+        looks: how often the same question was analysed.
+    """
     if claims:
-        rows = claims_table(claims)
+        rows = claims_table(claims, looks)
         console.print(_grid("The paper's claims", rows, names=len(rows.columns)))
 
 

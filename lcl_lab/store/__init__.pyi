@@ -1,4 +1,5 @@
 from .arrow import record_schema, to_table
+from .looks import count_look
 from .provenance import Provenance, collect
 from .query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_info, read_records, read_run, runs
 from .record_diff import records_digest, same_records
@@ -19,6 +20,7 @@ __all__ = [
     "collect",
     "connect",
     "connect_to",
+    "count_look",
     "quoted_names",
     "read_events",
     "read_info",

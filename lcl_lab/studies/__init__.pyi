@@ -1,5 +1,6 @@
 from .all import AllConfig, run_all
 from .answer_status import with_answer_status
+from .anytime_section import with_anytime_intervals
 from .comparisons import (
     accuracy_estimate,
     accuracy_findings,
@@ -14,6 +15,7 @@ from .comparisons import (
 from .model_comparison import ModelComparison, compare
 from .power_planning import PowerCurves, power_curves
 from .protocol_note import with_protocol_note
+from .run_history import RunHistory, read_history, with_history
 from .run_setting import with_setting
 from .runner import StudyResult, command_of, configure, run_study
 from .sample_size import PowerConfig, SampleSize, required_sample_size
@@ -31,6 +33,7 @@ __all__ = [
     "PowerConfig",
     "PowerCurves",
     "ReportConfig",
+    "RunHistory",
     "SampleSize",
     "Study",
     "StudyConfig",
@@ -51,6 +54,7 @@ __all__ = [
     "per_model",
     "per_model_and_metric",
     "power_curves",
+    "read_history",
     "read_result",
     "register_study",
     "required_sample_size",
@@ -59,6 +63,8 @@ __all__ = [
     "stored_config",
     "stored_options",
     "with_answer_status",
+    "with_anytime_intervals",
+    "with_history",
     "with_protocol_note",
     "with_setting",
     "with_tie_note",

@@ -254,7 +254,7 @@ def _claims(config: LabelPosition, records: pd.DataFrame, effects: list[_Effects
     rows = records[(records["model"] == "mini/2-way") & (records["design"] == ONE)]
     first, last = {"position": 1}, {"position": config.shots}
     # Accuracy under a false last label minus that under a false first one: what the first costs more than the last.
-    difference = comparisons.change(rows, "candidate", first, last, "mini/2-way")
+    difference = comparisons.change(rows, "candidate", first, last, "mini/2-way", design=ONE)
     yield reporting.assess(
         "Figure 8",
         "a false first label costs more than a false last one",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from lcl_lab import concepts, episodes, evaluation, models, reporting, store
 from lcl_lab.errors import UserError
 from lcl_lab.models.openai_client import redact
 from lcl_lab.studies.protocol_note import protocol_note
+from lcl_lab.studies.registration import Registration, read_registration, register
+from lcl_lab.studies.run_history import RunHistory, read_history
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
 from lcl_lab.studies.study_registry import find_study
@@ -145,7 +147,7 @@ def command_of(program: Sequence[str], config: StudyConfig) -> list[str]:
         value = getattr(config, name)
         if value == field.default or name == "fresh":
             continue
-        words.append(f"--{name.replace('_', '-')}")
+        words.append(f"--{config.option(name).replace('_', '-')}")
         if value is not True:
             words += [redact(value)] if name == "base_url" else _words(value)
     return words
@@ -185,8 +187,11 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     with store.Run.open(config.results, study.name, identity, config.fresh) as run:
         if run.finished:
             out.print(f"already finished; --fresh runs it again\n{run.path}", soft_wrap=True)
-            findings = study.findings(config, run.records(), [identity])
+            registration = _registered(study, config, design, identity, run)
+            history = replace(read_history(run.path), registration=registration)
+            findings = study.findings(config, run.records(), [identity], history)
         else:
+            registration = _registered(study, config, design, identity, run)
             run.note("began", options=config.model_dump(mode="json"))
             device = evaluation.evaluate_run(
                 run,
@@ -197,7 +202,9 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
                 fresh=config.fresh,
                 notify=notify,
             )
-            findings = study.findings(config, run.records(), [identity])
+            look = store.count_look(run.path.parent, identity, run.path.name)
+            run.note("analysed", look=look)
+            findings = study.findings(config, run.records(), [identity], RunHistory(look, registration))
             seconds = time.perf_counter() - started
             provenance = store.collect(identity, [config.seed], device, seconds, _command(study, config))
             reporting.write_report(run.path, _with_example(findings, design), study.doc, provenance)
@@ -207,6 +214,15 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
         reporting.print_findings(out, findings)
         out.print(str(run.path), soft_wrap=True, highlight=False, markup=False)
     return StudyResult(study.name, config, run.path, findings, records)
+
+
+def _registered(
+    study: Study[C], config: C, design: Design, identity: Mapping[str, Any], run: store.Run
+) -> Registration | None:
+    """What was registered of a run: now, or when it was begun."""
+    if config.registration is None:
+        return read_registration(run.path)
+    return register(config.registration, study, config, design, identity, run)
 
 
 def _checkpoints(study: Study[C], config: C) -> tuple[list[Checkpoint], C]:

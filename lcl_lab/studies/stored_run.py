@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from lcl_lab import store
 from lcl_lab.config import Config
 from lcl_lab.errors import UserError
+from lcl_lab.studies.run_history import read_history
 from lcl_lab.studies.runner import StudyResult
 from lcl_lab.studies.study_registry import find_study
 
@@ -51,7 +52,7 @@ def read_result(run: Path | str) -> StudyResult:
         raise UserError(f"{run} has no records yet; the command of its study resumes it")
     config = stored_config(study, info)
     try:
-        findings = study.findings(config, records, [info.config])
+        findings = study.findings(config, records, [info.config], read_history(info.path))
     except (KeyError, ValueError, IndexError):
         if info.finished:
             raise

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lcl_lab.evaluation import Design
     from lcl_lab.reporting import Findings
+    from lcl_lab.studies.run_history import RunHistory
     from lcl_lab.studies.runner import StudyResult
 
 __all__ = ["Study"]
@@ -60,18 +61,29 @@ class Study(Generic[C]):
         """Run the study, or resume it; see `lcl_lab.run_study`."""
         return studies.run_study(self, config, verbose=verbose, **options)
 
-    def findings(self, config: C, records: pd.DataFrame, identities: Sequence[Mapping[str, Any]] = ()) -> Findings:
+    def findings(
+        self,
+        config: C,
+        records: pd.DataFrame,
+        identities: Sequence[Mapping[str, Any]] = (),
+        history: RunHistory | None = None,
+    ) -> Findings:
         """What the records say.
 
         Args:
             config: the options of the study.
             records: one row per query, condition and model.
             identities: the stored configurations of the runs that the records are from, for their fingerprints.
+            history: how the run came about, where the records are of one run.
         """
         complete = analysis.score_ties(analysis.complete_queries(records))
         findings = studies.with_answer_status(self._analysed(config, complete), records)
         findings = studies.with_tie_note(findings, complete)
         findings = studies.with_protocol_note(config, findings)
+        if config.anytime:
+            findings = studies.with_anytime_intervals(findings, complete)
+        if history:
+            findings = studies.with_history(config, findings, identities, history)
         return studies.with_setting(config, findings, complete, identities)
 
     def _analysed(self, config: C, records: pd.DataFrame) -> Findings:

@@ -26,6 +26,8 @@ _RELEASE_DEFAULTS = {"open_rule": "release", "max_new_tokens": 1024}
 class StudyConfig(Config):
     """Options of every study; a study adds those of its design."""
 
+    OPTIONS = {"registration": "register"}  # a field cannot have the name of a method of its metaclass
+
     model: tuple[str, ...] = Field(
         ("mini/base", "mini/2-way"),
         min_length=1,
@@ -51,6 +53,12 @@ class StudyConfig(Config):
     images: Images = Field("all", description="images of a prompt that converted checkpoints of Shikra and LCL receive")
     results: Path = Field(Path("results"), description="folder of all runs")
     fresh: bool = Field(False, description="start a new run and bypass cached answers; earlier runs are kept")
+    registration: Path | None = Field(
+        None,
+        description="file for design, margins, claims and number of queries; written before the first record, and "
+        "compared with the run in its report",
+    )
+    anytime: bool = Field(False, description="add intervals that stay valid however often you look and add pairs")
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -69,3 +69,17 @@ def test_two_conditions_that_agree_everywhere_still_have_an_interval() -> None:
 def test_records_that_do_not_pair_are_reported(change, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match=message):
         paired_difference(change(records()), COLUMN, NO, ALL)
+
+
+def test_records_without_a_value_of_a_condition_column_are_on_neither_side() -> None:
+    """As those of a design with positions beside those of one without."""
+    frame = pd.DataFrame(
+        {
+            "query_id": [0, 1, 0, 1, 0, 1],
+            "pair": ["p", "q"] * 3,
+            "position": pd.array([1, 1, 2, 2, None, None], dtype="Int64"),
+            "correct": [0, 1, 1, 1, 0, 0],
+        }
+    )
+    difference = paired_difference(frame, "correct", {"position": 1}, {"position": 2})
+    assert (difference.n, difference.estimate) == (2, 0.5)

@@ -18,8 +18,9 @@ from lcl_lab.errors import UserError
 def test_the_rates_depend_on_the_seed_and_not_on_the_number_of_workers() -> None:
     config = CoverageConfig.create(methods=("order_and_draw",), replications=20, workers=2)
     rates = measure_coverage(config)["rate"]
-    assert list(rates) == [_measure(0, len(METHODS) - 1, number, 20)[0][-2] for number in range(len(rates))]
-    assert list(rates) != [_measure(1, len(METHODS) - 1, number, 20)[0][-2] for number in range(len(rates))]
+    place = [method.function for method in METHODS].index("order_and_draw")
+    assert list(rates) == [_measure(0, place, number, 20)[0][-2] for number in range(len(rates))]
+    assert list(rates) != [_measure(1, place, number, 20)[0][-2] for number in range(len(rates))]
 
 
 def test_an_interval_that_ignores_clusters_is_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,3 +74,24 @@ def test_the_true_drops_are_those_of_many_prompts(reader: str) -> None:
     intact, false = simulated.with_one_flip(rng, names, simulated.READERS[reader], 0.1)
     single = intact.mean() - false.mean(axis=0)
     assert single == pytest.approx(simulated.single_drops(simulated.READERS[reader]), abs=0.02)
+
+
+def test_the_true_calibration_error_is_that_of_many_choices() -> None:
+    rng = np.random.default_rng(2)
+    names = simulated.pair_names(rng, 20000, "equal")
+    p = simulated.choice_probabilities(rng, names, 0.6, 0.1, 0.1)
+    confidence, right = np.maximum(p, 1 - p), p > 0.5
+    bins = np.digitize(confidence, np.linspace(0.5, 1, 101))
+    gaps = [abs(right[bins == one].mean() - confidence[bins == one].mean()) for one in np.unique(bins)]
+    weights = [(bins == one).mean() for one in np.unique(bins)]
+    assert simulated.calibration_error(0.6, 0.1) == pytest.approx(np.dot(gaps, weights), abs=0.005)
+
+
+def test_the_true_variances_are_those_of_many_nested_answers() -> None:
+    """By the mean squares of an analysis of variance over very many pairs."""
+    answers = simulated.nested_answers(np.random.default_rng(3), 30000, 2.0)
+    draw = answers.var(axis=2, ddof=1).mean()
+    query = answers.mean(axis=2).var(axis=1, ddof=1).mean() - draw / 3
+    pair = answers.mean(axis=(1, 2)).var(ddof=1) - query / 4 - draw / 12
+    found = {"concept pair": pair, "query": query, "support draw": draw}
+    assert simulated.nested_variances(2.0) == pytest.approx(found, abs=0.002)
