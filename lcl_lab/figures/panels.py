@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import altair as alt
 import numpy as np
 import pandas as pd
+import vl_convert
 
 from lcl_lab.atomic import write_atomic
 from lcl_lab.errors import UserError
@@ -21,12 +23,13 @@ __all__ = ["PANEL_TITLE_SIZE", "Figure", "Panel", "Resolve", "groups", "layered"
 
 Resolve = Mapping[str, Literal["shared", "independent"]]
 PANEL_TITLE_SIZE = 16
-_OPTIONS: Mapping[Format, dict[str, Any]] = {
-    "html": {"inline": True},
-    "png": {"scale_factor": 2},
-    "svg": {},
-    "pdf": {},
-    "json": {"indent": 1},
+_VERSION = "_".join(alt.SCHEMA_VERSION.split(".")[:2])  # of Vega-Lite, as the converter names it
+_RENDERERS: Mapping[Format, Callable[[dict[str, Any]], bytes | str]] = {
+    "html": lambda spec: vl_convert.vegalite_to_html(spec, vl_version=_VERSION, bundle=True),
+    "png": lambda spec: vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=2),
+    "svg": lambda spec: vl_convert.vegalite_to_svg(spec, vl_version=_VERSION),
+    "pdf": lambda spec: vl_convert.vegalite_to_pdf(spec, vl_version=_VERSION),
+    "json": lambda spec: json.dumps(spec, indent=1, sort_keys=True),
 }
 _SAVED: tuple[Format, ...] = ("html", "png", "svg")
 
@@ -112,16 +115,14 @@ class Figure:
             format: ``"html"`` (interactive, works offline), ``"png"`` (two pixels per point), ``"svg"``, ``"pdf"``, or
                 ``"json"`` (the Vega-Lite specification).
         """
-        chart = self.chart()
-        if format in ("png", "pdf"):
-            image = io.BytesIO()
-            chart.save(image, format=format, **_OPTIONS[format])
-            return image.getvalue()
-        if format == "json":
-            return chart.to_json(**_OPTIONS[format]).encode()
-        text = io.StringIO()
-        chart.save(text, format=format, **_OPTIONS[format])
-        return text.getvalue().encode()
+        content = _RENDERERS[format](self._specification)
+        return content.encode() if isinstance(content, str) else content
+
+    @cached_property
+    def _specification(self) -> dict[str, Any]:
+        """The chart in Vega-Lite, which takes longer to build and validate than to draw."""
+        specification: dict[str, Any] = self.chart().to_dict()
+        return specification
 
     def write(self, path: Path) -> None:
         """Write one file, atomically, in the format of its suffix.
@@ -133,9 +134,9 @@ class Figure:
             UserError: the suffix is not that of a format, or the file cannot be written.
         """
         format = cast(Format, path.suffix.lower().removeprefix("."))
-        if format not in _OPTIONS:
+        if format not in _RENDERERS:
             raise UserError(
-                f"must end with one of {', '.join(f'.{name}' for name in _OPTIONS)}", option="figure", value=path
+                f"must end with one of {', '.join(f'.{name}' for name in _RENDERERS)}", option="figure", value=path
             )
         write_atomic(path, self.render(format))
 

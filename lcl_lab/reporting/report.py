@@ -111,7 +111,7 @@ def findings_page(findings: Findings, doc: str = "", notes: Sequence[str] = ()) 
         folder = Path(temporary)
         for section in findings.sections:
             if isinstance(section.figure, Figure):
-                section.figure.chart().save(folder / f"{section.name}.svg")
+                section.figure.write(folder / f"{section.name}.svg")
             elif section.figure is not None:
                 section.figure.save(folder / f"{section.name}.png")
         lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *_methods(findings), *notes]
