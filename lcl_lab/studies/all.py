@@ -30,26 +30,10 @@ from lcl_lab.studies.study_registry import find_studies
 __all__ = ["AllConfig", "run_all"]
 
 NAME = "all"
-_SHARED = (
-    "seed",
-    "batch_size",
-    "dtype",
-    "base_url",
-    "max_new_tokens",
-    "thinking",
-    "processor",
-    "revision",
-    "trust_remote_code",
-    "extra_body",
-    "open_rule",
-    "images",
-    "results",
-    "fresh",
-)
 
 
 class AllConfig(StudyConfig):
-    """Options that every study runs with; the rest is in their presets."""
+    """Options that every study runs with; those that are not given are in their presets."""
 
     model: tuple[str, ...] = Field((), max_length=8, description="models for every study (default: each study's own)")
     preset: Literal["default", "tiny", "paper"] = Field("default", description="preset of every study")
@@ -88,7 +72,10 @@ def run_all(config: AllConfig | None = None, *, verbose: bool = False, **options
 
 def _options(study: Study[Any], config: AllConfig) -> dict[str, Any]:
     """The options that one study gets."""
-    options: dict[str, Any] = {name: getattr(config, name) for name in _SHARED}
+    given = config.model_fields_set - {"preset", "model"}
+    options: dict[str, Any] = {name: getattr(config, name) for name in given}
+    if config.registration:  # each study has a file of its own
+        options["registration"] = config.registration.with_name(f"{study.name}-{config.registration.name}")
     if config.model:
         options["model"] = config.model
     elif study.name == "false_ratio":

@@ -18,7 +18,8 @@ from lcl_lab.episodes import is_correct_open
 from lcl_lab.errors import UserError
 from lcl_lab.reporting import METHODS, claims_table, is_inconclusive, methods_markdown, methods_used
 from lcl_lab.store import read_run, runs
-from lcl_lab.studies import find_studies, read_result, run_all
+from lcl_lab.studies import AllConfig, find_studies, read_result, run_all
+from lcl_lab.studies.all import _options
 from lcl_lab.studies.arithmetic import RULES
 
 NAMES = [study.name for study in find_studies()]
@@ -112,6 +113,24 @@ def test_one_report_sets_the_papers_claims_beside_ours(results: Path) -> None:
         assert f"**mini/{model}**, candidate: link score" in report
     manifest = json.loads((run_of(results, "all") / "manifest.json").read_text())
     assert len(manifest["provenance"]["config"]["runs"]) == len(NAMES)
+
+
+def test_every_option_that_is_given_reaches_every_study(tmp_path: Path) -> None:
+    given = {
+        "queries": 7,
+        "seed": 3,
+        "anytime": True,
+        "batch_size": 4,
+        "results": tmp_path,
+        "register": tmp_path / "plan",
+    }
+    config = AllConfig.create(**given)
+    for study in find_studies():
+        options = _options(study, config)
+        own = study.config.create(config.preset, **options)
+        assert (own.queries, own.seed, own.anytime, own.batch_size, own.results) == (7, 3, True, 4, tmp_path)
+        assert own.registration == tmp_path / f"{study.name}-plan"
+        assert "max_new_tokens" not in options  # what is not given is left to the study
 
 
 def test_what_is_finished_is_not_run_again(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
