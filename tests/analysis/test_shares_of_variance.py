@@ -82,7 +82,9 @@ def test_components_are_recovered_with_nominal_coverage(
     for found in zip(*results, strict=True):
         variance = expected[found[0].source]
         assert np.mean([one.low <= variance <= one.high for one in found]) >= 0.925, found[0].source
-        assert np.mean([one.variance for one in found]) == pytest.approx(variance, rel=0.6, abs=0.01)
+        assert np.mean([one.variance for one in found]) == pytest.approx(
+            variance, rel=0.6, abs=0.02
+        )  # negative ones become 0
 
 
 @pytest.mark.slow

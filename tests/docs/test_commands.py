@@ -300,7 +300,7 @@ def test_the_dashboard_starts(command: str, folder: Path) -> None:
 BENCHMARKS = {
     "architectures": (["--architectures", "llava", "pi0"], "2 architectures: 1 exact, 1 of them with shared prefixes"),
     "coverage": (["--methods", "change_of_strategy", "--replications", "20"], "72 *│"),
-    "evaluator": (["--queries", "1", "--threads", "1"], r"floor[\s\S]*floor"),
+    "evaluator": (["--queries", "1", "--threads", "1", "--studies", "shots"], "floor"),
     "sweep": (["--trials", "2", "--steps", "2"], "2 workers compared to 1"),
     "dashboard": (["--records", "1"], r"provenance +\d\.\d\d"),
 }
