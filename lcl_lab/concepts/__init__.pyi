@@ -1,6 +1,6 @@
 from .appearance import FACTORS, Appearance, description_words, random_appearance
 from .dataset import Concept, Dataset, ImageRef, Pair, check_dataset, dataset_identity
-from .datasets import DATASETS, load_dataset, register_dataset
+from .datasets import DATASETS, dataset_name, load_dataset, register_dataset
 from .image_files import ImageFiles
 from .image_folder import read_folder
 from .names import invent_names, random_string
@@ -27,6 +27,7 @@ __all__ = [
     "World",
     "check_dataset",
     "dataset_identity",
+    "dataset_name",
     "description_words",
     "invent_names",
     "isekai_mini",

@@ -12,7 +12,15 @@ from lcl_lab.concepts.dataset_wrapper import DatasetWrapper
 from lcl_lab.errors import UserError
 from lcl_lab.plugins import file_fingerprint, find_maker, is_file
 
-__all__ = ["DATASETS", "DOWNLOADS", "READERS", "load_dataset", "register_dataset", "registered_datasets"]
+__all__ = [
+    "DATASETS",
+    "DOWNLOADS",
+    "READERS",
+    "dataset_name",
+    "load_dataset",
+    "register_dataset",
+    "registered_datasets",
+]
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
     "world-100": lambda: concepts.world_100(),
@@ -114,6 +122,20 @@ def register_dataset(dataset: Dataset, name: str | None = None) -> Dataset:
         raise UserError("a name must not look like a path to a dataset", option="name", value=key)
     _registered[key] = dataset
     return dataset
+
+
+def dataset_name(dataset: Dataset | str) -> str:
+    """The name by which `load_dataset` finds a dataset; an object that is not built in is registered under its own.
+
+    Raises:
+        UserError: as `register_dataset`.
+    """
+    if isinstance(dataset, str):
+        return dataset
+    name = getattr(dataset, "name", None)
+    if name in DATASETS and load_dataset(str(name)) is dataset:
+        return str(name)
+    return register_dataset(dataset).name
 
 
 class _DatasetOfFile(DatasetWrapper):

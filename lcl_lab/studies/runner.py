@@ -134,9 +134,8 @@ def configure(study: Study[C], *, preset: str | None = None, file: str | Path | 
     if "model" in options:
         evaluated = options["model"] if isinstance(options["model"], list | tuple) else [options["model"]]
         options["model"] = tuple(_model_name(model) for model in evaluated)
-    if "data" in options and not isinstance(options["data"], str):
-        concepts.register_dataset(options["data"])
-        options["data"] = options["data"].name
+    if "data" in options:
+        options["data"] = concepts.dataset_name(options["data"])
     return study.config.create(preset, file, **options)
 
 

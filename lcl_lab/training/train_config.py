@@ -18,15 +18,6 @@ def _strategy_name(value: Any) -> Any:
     return value if isinstance(value, str) else strategies.register_strategy(value).name
 
 
-def _dataset_name(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    name = getattr(value, "name", None)
-    if name in concepts.DATASETS and concepts.load_dataset(str(name)) is value:
-        return name
-    return concepts.register_dataset(value).name
-
-
 def _start_name(value: Any) -> Any:
     """Names stay; what has a path (a checkpoint, a trained model) is known by it."""
     if value is None or isinstance(value, str):
@@ -67,7 +58,7 @@ class TrainConfig(Config):
     start: Annotated[str | None, BeforeValidator(_start_name)] = Field(
         None, description="model to start from (default: the shipped model that the strategy builds on)"
     )
-    data: Annotated[str, BeforeValidator(_dataset_name)] = Field("world-900", description="dataset to train on")
+    data: Annotated[str, BeforeValidator(concepts.dataset_name)] = Field("world-900", description="dataset to train on")
     neighbours: Path | None = Field(
         None, description="file of hard negatives, such as train900_pairs.jsonl (default: mined with clip)"
     )

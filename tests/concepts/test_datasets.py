@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from lcl_lab.concepts import DATASETS, Concept, ImageRef, Pair, dataset_identity, load_dataset, register_dataset
+from lcl_lab.concepts import (
+    DATASETS,
+    Concept,
+    ImageRef,
+    Pair,
+    dataset_identity,
+    dataset_name,
+    load_dataset,
+    register_dataset,
+)
 from lcl_lab.concepts.datasets import _registered
 from lcl_lab.concepts.world import World
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
+from lcl_lab.studies import configure, find_study
+from lcl_lab.training import TrainConfig
 
 DATASET_FILE = """
 from PIL import Image
@@ -109,6 +120,13 @@ def test_a_registered_dataset_is_found_by_its_name() -> None:
 def test_a_name_that_would_be_ambiguous_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=rf"^name( {name})?: "):
         register_dataset(Mine(), name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_built_in_dataset_may_be_given_as_an_object(name: str) -> None:
+    assert dataset_name(load_dataset(name)) == dataset_name(name) == name
+    assert configure(find_study("false_ratio"), data=load_dataset(name)).data == name
+    assert TrainConfig.create(strategy="2-way", out="x", data=load_dataset(name)).data == name
 
 
 def test_an_object_that_is_no_dataset_is_not_registered() -> None:
