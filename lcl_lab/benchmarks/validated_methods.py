@@ -401,7 +401,6 @@ METHODS: tuple[Method, ...] = (
             for pairs, correlation in product(_PAIRS, _CORRELATIONS)
             for gains, losses in ((0.1, 0.1), (0.3, 0.1), (0.02, 0.1), (0.9, 0.0))
         ),
-        effort=0.5,
     ),
 )
 """Every interval and test on which a statement of a study rests."""

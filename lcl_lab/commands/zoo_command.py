@@ -61,7 +61,7 @@ def _train(config: ZooTrainConfig) -> None:
     console.print(f"this command: {report.seconds / 60:.1f} minutes")
     for result in report.refused.values() if config.ship else ():
         reason = f"{result.model} misses a release criterion: {result.criterion}: {result.text}"
-        raise UserError(f"not shipped: {reason}")
+        raise UserError(f"nothing shipped: {reason}")
 
 
 def _seeds(config: ZooSeedsConfig) -> None:

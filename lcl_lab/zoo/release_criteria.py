@@ -43,7 +43,7 @@ class CriterionResult:
         criterion: the limit in words.
         measured: the accuracy, or the estimate that was tested.
         met: whether the criterion is met.
-        required: whether a model that does not meet it is not shipped; otherwise it is a target.
+        required: whether no model is shipped if one does not meet it; otherwise it is a target.
         undecided: of an estimate that neither meets nor violates the criterion, what would decide.
     """
 

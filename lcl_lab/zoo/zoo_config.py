@@ -21,7 +21,7 @@ class ZooTrainConfig(_TrainingOptions):
     """Options of training all shipped models from scratch."""
 
     out: Path = Field(description="folder for the models, one folder each")
-    ship: bool = Field(False, description="replace the shipped models by those that meet their release criteria")
+    ship: bool = Field(False, description="replace the shipped models if all meet their release criteria")
     margin: float = Field(0.02, gt=0, lt=1, description="mini-VQA accuracy by which mix may differ from base")
     floor_margin: float = Field(0.1, gt=0, lt=1, description="accuracy below which a model names nothing")
 

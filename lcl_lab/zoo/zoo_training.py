@@ -58,7 +58,7 @@ class ZooReport:
 
 
 def train_zoo(config: ZooTrainConfig) -> ZooReport:
-    """Train all shipped models from scratch, evaluate them, and, if asked to, ship those that meet their criteria.
+    """Train all shipped models from scratch, evaluate them, and, if asked to, ship them if all meet their criteria.
 
     A training that is finished is not repeated, and one that was killed resumes.
 
@@ -78,8 +78,8 @@ def train_zoo(config: ZooTrainConfig) -> ZooReport:
     cards = {name: json.loads((config.out / name / CARD).read_text(encoding="utf-8")) for name in ZOO}
     criteria = check_criteria(records, questions, ZOO, config.margin)
     report = ZooReport(estimates, claims, criteria, cards, time.perf_counter() - started)
-    if config.ship:
-        _ship(config.out, report.refused)
+    if config.ship and not report.refused:
+        _ship(config.out)
     return report
 
 
@@ -164,13 +164,12 @@ def _write_card(folder: Path, estimates: pd.DataFrame) -> None:
     write_json(folder / CARD, card)
 
 
-def _ship(out: Path, refused: Mapping[str, CriterionResult]) -> None:
-    """Replace the shipped models by those that meet their criteria."""
+def _ship(out: Path) -> None:
+    """Replace the shipped models, all of them: strategies are compared with the base model that they started from."""
     for name in ZOO:
-        if name not in refused:
-            target = shipped_folder() / name
-            copy = target.with_name(f".{name}.{os.getpid()}")
-            shutil.copytree(out / name, copy, ignore=shutil.ignore_patterns("training.*"))
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(copy, target)
+        target = shipped_folder() / name
+        copy = target.with_name(f".{name}.{os.getpid()}")
+        shutil.copytree(out / name, copy, ignore=shutil.ignore_patterns("training.*"))
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(copy, target)
     shutil.copy(out / _CLAIMS, shipped_folder() / _CLAIMS)

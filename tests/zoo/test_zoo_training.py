@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.models import shipped
-from lcl_lab.models.checkpoint import CARD
+from lcl_lab.models.checkpoint import CARD, shipped_folder
 from lcl_lab.zoo.release_criteria import ZOO
 
 ROOT = Path(__file__).parents[2]
@@ -23,12 +23,18 @@ def run(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
+def shipped_files() -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in shipped_folder().rglob("*") if file.is_file()}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_zoo_is_trained_judged_and_not_shipped_below_its_bars(tmp_path: Path) -> None:
+    before = shipped_files()
     done = run("train", "--out", str(tmp_path / "zoo"), "--ship", cache=tmp_path)
     assert done.returncode == 2
-    assert "error: not shipped: 2-way misses a release criterion: " in done.stderr
+    assert shipped_files() == before  # none is replaced, though base met its criteria
+    assert "error: nothing shipped: 2-way misses a release criterion: " in done.stderr
     for name in ZOO:
         card = json.loads((tmp_path / "zoo" / name / CARD).read_text())
         assert card["command"].startswith("python -m lcl_lab.train --strategy")
