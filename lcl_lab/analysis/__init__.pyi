@@ -1,6 +1,6 @@
 from .accuracies import accuracy, cell_rng, require_columns
+from .betting import ConfidenceSequence, confidence_sequence
 from .choice_calibration import Calibration, calibration, true_probability
-from .confidence_sequence import ConfidenceSequence, confidence_sequence
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing
 from .dose_curve import DoseResponse, dose_response
