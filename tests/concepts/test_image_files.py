@@ -62,3 +62,16 @@ def test_the_fingerprint_covers_names_contexts_and_pairs(folder: Path) -> None:
         replace(dataset, concepts={**dataset.concepts, "car": Concept("car", "car", "", 6, contexts=3)}),
     ]
     assert len({one.fingerprint for one in [dataset, *changed]}) == 4
+
+
+def test_images_of_one_size_that_change_concepts_change_the_fingerprint(folder: Path) -> None:
+    first, second = folder / "car" / "a.bmp", folder / "cactus" / "a.bmp"
+    for file, colour in ((first, "red"), (second, "blue")):
+        Image.new("RGB", (9, 9), colour).save(file)
+        os.utime(file, (1000, 1000))
+    before = load_dataset(f"folder:{folder}").fingerprint
+    first.rename(folder / "other")
+    second.rename(first)
+    (folder / "other").rename(second)
+    assert first.stat().st_size == second.stat().st_size
+    assert load_dataset(f"folder:{folder}").fingerprint != before
