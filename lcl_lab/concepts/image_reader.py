@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, __version__
 
 from lcl_lab.errors import UserError
 
@@ -94,7 +94,7 @@ def _enable_format(head: bytes) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"not an image, or in a format that Pillow {Image.__version__} cannot read"
+        return f"not an image, or in a format that Pillow {__version__} cannot read"
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return " ".join(text.split())
 
