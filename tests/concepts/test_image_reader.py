@@ -35,16 +35,21 @@ def gray_png(transparent: int, values: tuple[int, ...]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize(("orientation", "size", "red"), [(1, (80, 40), (10, 20)), (3, (80, 40), (70, 20)),
+    (6, (40, 80), (20, 10)), (8, (40, 80), (20, 70))])  # fmt: skip
+def test_the_exif_orientation_is_applied(
+    tmp_path: Path, suffix: str, orientation: int, size: tuple[int, int], red: tuple[int, int]
+) -> None:
     image = Image.new("RGB", (80, 40), "blue")
     image.paste("red", (0, 0, 40, 40))
     exif = Image.Exif()
-    exif[0x0112] = 6  # rotated by 90 degrees clockwise
-    image.save(tmp_path / "a.jpg", exif=exif, quality=95)
-    read = read_image(tmp_path / "a.jpg")
-    assert read.size == (40, 80)
-    top, bottom = read.getpixel((20, 10)), read.getpixel((20, 70))
-    assert top[0] > 200 > 50 > bottom[0]  # type: ignore[index]
+    exif[0x0112] = orientation
+    image.save(tmp_path / f"a.{suffix}", exif=exif, quality=95)
+    read = read_image(tmp_path / f"a.{suffix}")
+    assert read.size == size
+    levels = [read.getpixel(place) for place in (red, (size[0] - red[0], size[1] - red[1]))]
+    assert levels[0][0] > 200 > 50 > levels[1][0]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("value", "gray"), [(0, 0), (20_000, 78), (65_535, 255)])
