@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["UserError", "nearest"]
+__all__ = ["UserError", "nearest", "nearest_values"]
 
 
 class UserError(Exception):
@@ -47,6 +47,12 @@ def nearest(wrong: str, valid: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return f"choose from {', '.join(options)}"
+
+
+def nearest_values(wrong: str, valid: Iterable[str], count: int = 3) -> str:
+    """A hint for the end of an error line: the closest valid values, where there may be too many to list all."""
+    close = get_close_matches(wrong, sorted(valid), n=count, cutoff=0.0)
+    return f"the nearest are {', '.join(map(repr, close))}"
 
 
 def _text(value: object) -> str:

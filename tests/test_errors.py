@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 
-from lcl_lab.errors import UserError, nearest
+from lcl_lab.errors import UserError, nearest, nearest_values
 
 
 def test_the_option_is_written_as_the_reader_gave_it() -> None:
@@ -21,3 +21,9 @@ def test_it_survives_pickling_between_processes() -> None:
 def test_the_nearest_value_is_named_or_all_are() -> None:
     assert nearest("candidat", ["candidate", "open-ended"]) == "did you mean 'candidate'?"
     assert nearest("zzz", ["b", "a"]) == "choose from a, b"
+
+
+def test_the_nearest_of_many_values_are_listed() -> None:
+    valid = [f"zebra {number}" for number in range(900)] + ["cat", "car", "cart"]
+    assert nearest_values("cars", valid) == "the nearest are 'car', 'cart', 'cat'"
+    assert nearest_values("x", ["a"]) == "the nearest are 'a'"

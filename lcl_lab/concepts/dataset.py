@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from lcl_lab.errors import UserError, nearest
+from lcl_lab.errors import UserError, nearest_values
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,8 +22,12 @@ __all__ = [
     "check_dataset",
     "comparable_name",
     "dataset_identity",
+    "name_problem",
     "unique_pairs",
 ]
+
+_SPECIAL_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]{3,}\]")
+"""Tokens such as `<image>`, `<|end|>`, `</s>`, `[IMG]` and `[/INST]`."""
 
 
 class ImageRef(NamedTuple):
@@ -114,8 +118,8 @@ def check_dataset(dataset: object, option: str = "dataset", value: object = None
         value: the value of the option, for the error message.
 
     Raises:
-        UserError: an attribute is missing or has the wrong type, a pair refers to an unknown concept, or two paired
-            concepts have the same name.
+        UserError: an attribute is missing or has the wrong type, a name cannot be part of a prompt, a pair refers to
+            an unknown concept, or two paired concepts have the same name.
     """
 
     def fail(reason: str) -> UserError:
@@ -138,6 +142,8 @@ def check_dataset(dataset: object, option: str = "dataset", value: object = None
             raise fail(f"concept {id!r} must be a lcl_lab.concepts.Concept, not {type(concept).__name__}")
         if concept.id != id:
             raise fail(f"concept {id!r} has the id {concept.id!r}; key and id must be equal")
+        if problem := name_problem(concept.name):
+            raise fail(f"the name of concept {id!r} {problem}")
     if not isinstance(pairs, Sequence) or not pairs:
         raise fail("its attribute 'pairs' must be a non-empty sequence of Pair")
     for pair in pairs:
@@ -145,10 +151,21 @@ def check_dataset(dataset: object, option: str = "dataset", value: object = None
             raise fail(f"its pairs must be lcl_lab.concepts.Pair, not {pair!r}")
         for id in pair:
             if id not in concepts:
-                raise fail(f"pair {pair} refers to an unknown concept {id!r}; {nearest(str(id), map(str, concepts))}")
+                raise fail(
+                    f"pair {pair} refers to an unknown concept {id!r}; {nearest_values(str(id), map(str, concepts))}"
+                )
         positive, negative = (concepts[id].name for id in pair)
         if comparable_name(positive) == comparable_name(negative):
             raise fail(f"the concepts of pair {pair} have the same name, {positive!r}")
+
+
+def name_problem(name: object) -> str | None:
+    """Why a concept cannot have a name, as the end of a sentence; None if it can."""
+    if not isinstance(name, str) or not name.strip():
+        return f"must be a non-empty string, not {name!r}"
+    if token := _SPECIAL_TOKEN.search(name):
+        return f"contains {token[0]!r}, which models read as a special token such as the placeholder of an image"
+    return None
 
 
 def comparable_name(name: str) -> str:

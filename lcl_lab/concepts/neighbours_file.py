@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lcl_lab.atomic import write_text
 from lcl_lab.concepts.dataset import Dataset, ImageRef
-from lcl_lab.errors import UserError, nearest
+from lcl_lab.errors import UserError, nearest_values
 
 __all__ = ["ConceptNeighbours", "neighbour_indices", "read_neighbours", "write_neighbours"]
 
@@ -115,7 +115,7 @@ def neighbour_indices(path: Path, dataset: Dataset) -> NDArray[np.int64]:
     lines = {line.id: line for line in read_neighbours(path)}
     mentioned = {id for line in lines.values() for id, *_ in line.neighbours} | lines.keys()
     for unknown in sorted(mentioned - indices.keys())[:1]:
-        raise fail(f"concept {unknown!r} is not in {dataset.name}; {nearest(unknown, indices)}")
+        raise fail(f"concept {unknown!r} is not in {dataset.name}; {nearest_values(unknown, indices)}")
     for missing in sorted(indices.keys() - lines.keys())[:1]:
         raise fail(f"concept {missing!r} of {dataset.name} has no line")
     if len({len(line.neighbours) for line in lines.values()}) != 1:

@@ -70,7 +70,7 @@ def _image(ref: ImageRef, allowed: tuple[str, ...]) -> Image.Image | None:
     dataset = _load(allowed)[0].get(ref.data)
     try:
         return dataset.image(ref) if dataset else None
-    except (KeyError, IndexError, OSError):
+    except (KeyError, IndexError, OSError, UserError):
         return None
 
 

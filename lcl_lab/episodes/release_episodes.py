@@ -34,6 +34,7 @@ class ReleaseEpisodes(DatasetWrapper):
 
     def __init__(self, name: str) -> None:
         dataset, self.queries = concepts.read_release_queries(name)
+        concepts.check_dataset(dataset, "data", name)
         super().__init__(dataset)
 
     @property

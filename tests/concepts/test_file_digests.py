@@ -85,3 +85,34 @@ def test_many_files_are_quick_the_second_time(tmp_path: Path) -> None:
     start = time.perf_counter()
     assert digest_files(files) == first
     assert time.perf_counter() - start < 0.5
+
+
+def test_only_new_files_of_a_folder_are_read(files: list[Path], digested: list[str]) -> None:
+    digest_files(files[:2])
+    digest_files(files)
+    assert sorted(digested[:2]) == ["a", "b"]
+    assert digested[2:] == ["c"]
+
+
+def test_files_that_swap_their_names_swap_their_digests(files: list[Path]) -> None:
+    one, two, _ = digest_files(files)
+    files[0].rename(files[0].with_name("x"))
+    files[1].rename(files[0])
+    files[0].with_name("x").rename(files[1])
+    assert files[0].stat().st_mtime_ns == files[1].stat().st_mtime_ns
+    assert digest_files(files[:2]) == [two, one]
+
+
+def test_content_that_keeps_its_modification_time_is_read_again(files: list[Path]) -> None:
+    _, two, _ = digest_files(files)
+    time.sleep(0.05)  # longer than a tick of the file system's clock
+    files[0].write_bytes(b"two")
+    os.utime(files[0], (1000, 1000))
+    assert digest_files(files[:1]) == [two]
+
+
+def test_damaged_entries_of_the_cache_are_computed_again(files: list[Path], cache: Path) -> None:
+    first = digest_files(files)
+    (stored,) = (cache / "file_digests").iterdir()
+    stored.write_text('{"a": 3, "b": [[1, 2, 3, 4], "x"], "c": [[], 5, 6]}')
+    assert digest_files(files) == first

@@ -9,15 +9,14 @@ import pytest
 from PIL import Image
 
 from lcl_lab.concepts import Concept, ImageFiles, ImageRef, Pair, load_dataset
-from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 
 
-def test_a_file_that_is_no_image_is_reported(folder: Path) -> None:
-    (folder / "car" / "0.png").write_text("no image")
+def test_a_file_that_is_removed_later_is_reported(folder: Path) -> None:
     dataset = load_dataset(f"folder:{folder}")
-    with pytest.raises(UserError, match=r"0\.png cannot be read as an image"):
-        [dataset.image(draw_episode(dataset, 0, query, 8).query) for query in range(80)]
+    (folder / "car" / "0.png").unlink()
+    with pytest.raises(UserError, match=r"0\.png cannot be read as an image: No such file"):
+        dataset.image(ImageRef(dataset.name, "car", 0))
 
 
 def test_an_image_that_a_concept_does_not_have_is_an_index_error(folder: Path) -> None:
@@ -62,3 +61,16 @@ def test_the_fingerprint_covers_names_contexts_and_pairs(folder: Path) -> None:
         replace(dataset, concepts={**dataset.concepts, "car": Concept("car", "car", "", 6, contexts=3)}),
     ]
     assert len({one.fingerprint for one in [dataset, *changed]}) == 4
+
+
+def test_images_of_one_size_that_change_concepts_change_the_fingerprint(folder: Path) -> None:
+    first, second = folder / "car" / "a.bmp", folder / "cactus" / "a.bmp"
+    for file, colour in ((first, "red"), (second, "blue")):
+        Image.new("RGB", (9, 9), colour).save(file)
+        os.utime(file, (1000, 1000))
+    before = load_dataset(f"folder:{folder}").fingerprint
+    first.rename(folder / "other")
+    second.rename(first)
+    (folder / "other").rename(second)
+    assert first.stat().st_size == second.stat().st_size
+    assert load_dataset(f"folder:{folder}").fingerprint != before

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lcl_lab.concepts import load_dataset
+from lcl_lab.concepts import folder_contents, load_dataset
 from lcl_lab.episodes import check_shots, draw_episode
 from lcl_lab.errors import UserError
 
@@ -52,11 +53,6 @@ def test_a_missing_folder_and_one_without_concepts_are_reported(tmp_path: Path) 
     refused("folders:x", r"did you mean 'folder:PATH'")
 
 
-def test_a_pair_listed_in_both_orders_is_one_pair(folder: Path) -> None:
-    (folder / "pairs.csv").write_text("positive,negative\ncar,cactus\ncactus,car\nshoe_car,cacti_hog\ncar,cactus\n")
-    assert [str(pair) for pair in load_dataset(f"folder:{folder}").pairs] == ["car~cactus", "shoe_car~cacti_hog"]
-
-
 @pytest.mark.parametrize("other", ["shoe car", "Shoe_Car", "shoe  car"])
 def test_two_concepts_of_one_name_are_refused(folder: Path, other: str) -> None:
     picture(folder / other / "0.png")
@@ -67,3 +63,32 @@ def test_one_name_in_two_unicode_forms_is_refused(folder: Path) -> None:
     picture(folder / "caf\u00e9" / "0.png")
     picture(folder / "cafe\u0301" / "0.png")
     refused(f"folder:{folder}", "same name")
+
+
+@pytest.mark.parametrize("name", ["<image>", "<|end|>", "a <img>", "[IMG]", "_", " "])
+def test_names_that_break_prompts_are_refused(folder: Path, name: str) -> None:
+    picture(folder / name / "0.png")
+    refused(f"folder:{folder}", rf"the name of the folder '{re.escape(name)}' (contains|must be)")
+
+
+def test_names_are_shown_composed_and_with_single_spaces(folder: Path) -> None:
+    picture(folder / "cafe\u0301__noir" / "0.png", 99)
+    picture(folder / "<3" / "0.png", 98)
+    concepts = load_dataset(f"folder:{folder}").concepts
+    assert concepts["cafe\u0301__noir"].name == "caf\u00e9 noir"
+    assert concepts["<3"].name == "<3"
+
+
+def test_folders_that_look_the_same_are_told_apart(folder: Path) -> None:
+    picture(folder / "caf\u00e9" / "0.png")
+    picture(folder / "cafe\u0301" / "0.png")
+    refused(f"folder:{folder}", r"the folders 'cafe\\u0301' and 'café' give two concepts the same name, 'café'")
+
+
+def test_names_and_pairs_are_checked_before_images_are_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(files: object) -> None:
+        raise AssertionError("images were decoded")
+
+    monkeypatch.setattr(folder_contents, "verify_images", fail)
+    (folder / "pairs.csv").write_text("positive,negative\ncacti,cactus\n")
+    refused(f"folder:{folder}", "no folder 'cacti'")

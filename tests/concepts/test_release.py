@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from lcl_lab.concepts import load_dataset
-from lcl_lab.episodes import check_shots, draw_episode
+from lcl_lab.concepts import ImageRef, load_dataset
+from lcl_lab.episodes import ReleaseEpisodes, check_shots, draw_episode
 from lcl_lab.errors import UserError
 from tests.hub import serve
 
@@ -128,3 +130,20 @@ def test_imagenet_900_pairs_a_concept_with_its_nearest(tmp_path: Path) -> None:
 def test_an_imagenet_concept_without_a_partner_is_reported(imagenet: Path) -> None:
     imagenet.write_text(imagenet.read_text().splitlines()[0])
     refused(f"imagenet:{imagenet}", "line 1: concept 'n01' has no other to pair with")
+
+
+def test_images_of_the_release_are_read_as_a_viewer_shows_them(isekai: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotated by 90 degrees
+    for file in (isekai.parent / "images").rglob("*.png"):
+        Image.new("RGBA", (80, 40), (120, 70, 20, 0)).save(file, exif=exif)
+    dataset = load_dataset(f"isekai:{isekai}")
+    image = dataset.image(ImageRef(dataset.name, "cactus", 0))
+    assert (image.size, image.getpixel((0, 0))) == ((40, 80), (255, 255, 255))
+
+
+@pytest.mark.parametrize("load", [load_dataset, ReleaseEpisodes])
+def test_a_name_that_breaks_prompts_is_refused(isekai: Path, load: Callable[[str], object]) -> None:
+    isekai.write_text(isekai.read_text().replace('"cactus"', '"<image>"'))
+    with pytest.raises(UserError, match="the name of concept '<image>' contains '<image>'"):
+        load(f"isekai:{isekai}")
