@@ -91,17 +91,17 @@ class BrokenRun:
     reason: str
 
 
-def runs(results: Path) -> list[RunInfo]:
+def runs(results: Path | str) -> list[RunInfo]:
     """The readable runs of all studies, newest first; none if there is no such folder."""
     return [run for run in _inspect_all(results) if isinstance(run, RunInfo)]
 
 
-def broken_runs(results: Path) -> list[BrokenRun]:
+def broken_runs(results: Path | str) -> list[BrokenRun]:
     """The run directories that `runs` and `connect` leave out, newest first."""
     return [run for run in _inspect_all(results) if isinstance(run, BrokenRun)]
 
 
-def connect(results: Path, study: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(results: Path | str, study: str | None = None) -> duckdb.DuckDBPyConnection:
     """Connect to all readable runs, or to those of one study; see `connect_to`."""
     return connect_to([info for info in runs(results) if study in (None, info.study)])
 
@@ -188,8 +188,10 @@ def read_records(results: Path | str = "results", study: str | None = None) -> p
         return connection.execute(ordered_query(connection, "records", leading=["run"])).df()
 
 
-def _inspect_all(results: Path) -> list[RunInfo | BrokenRun]:
-    directories = [path for path in results.absolute().glob("*/*") if DIRECTORY.fullmatch(path.name) and path.is_dir()]
+def _inspect_all(results: Path | str) -> list[RunInfo | BrokenRun]:
+    directories = [
+        path for path in Path(results).absolute().glob("*/*") if DIRECTORY.fullmatch(path.name) and path.is_dir()
+    ]
     directories.sort(key=lambda path: (path.name, path.parent.name), reverse=True)
     return [_inspect(path) for path in directories]
 

@@ -10,6 +10,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from lcl_lab.concepts import dataset_identity, load_dataset
+from lcl_lab.dashboard.run_index import shipped_results
 from lcl_lab.episodes import draw_episode, falsify
 from lcl_lab.errors import UserError
 from lcl_lab.store import (
@@ -214,3 +215,11 @@ def test_shipped_runs_can_be_read() -> None:
     episode = falsify(draw_episode(dataset, row["seed"], row["query_id"], row["shots"]), row["false_ratio"])
     assert row["episode_id"] == episode.id
     assert [example["label"] for example in row["support"]] == [example.label for example in episode.support]
+
+
+def test_a_results_folder_may_be_given_as_text() -> None:
+    folder = shipped_results()
+    assert runs(str(folder)) == runs(folder)
+    assert broken_runs(str(folder)) == []
+    with connect(str(folder)) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (len(runs(folder)),)
