@@ -103,7 +103,8 @@ def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool =
     """Run a study, or resume it where it was interrupted.
 
     A run is identified by everything that its records depend on: the design, the seed, and the contents of models and
-    data. A finished run with the same identity is returned without evaluating anything, unless `fresh` is set.
+    data. A finished run with the same identity is returned without evaluating anything, unless `fresh` is set. An
+    unfinished one is resumed only by the version of the scoring code that began it; another version starts a new run.
 
     Args:
         study: a study, or the name of one.
@@ -184,7 +185,10 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     notify = _notifier(verbose)
     if notify and (note := protocol_note(config)):
         notify(note)
-    with store.Run.open(config.results, study.name, identity, config.fresh) as run:
+    code, cells = evaluation.scoring_code(), evaluation.cell_names(checkpoints, design)
+    with store.Run.open(config.results, study.name, identity, config.fresh, code, cells) as run:
+        if notify and run.not_resumed:
+            notify(f"another version of the scoring code computed the records of {run.not_resumed}: starting a new run")
         if run.finished:
             out.print(f"already finished; --fresh runs it again\n{run.path}", soft_wrap=True)
             registration = _registered(study, config, design, identity, run)
@@ -200,6 +204,7 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
                 batch_size=config.batch_size,
                 dtype=config.dtype,
                 fresh=config.fresh,
+                use_cache=not config.no_cache,
                 notify=notify,
             )
             look = store.count_look(run.path.parent, identity, run.path.name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trial", "check_sweep"]
 
-_WITHOUT_EFFECT = {"model", "strategy_of", "results", "fresh", "batch_size"}  # options of studies
+_WITHOUT_EFFECT = {"model", "strategy_of", "results", "fresh", "no_cache", "batch_size"}  # options of studies
 
 
 @dataclass(frozen=True)
