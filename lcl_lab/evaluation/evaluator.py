@@ -13,12 +13,13 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import PIL.Image
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lcl_lab import episodes, models, store
+from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.source_code import source_digest
 from lcl_lab.type_checks import check_type
 
@@ -75,7 +76,7 @@ class GradedAnswer:
         lines += [f"candidate   {name}: {loglik.per_token:.3f} nats per token" for name, loglik in names]
         if self.correct_candidate is not None:
             lines.append(f"choice      {'correct' if self.correct_candidate else 'wrong'} (candidate)")
-        return "\n".join(lines)
+        return remove_controls("\n".join(lines))
 
     __repr__ = __str__
 
@@ -289,12 +290,12 @@ class _Cell:
 
 def _progress_bar(disable: bool) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("prompts, left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True, force_jupyter=False),
+        console=SafeConsole(stderr=True, force_jupyter=False),
         disable=disable,
     )
 

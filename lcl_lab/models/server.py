@@ -23,6 +23,7 @@ from PIL.Image import Image
 
 from lcl_lab.cache_dir import cache_folder
 from lcl_lab.concepts import ImageRef
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.interface import Answer, Loglik
@@ -151,9 +152,9 @@ class ServerModel:
         try:
             scorer = find_scorer(self._client, self._model)
         except CannotScoreError as error:
-            _log.warning("%s: metrics: open-ended only; %s", self.name, error)
+            _log.warning("%s: metrics: open-ended only; %s", escape_controls(self.name), escape_controls(str(error)))
             return None
-        _log.warning("%s: metrics: open-ended and candidate", self.name)
+        _log.warning("%s: metrics: open-ended and candidate", escape_controls(self.name))
         return scorer
 
     def _logliks(self, prompt: Prompt, messages: list[dict[str, Any]]) -> tuple[Loglik, ...] | None:

@@ -16,9 +16,9 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 import ray
 import torch
 from ray._private import ray_constants
-from rich.console import Console
 
 from lcl_lab.errors import UserError
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.sweeps.sweep_config import SweepConfig
 
 __all__ = ["check_resources", "connected"]
@@ -35,7 +35,7 @@ def connected(config: SweepConfig) -> Iterator[None]:
     Raises:
         UserError: no cluster answers, or no node has the resources of a trial.
     """
-    with Console(stderr=True, force_jupyter=False).status("starting Ray …"):
+    with SafeConsole(stderr=True, force_jupyter=False).status("starting Ray …"):
         _connect(config)
     try:
         check_resources(config, [node["Resources"] for node in ray.nodes() if node["Alive"]])
