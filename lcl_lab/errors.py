@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from lcl_lab.control_characters import escape_controls
+
 __all__ = ["UserError", "nearest", "nearest_values"]
 
 
@@ -34,10 +36,9 @@ class UserError(Exception):
         return self._line(self.option and f"--{self.option.replace('_', '-')}")
 
     def _line(self, option: str | None) -> str:
-        if not option:
-            return self.reason
         value = "" if self.value is None else _text(self.value)
-        return f"{option} {value}: {self.reason}" if value else f"{option}: {self.reason}"
+        where = f"{option} {value}: " if option and value else f"{option}: " if option else ""
+        return escape_controls(f"{where}{self.reason}")  # a value or a server's message may contain anything
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import Progress
+
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["track"]
 
@@ -28,7 +29,7 @@ def track(items: Iterable[Item], description: str, total: int | None = None, del
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    bar = Progress(console=Console(stderr=True, force_jupyter=False))
+    bar = Progress(console=SafeConsole(stderr=True, force_jupyter=False))
     task = bar.add_task(description, total=total)
     start = time.monotonic()
     try:

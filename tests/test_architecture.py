@@ -16,7 +16,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "lcl_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-BASICS = {"errors", "atomic", "cache_dir", "plugins", "type_checks", "progress", "config"}
+BASICS = {
+    *("errors", "atomic", "cache_dir", "plugins", "type_checks", "progress", "config"),
+    *("source_code", "control_characters", "safe_console"),
+}
 LAYERS = {
     "concepts": set(),
     "episodes": {"concepts"},

@@ -28,7 +28,6 @@ import pandas as pd
 import torch
 from PIL.Image import Image
 from pydantic import Field
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn.functional import pad
@@ -47,6 +46,7 @@ from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.progress import track
 from lcl_lab.prompts import Prompt
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.store import Run, read_run
 
 __all__ = [
@@ -123,7 +123,7 @@ def run_matrix(config: ArchitectureMatrixConfig) -> list[Outcome]:
     with TemporaryDirectory() as folder:
         for name in track(config.architectures or names(), "checking"):
             outcomes.append(check_architecture_exactness(name, Path(folder) / name))
-    console = Console()
+    console = SafeConsole()
     console.print(_table(outcomes))
     console.print(_summary(outcomes))
     if config.write:

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from loky import ProcessPoolExecutor
 from pydantic import Field
-from rich.console import Console
 from rich.table import Table
 
 from lcl_lab.benchmarks.validated_methods import METHODS, Check, Method, Scenario
@@ -27,6 +26,7 @@ from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.progress import track
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["CoverageConfig", "coverage_program", "measure_coverage", "run_coverage"]
 
@@ -115,7 +115,7 @@ def run_coverage(config: CoverageConfig) -> pd.DataFrame:
     table = Table(*summary.columns)
     for cells in summary.itertuples(index=False):
         table.add_row(*map(str, cells))
-    Console().print(table)
+    SafeConsole().print(table)
     if config.write:
         config.write.write_text(_page(rows, config.replications), encoding="utf-8")
     return rows

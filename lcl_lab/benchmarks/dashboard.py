@@ -22,7 +22,6 @@ import duckdb
 import streamlit as st
 from pydantic import Field
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -35,6 +34,7 @@ from lcl_lab.dashboard.pages import find_pages
 from lcl_lab.dashboard.run_index import shipped_results
 from lcl_lab.errors import UserError
 from lcl_lab.progress import track
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.store.shards import rows_in
 
 __all__ = ["DashboardBenchmarkConfig", "dashboard_program", "multiply_runs", "run_benchmark", "time_pages"]
@@ -129,7 +129,7 @@ def run_benchmark(config: DashboardBenchmarkConfig) -> None:
         table.add_column("seconds", justify="right")
         for page, seconds in time_pages(Path(folder)):
             table.add_row(page, f"{seconds:.2f}")
-        Console().print(table)
+        SafeConsole().print(table)
 
 
 def dashboard_program(name: str = "python -m lcl_lab.benchmarks.dashboard") -> Program[DashboardBenchmarkConfig]:

@@ -19,12 +19,12 @@ import sys
 from typing import Any, Literal
 
 from pydantic import Field
-from rich.console import Console
 from rich.table import Table
 
 from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.progress import track
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["EvaluatorBenchmarkConfig", "evaluator_program", "run_benchmark"]
 
@@ -44,7 +44,7 @@ def run_benchmark(config: EvaluatorBenchmarkConfig) -> None:
     plan = [(method, study, 1) for study in config.studies for method in _METHODS]
     plan += [("ours", "shots", 10)] if "shots" in config.studies else []
     results = {one: _in_subprocess(*one, config) for one in track(plan, "measuring")}
-    console = Console()
+    console = SafeConsole()
     for study in config.studies:
         console.print(_table(study, {method: results[method, study, 1] for method in _METHODS}))
     if "shots" not in config.studies:

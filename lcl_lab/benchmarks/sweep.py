@@ -23,12 +23,12 @@ from tempfile import TemporaryDirectory
 
 from pydantic import Field
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.progress import track
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["SweepBenchmarkConfig", "run_benchmark", "sweep_program"]
 
@@ -78,7 +78,7 @@ def run_benchmark(config: SweepBenchmarkConfig) -> None:
     table.add_row("overhead of every further trial on a worker", f"{overhead:.2f} s")
     table.add_row(f"trials of {mean:.0f} s, 2 workers compared to 1", f"{one.total / two.total:.2f}×")
     table.add_row(f"overhead of {_MANY:,} trials on 100 workers", f"{overhead * _MANY / 100:.0f} s")
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 def _measure(workers: int, steps: int, trials: int) -> _Timing:

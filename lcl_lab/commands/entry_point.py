@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from rich.console import Console
 from rich.table import Table
 
 from lcl_lab import benchmarks, commands, studies
 from lcl_lab.commands.program import Program, exit_with_status
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["main"]
 
@@ -99,7 +99,7 @@ def _print_help(name: str, entries: Mapping[str, _Entry | _Group]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for word, entry in entries.items():
         table.add_row(f"  {word}", entry.text)
-    console = Console()
+    console = SafeConsole()
     console.print(f"Usage: {name} COMMAND [OPTIONS]\n", highlight=False)
     console.print(table, highlight=False)
     console.print(f"\n`{name} COMMAND --help` lists the options of a command.", highlight=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -14,6 +13,7 @@ from lcl_lab.atomic import write_text
 from lcl_lab.commands.program import Program
 from lcl_lab.paper import PaperComparison, PaperReport
 from lcl_lab.paper.paper_config import PaperConfig
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["paper_program"]
 
@@ -41,7 +41,7 @@ def _run(config: PaperConfig) -> None:
     )
     for row in rows:
         table.add_row(*map(escape, row))
-    console = Console()
+    console = SafeConsole()
     console.print(table)
     for note in report.notes:
         console.print(f"- {note}", highlight=False, markup=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from lcl_lab import studies
 from lcl_lab.commands.program import Program
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.studies import sample_size
 from lcl_lab.studies.sample_size import PowerConfig
 
@@ -41,7 +41,7 @@ def _run(config: PowerConfig) -> None:
         row = ("more than 4096", "", "") if size.pairs is None else tuple(map(str, numbers))
         design = (size.trainings, size.queries_per_pair) if between_strategies else (size.queries_per_pair,)
         table.add_row(*map(str, design), *row)
-    console = Console()
+    console = SafeConsole()
     console.print(table)
     if config.figure is not None:
         studies.power_curves(config).figure.write(config.figure)

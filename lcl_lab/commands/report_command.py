@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from lcl_lab import reporting, studies
 from lcl_lab.commands.program import Program
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.studies.stored_run import ReportConfig
 
 __all__ = ["report_program"]
@@ -24,7 +23,7 @@ def report_program(name: str = "lcl report") -> Program[ReportConfig]:
 
 def _run(config: ReportConfig) -> None:
     result = studies.read_result(config.run)
-    console = Console()
+    console = SafeConsole()
     reporting.print_findings(console, result.findings)
     path = result.path if config.latex is None else result.to_latex(config.latex)
     console.print(str(path), soft_wrap=True, highlight=False, markup=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from lcl_lab import reporting, zoo
 from lcl_lab.commands.program import Program
 from lcl_lab.errors import UserError
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.zoo.zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def zoo_table_program(name: str) -> Program[ZooTableConfig]:
 
 def _train(config: ZooTrainConfig) -> None:
     report = zoo.train_zoo(config)
-    console = Console()
+    console = SafeConsole()
     claims = [claim.text for claim in report.claims]
     console.print(zoo.model_table(report.estimates, zoo.ZOO), *claims, sep="\n", soft_wrap=True, markup=False)
     criteria = Table("model", "", "criterion", "measured", "met")
@@ -67,7 +67,7 @@ def _train(config: ZooTrainConfig) -> None:
 def _seeds(config: ZooSeedsConfig) -> None:
     report = zoo.train_seeds(config)
     estimates = report.estimates
-    console = Console()
+    console = SafeConsole()
     console.print(zoo.model_table(estimates, list(dict.fromkeys(estimates["model"]))), soft_wrap=True, markup=False)
     spread = Table(
         *("data", "shots", "all labels false", "metric", "mean over seeds", "standard deviation"),

@@ -1,5 +1,5 @@
 from .design import Condition, Design, EvalItem, Question, Value, episode_design
-from .evaluator import GradedAnswer, answer, evaluate, evaluate_run, grade_answer
+from .evaluator import GradedAnswer, answer, cell_names, evaluate, evaluate_run, grade_answer, scoring_code
 from .items import mini_vqa_item, vqa_item
 
 __all__ = [
@@ -10,10 +10,12 @@ __all__ = [
     "Question",
     "Value",
     "answer",
+    "cell_names",
     "episode_design",
     "evaluate",
     "evaluate_run",
     "grade_answer",
     "mini_vqa_item",
+    "scoring_code",
     "vqa_item",
 ]

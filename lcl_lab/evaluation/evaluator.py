@@ -13,12 +13,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import PIL.Image
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lcl_lab import episodes, models, store
+from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
+from lcl_lab.safe_console import SafeConsole
+from lcl_lab.source_code import source_digest
 from lcl_lab.type_checks import check_type
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from lcl_lab.models import Answer, Checkpoint, Model
     from lcl_lab.store import Record, Run
 
-__all__ = ["GradedAnswer", "answer", "evaluate", "evaluate_run", "grade_answer"]
+__all__ = ["GradedAnswer", "answer", "cell_names", "evaluate", "evaluate_run", "grade_answer", "scoring_code"]
 
+_SCORING = ("concepts", "episodes", "prompts", "models", "evaluation")
 _CELL = 50  # queries of a cell, or as many whole supports as fit
 
 
@@ -73,7 +76,7 @@ class GradedAnswer:
         lines += [f"candidate   {name}: {loglik.per_token:.3f} nats per token" for name, loglik in names]
         if self.correct_candidate is not None:
             lines.append(f"choice      {'correct' if self.correct_candidate else 'wrong'} (candidate)")
-        return "\n".join(lines)
+        return remove_controls("\n".join(lines))
 
     __repr__ = __str__
 
@@ -211,6 +214,7 @@ def evaluate_run(
     batch_size: int = 32,
     dtype: str = "auto",
     fresh: bool = False,
+    use_cache: bool = True,
     notify: Callable[[str], None] | None = None,
     progress: bool = True,
 ) -> str:
@@ -226,7 +230,8 @@ def evaluate_run(
         design: the conditions and items.
         batch_size: prompts in a batch; does not change results.
         dtype: precision of the weights.
-        fresh: bypass cached answers of servers.
+        fresh: request answers of servers again and replace cached ones.
+        use_cache: whether answers of servers are read from the cache and stored there.
         notify: receives one line per model about the memory that it needs.
         progress: show a progress bar with the time left on standard error.
 
@@ -237,9 +242,7 @@ def evaluate_run(
         UserError: a model cannot be evaluated on the longest prompt on this machine; raised before any is loaded.
     """
     committed = run.committed()
-    planned = [
-        (checkpoint, list(_cells(checkpoint.name, checkpoint.fingerprint, design))) for checkpoint in checkpoints
-    ]
+    planned = _planned(checkpoints, design)
     missing = [(checkpoint, [cell for cell in cells if cell.name not in committed]) for checkpoint, cells in planned]
     total = sum(len(cell.queries) for _, cells in planned for cell in cells)
     stored = total - sum(len(cell.queries) for _, cells in missing for cell in cells)
@@ -253,7 +256,7 @@ def evaluate_run(
             if not cells:
                 continue
             bar.update(task, description=checkpoint.name)
-            model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh)
+            model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh, use_cache=use_cache)
             device = model.device
             for block in _blocks(cells):
                 for cell, records in _answer_block(
@@ -261,6 +264,21 @@ def evaluate_run(
                 ):
                     run.commit(cell.name, records)
     return device
+
+
+def cell_names(checkpoints: Sequence[Checkpoint], design: Design) -> set[str]:
+    """The names of all cells of a run.
+
+    Args:
+        checkpoints: the models to evaluate.
+        design: the conditions and items.
+    """
+    return {cell.name for _, cells in _planned(checkpoints, design) for cell in cells}
+
+
+def scoring_code() -> str:
+    """A digest of the package's code that records depend on, except studies, whose designs count by their content."""
+    return source_digest(*(f"{folder}/**/*.py" for folder in _SCORING))
 
 
 @dataclass(frozen=True)
@@ -272,12 +290,12 @@ class _Cell:
 
 def _progress_bar(disable: bool) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("prompts, left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True, force_jupyter=False),
+        console=SafeConsole(stderr=True, force_jupyter=False),
         disable=disable,
     )
 
@@ -289,6 +307,10 @@ def _preflight(checkpoint: Checkpoint, dtype: str, design: Design, notify: Calla
         requirements = models.check_requirements(checkpoint, dtype, longest, design.image)
         if notify:
             notify(str(requirements))
+
+
+def _planned(checkpoints: Sequence[Checkpoint], design: Design) -> list[tuple[Checkpoint, list[_Cell]]]:
+    return [(checkpoint, list(_cells(checkpoint.name, checkpoint.fingerprint, design))) for checkpoint in checkpoints]
 
 
 def _cells(model: str, fingerprint: str, design: Design) -> Iterator[_Cell]:

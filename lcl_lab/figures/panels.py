@@ -15,6 +15,7 @@ import pandas as pd
 import vl_convert
 
 from lcl_lab.atomic import write_atomic
+from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.figures.formats import Format
 from lcl_lab.figures.theme import themed
@@ -121,7 +122,7 @@ class Figure:
     @cached_property
     def _specification(self) -> dict[str, Any]:
         """The chart in Vega-Lite, which takes longer to build and validate than to draw."""
-        specification: dict[str, Any] = self.chart().to_dict()
+        specification: dict[str, Any] = _without_controls(self.chart().to_dict())
         return specification
 
     def write(self, path: Path) -> None:
@@ -161,6 +162,19 @@ class Figure:
     def _repr_html_(self) -> str:
         # Altair's own representation loads scripts from the network, and cannot be part of another object's HTML.
         return self.render("svg").decode()
+
+
+def _without_controls(value: Any) -> Any:
+    """JSON values without control characters in their texts, at which the converter would end the process."""
+    match value:
+        case str():
+            return remove_controls(value)
+        case list():
+            return [_without_controls(one) for one in value]
+        case dict():
+            return {remove_controls(key): _without_controls(one) for key, one in value.items()}
+        case _:
+            return value
 
 
 def groups(rows: pd.DataFrame, column: str | None = None) -> Iterator[tuple[str | None, str | None, pd.DataFrame]]:

@@ -70,6 +70,7 @@ class Checkpoint:
         model: the model itself, if it is an object of the user.
         settings: how it is loaded and generates answers.
         adapter: folder of a PEFT adapter for its weights, or None.
+        behaviour: 16 hex digits over how a model on a server answered a fixed prompt; cached answers depend on it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Checkpoint:
     model: Model | None = field(default=None, compare=False, repr=False)
     settings: ModelSettings = field(default_factory=ModelSettings)
     adapter: Path | None = None
+    behaviour: str = field(default="", compare=False)
 
     def identity(self) -> dict[str, object]:
         """What answers depend on: name, fingerprint, and the generation settings of models that generate text."""
@@ -257,9 +259,9 @@ def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
     if base_url is None:
         raise UserError("needs base_url, such as http://127.0.0.1:8000/v1", option=option, value=name)
     served = name.removeprefix(_SERVED)
-    described = check_server(served, base_url, option)
-    content = sha256(f"{redact(base_url)}\0{name}\0{described}".encode()).hexdigest()[:16]
-    return Checkpoint(name, Path(served), content, base_url)
+    shown = check_server(served, base_url, option)
+    content = sha256(f"{redact(base_url)}\0{name}\0{shown.description}".encode()).hexdigest()[:16]
+    return Checkpoint(name, Path(served), content, base_url, behaviour=shown.behaviour)
 
 
 def _check_files(path: Path, name: str, option: str) -> None:

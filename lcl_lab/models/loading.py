@@ -23,6 +23,7 @@ def load_model(
     base_url: str | None = None,
     fresh: bool = False,
     settings: ModelSettings = _DEFAULTS,
+    use_cache: bool = True,
 ) -> Model:
     """Load a model, on a GPU if there is one.
 
@@ -33,6 +34,7 @@ def load_model(
         base_url: address of the server, for a name such as ``openai:NAME``.
         fresh: do not use cached answers of a server; they are requested again and replaced.
         settings: how a model that is given by name is loaded and generates answers.
+        use_cache: whether answers of a server are cached on disk.
 
     Returns:
         A model that is ready to answer. An object of the user is returned as it is.
@@ -50,7 +52,7 @@ def load_model(
     if checkpoint.model is not None:
         return checkpoint.model
     if checkpoint.base_url:
-        return models.ServerModel(checkpoint, batch_size, fresh)
+        return models.ServerModel(checkpoint, batch_size, fresh, use_cache)
     if is_prototype(checkpoint):
         return mini.PrototypeModel(checkpoint)
     return models.load_transformers_model(checkpoint, batch_size, dtype)

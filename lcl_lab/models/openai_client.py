@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -17,11 +18,27 @@ if TYPE_CHECKING:
 else:
     openai = lazy.load("openai")  # importing it takes most of a second
 
-__all__ = ["check_server", "error_reason", "open_client", "redact"]
+__all__ = ["ServedModel", "check_server", "error_reason", "open_client", "redact"]
 
 _TIMEOUT = 600.0  # seconds for one answer
 _RETRIES_OF_CHECK = 2
 _HIDDEN = "***"
+_PROBE = "Count from one to twenty in words."  # long enough that other weights show in the answer
+_PROBE_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What a server shows of one of its models, each as 16 hex digits.
+
+    Attributes:
+        description: over what the server says of it. It is the same in every request.
+        behaviour: over its answer to a fixed prompt and the `system_fingerprint` of that. It also changes when other
+            weights are served under the same description, but may vary where a server is not deterministic.
+    """
+
+    description: str
+    behaviour: str
 
 
 def open_client(base_url: str, retries: int) -> openai.OpenAI:
@@ -29,16 +46,13 @@ def open_client(base_url: str, retries: int) -> openai.OpenAI:
     return openai.OpenAI(base_url=base_url, api_key=_key() or "none", max_retries=retries, timeout=_TIMEOUT)
 
 
-def check_server(name: str, base_url: str, option: str = "model") -> str:
-    """Check that a server is reachable and serves a model, by requesting one token.
+def check_server(name: str, base_url: str, option: str = "model") -> ServedModel:
+    """Check that a server is reachable and serves a model, by requesting a short answer.
 
     Args:
         name: the model's name on the server.
         base_url: address of the API, such as ``http://127.0.0.1:8000/v1``.
         option: the option that the model was given for, for error messages.
-
-    Returns:
-        16 hex digits over what the server says of the model; they change when it serves another one under the name.
 
     Raises:
         UserError: the server cannot be reached, or refuses the request.
@@ -46,7 +60,9 @@ def check_server(name: str, base_url: str, option: str = "model") -> str:
     client = open_client(base_url, _RETRIES_OF_CHECK)
     shown = redact(base_url)
     try:
-        reply = client.chat.completions.create(model=name, messages=[{"role": "user", "content": "?"}], max_tokens=1)
+        reply = client.chat.completions.create(
+            model=name, messages=[{"role": "user", "content": _PROBE}], max_tokens=_PROBE_TOKENS, temperature=0
+        )
     except openai.APIConnectionError as error:
         reason = f"cannot reach the server: {error_reason(error, base_url)}"
         raise UserError(reason, option="base_url", value=shown) from error
@@ -56,7 +72,9 @@ def check_server(name: str, base_url: str, option: str = "model") -> str:
     except ValueError as error:
         raise UserError(f"{shown} does not answer with JSON", option="base_url", value=shown) from error
     described = {"reported": getattr(reply, "model", None), **_described(client, name)}
-    return sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    answered = [getattr(choice, "message", None) for choice in getattr(reply, "choices", None) or ()]
+    behaviour = {"system_fingerprint": getattr(reply, "system_fingerprint", None), "answered": answered}
+    return ServedModel(_digest(described), _digest(behaviour))
 
 
 def error_reason(error: Exception, base_url: str = "") -> str:
@@ -83,6 +101,10 @@ def redact(text: str, base_url: str = "") -> str:
     shown = f"{_HIDDEN}@{host}" if user else host
     query = "&".join(f"{name}={_HIDDEN}" for name, _, _ in map(_partition, address.query.split("&")) if name)
     return urlunsplit((address.scheme, shown, address.path, query, ""))
+
+
+def _digest(content: object) -> str:
+    return sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _partition(argument: str) -> tuple[str, str, str]:

@@ -23,6 +23,7 @@ from PIL.Image import Image
 
 from lcl_lab.cache_dir import cache_folder
 from lcl_lab.concepts import ImageRef
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.interface import Answer, Loglik
@@ -31,6 +32,7 @@ from lcl_lab.models.server_messages import as_messages
 from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError, Reply, parse_reply
 from lcl_lab.models.server_scoring import Scorer, find_scorer
 from lcl_lab.prompts import Prompt
+from lcl_lab.source_code import source_digest
 
 __all__ = ["ServerModel"]
 
@@ -42,14 +44,17 @@ _CACHE_BYTES = 1 << 30
 
 
 class ServerModel:
-    """A `Model` that sends prompts to a server and caches its answers on disk, keyed by the whole request.
+    """A `Model` that sends prompts to a server and caches its answers on disk.
 
-    Only answers with status "ok" are cached.
+    The key of an answer is the whole request, what the server shows of its model (see
+    `lcl_lab.models.openai_client.ServedModel`), and the code that reads replies. Only answers with status "ok" are
+    cached.
 
     Args:
         checkpoint: a checkpoint with a `base_url`.
         batch_size: number of concurrent requests.
         fresh: send every request again and replace the cached answers.
+        use_cache: whether answers are read from the cache and stored there; False overrides `fresh`.
 
     Attributes:
         requests: number of requests for answers sent so far.
@@ -57,9 +62,10 @@ class ServerModel:
 
     device = "server"
 
-    def __init__(self, checkpoint: Checkpoint, batch_size: int, fresh: bool = False) -> None:
+    def __init__(self, checkpoint: Checkpoint, batch_size: int, fresh: bool = False, use_cache: bool = True) -> None:
         assert checkpoint.base_url is not None
         self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
+        self._behaviour = checkpoint.behaviour
         self.batch_size = batch_size
         self.requests = 0
         self._fresh, self._settings = fresh, checkpoint.settings
@@ -67,7 +73,8 @@ class ServerModel:
         self._model = str(checkpoint.path)
         self._client = open_client(self._base_url, _RETRIES)
         self._scorer = self._find_scorer()
-        self._cache = Cache(str(cache_folder() / "responses"), size_limit=_CACHE_BYTES)
+        folder = cache_folder() / "responses"
+        self._cache = Cache(str(folder), size_limit=_CACHE_BYTES) if use_cache else None
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
         """Answer prompts; see `Model.answer`.
@@ -112,15 +119,16 @@ class ServerModel:
         }
         extra = dict(self._settings.extra_body)
         scored = prompt.candidates if self._scorer else None
-        content = [self._base_url, self.fingerprint, request, extra, scored]
+        code = source_digest("models/server*.py", "models/*_scoring.py")
+        content = [self._base_url, self.fingerprint, self._behaviour, request, extra, scored, code]
         key = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        stored = None if self._fresh else self._cache.get(key)
+        stored = None if self._cache is None or self._fresh else self._cache.get(key)
         if stored is None:
             reply = self._send(request, extra)
             logliks = self._logliks(prompt, messages) if reply.status != "error" else ()
             if logliks is None:
                 reply, logliks = replace(reply, status="error"), ()
-            if reply.status == "ok":
+            if reply.status == "ok" and self._cache is not None:
                 self._cache.set(key, (vars(reply), logliks))
         else:
             reply, logliks = Reply(**stored[0]), stored[1]
@@ -144,9 +152,9 @@ class ServerModel:
         try:
             scorer = find_scorer(self._client, self._model)
         except CannotScoreError as error:
-            _log.warning("%s: metrics: open-ended only; %s", self.name, error)
+            _log.warning("%s: metrics: open-ended only; %s", escape_controls(self.name), escape_controls(str(error)))
             return None
-        _log.warning("%s: metrics: open-ended and candidate", self.name)
+        _log.warning("%s: metrics: open-ended and candidate", escape_controls(self.name))
         return scorer
 
     def _logliks(self, prompt: Prompt, messages: list[dict[str, Any]]) -> tuple[Loglik, ...] | None:

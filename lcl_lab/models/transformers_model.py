@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 import torch
+import transformers
 from peft import PeftModel
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText
@@ -27,6 +28,7 @@ from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
 from lcl_lab.models.preflight import check_quantization, choose_dtype, config_and_processor, needs_several_gpus
 from lcl_lab.models.shikra.shikra_architecture import ShikraConfig
 from lcl_lab.prompts import Prompt
+from lcl_lab.source_code import source_digest
 
 __all__ = ["TransformersModel", "load_transformers_model"]
 
@@ -92,8 +94,10 @@ def _load_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> An
 
 
 def _feature_key(checkpoint: Checkpoint, dtype: torch.dtype) -> str:
-    """What image features depend on: the model, its precision, and the settings of its processor."""
-    return f"{checkpoint.fingerprint}-{dtype}-{canonical_json(checkpoint.settings.processor)}"
+    """What image features depend on: the model, its precision, its processor's settings, and the code that encodes."""
+    code = source_digest("models/engine/*.py", "models/flamingo/*.py", "models/shikra/*.py")
+    settings = canonical_json(checkpoint.settings.processor)
+    return f"{checkpoint.fingerprint}-{dtype}-{settings}-{code}-{transformers.__version__}"
 
 
 class TransformersModel:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table as Grid
@@ -14,13 +13,14 @@ from rich.table import Table as Grid
 from lcl_lab.reporting.findings import Claim, Findings, Table
 from lcl_lab.reporting.tables import claims_table, table_text
 from lcl_lab.reporting.text import format_interval, format_narrow
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["print_claims", "print_findings"]
 
 _COLUMNS = 5  # of numbers, next to each other in 80 characters
 
 
-def print_findings(console: Console, findings: Findings) -> None:
+def print_findings(console: SafeConsole, findings: Findings) -> None:
     """Print the first table of each section, its statements, and the claims of the paper."""
     console.print(f"[bold]{escape(findings.title)}[/bold]")
     for section in findings.sections:
@@ -33,7 +33,7 @@ def print_findings(console: Console, findings: Findings) -> None:
     print_claims(console, findings.claims, findings.looks)
 
 
-def print_claims(console: Console, claims: Sequence[Claim], looks: int = 1) -> None:
+def print_claims(console: SafeConsole, claims: Sequence[Claim], looks: int = 1) -> None:
     """Print the claims of the paper next to what was found; nothing where there are none.
 
     Args:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +39,7 @@ PACKED = "records.parquet"
 STAMP = "%Y%m%d-%H%M%S"
 DIRECTORY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
+_CODE_EVENT = "evaluating"  # with the code that computes the records that follow
 _NAME = re.compile(r"[A-Za-z0-9._=-]+")
 
 
@@ -51,22 +52,43 @@ class Run:
     Attributes:
         path: the directory of the run.
         study: the name of the study.
+        not_resumed: the newest run, if it is unfinished and other code computed its records, so that this one was
+            opened in its place; else None.
     """
 
-    def __init__(self, path: Path, study: str, lock: FileLock) -> None:
+    def __init__(
+        self, path: Path, study: str, lock: FileLock, code: str | None = None, not_resumed: Path | None = None
+    ) -> None:
         self.path = path
         self.study = study
+        self.not_resumed = not_resumed
         self._lock = lock
+        self._code = code
+        self._code_is_noted = False
 
     @classmethod
-    def open(cls, results: Path, study: str, config: Mapping[str, object], fresh: bool = False) -> Run:
+    def open(
+        cls,
+        results: Path,
+        study: str,
+        config: Mapping[str, object],
+        fresh: bool = False,
+        code: str | None = None,
+        cells: Collection[str] | None = None,
+    ) -> Run:
         """Open the newest run of a study and configuration, or a new one.
+
+        An unfinished run is not resumed if other code computed some of its records, so that no run mixes the answers
+        of two versions. A finished run is opened whatever the code, and so is one that lacks only its report.
 
         Args:
             results: the folder of all runs.
             study: the name of the study.
             config: the configuration, as JSON values.
             fresh: always start a new run.
+            code: a digest of the code that computes records, which is noted in the log of the run with its first
+                record; None resumes any run.
+            cells: all cells of a complete run, where they are known.
 
         Raises:
             UserError: the folder cannot be written, or another process has the run open.
@@ -83,7 +105,8 @@ class Run:
         choosing = _locked(folder / ".open.lock", wait=30)
         try:
             earlier = sorted(path for path in folder.glob(f"*-{digest}") if DIRECTORY.fullmatch(path.name))
-            path = earlier[-1] if earlier and not fresh else _new_directory(folder, digest)
+            found = None if fresh else _newest_of_code(earlier, code, cells)
+            path = found or _new_directory(folder, digest)
             lock = _locked(path / "run.lock", wait=0)
         finally:
             choosing.release()
@@ -92,7 +115,8 @@ class Run:
         except BaseException:
             lock.release()
             raise
-        return cls(path, study, lock)
+        not_resumed = earlier[-1] if earlier and not fresh and path != earlier[-1] else None
+        return cls(path, study, lock, code, not_resumed)
 
     @property
     def finished(self) -> bool:
@@ -101,7 +125,7 @@ class Run:
 
     def committed(self) -> set[str]:
         """The cells whose records are completely stored."""
-        return {path.name.removesuffix(SUFFIX) for path in self._shards()}
+        return _committed(self.path)
 
     def commit(self, cell: str, records: Sequence[Record]) -> None:
         """Store the records of a cell durably, either all or none. This makes a finished run unfinished again.
@@ -125,6 +149,9 @@ class Run:
             raise ValueError(f"cell {cell!r} is already in {self.path}")
         with reporting_os_errors("write", self.path / MANIFEST):
             (self.path / MANIFEST).unlink(missing_ok=True)
+        if self._code is not None and not self._code_is_noted:
+            self.note(_CODE_EVENT, code=self._code)  # before the records, in case the process is killed in between
+            self._code_is_noted = True
         write_shard(path, records)
 
     def note(self, event: str, **fields: object) -> None:
@@ -184,7 +211,7 @@ class Run:
         self.close()
 
     def _shards(self) -> list[Path]:
-        return [path for path in shard_files(self.path / RECORDS) if is_whole(path)]
+        return _whole_shards(self.path)
 
     def _check_open(self) -> None:
         if not self._lock.is_locked:
@@ -236,6 +263,34 @@ def _new_directory(folder: Path, digest: str) -> Path:
                 path.mkdir()
             return path
         moment += timedelta(seconds=1)
+
+
+def _newest_of_code(earlier: Sequence[Path], code: str | None, cells: Collection[str] | None) -> Path | None:
+    """The newest of some runs, or the newest unfinished one after the last finished one that this code may resume."""
+    for path in reversed(earlier):
+        if (path / MANIFEST).exists():
+            return path if path == earlier[-1] else None
+        if _may_resume(path, code, cells):
+            return path
+    return None
+
+
+def _may_resume(path: Path, code: str | None, cells: Collection[str] | None) -> bool:
+    """Whether no other code computed records of an unfinished run, as far as is known, or none are missing."""
+    if code is None:
+        return True
+    committed = _committed(path)
+    if not committed or (cells is not None and committed.issuperset(cells)):
+        return True
+    return {event["code"] for event in read_events(path) if event.get("event") == _CODE_EVENT} <= {code}
+
+
+def _committed(path: Path) -> set[str]:
+    return {shard.name.removesuffix(SUFFIX) for shard in _whole_shards(path)}
+
+
+def _whole_shards(path: Path) -> list[Path]:
+    return [shard for shard in shard_files(path / RECORDS) if is_whole(shard)]
 
 
 def _prepare(path: Path, content: Mapping[str, object]) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
-from rich.console import Console
 
 from lcl_lab import models, reporting, store
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.studies.runner import command_of, run_study
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
@@ -56,7 +56,7 @@ def run_all(config: AllConfig | None = None, *, verbose: bool = False, **options
     config = config or AllConfig.create(**options)
     planned = [(study, study.config.create(config.preset, **_options(study, config))) for study in find_studies()]
     started = time.perf_counter()
-    console = Console(stderr=True, quiet=not verbose)
+    console = SafeConsole(stderr=True, quiet=not verbose)
     parts = []
     for number, (study, own) in enumerate(planned, start=1):
         console.rule(f"{study.name}, {number} of {len(planned)}")
@@ -64,7 +64,7 @@ def run_all(config: AllConfig | None = None, *, verbose: bool = False, **options
         parts.append(reporting.Part(study.name, result.path.name, command_of(study.program, own), result.findings))
     path = _report(config, parts, time.perf_counter() - started)
     if verbose:
-        out = Console()
+        out = SafeConsole()
         reporting.print_claims(out, [claim for part in parts for claim in part.findings.claims])
         out.print(str(path), soft_wrap=True, highlight=False, markup=False)
     return path

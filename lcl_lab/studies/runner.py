@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
-
 from lcl_lab import concepts, episodes, evaluation, models, reporting, store
+from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.models.openai_client import redact
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.studies.protocol_note import protocol_note
 from lcl_lab.studies.registration import Registration, read_registration, register
 from lcl_lab.studies.run_history import RunHistory, read_history
@@ -93,7 +93,7 @@ class StudyResult:
         for section in self.findings.sections:
             lines += [f"- {statement.text.replace('**', '')}" for statement in section.statements]
         lines += [f"- {claim.source}: {claim.claim}: {_verdict(claim)}" for claim in self.findings.claims]
-        return "\n".join([*lines, str(self.path)])
+        return remove_controls("\n".join([*lines, str(self.path)]))
 
     def _repr_html_(self) -> str:
         return reporting.findings_page(self.findings)
@@ -103,7 +103,8 @@ def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool =
     """Run a study, or resume it where it was interrupted.
 
     A run is identified by everything that its records depend on: the design, the seed, and the contents of models and
-    data. A finished run with the same identity is returned without evaluating anything, unless `fresh` is set.
+    data. A finished run with the same identity is returned without evaluating anything, unless `fresh` is set. An
+    unfinished one is resumed only by the version of the scoring code that began it; another version starts a new run.
 
     Args:
         study: a study, or the name of one.
@@ -179,13 +180,17 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
         "dtype": config.dtype,
         "models": [checkpoint.identity() for checkpoint in checkpoints],
     }
-    out = Console() if verbose else Console(quiet=True)
+    out = SafeConsole() if verbose else SafeConsole(quiet=True)
     notify = _notifier(verbose)
     if notify and (note := protocol_note(config)):
         notify(note)
-    with store.Run.open(config.results, study.name, identity, config.fresh) as run:
+    code, cells = evaluation.scoring_code(), evaluation.cell_names(checkpoints, design)
+    with store.Run.open(config.results, study.name, identity, config.fresh, code, cells) as run:
+        if notify and run.not_resumed:
+            notify(f"another version of the scoring code computed the records of {run.not_resumed}: starting a new run")
         if run.finished:
-            out.print(f"already finished; --fresh runs it again\n{run.path}", soft_wrap=True)
+            line = f"already finished; --fresh runs it again\n{run.path}"
+            out.print(line, soft_wrap=True, highlight=False, markup=False)
             registration = _registered(study, config, design, identity, run)
             history = replace(read_history(run.path), registration=registration)
             findings = study.findings(config, run.records(), [identity], history)
@@ -199,6 +204,7 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
                 batch_size=config.batch_size,
                 dtype=config.dtype,
                 fresh=config.fresh,
+                use_cache=not config.no_cache,
                 notify=notify,
             )
             look = store.count_look(run.path.parent, identity, run.path.name)
@@ -249,8 +255,8 @@ def _command(study: Study[Any], config: StudyConfig) -> list[str]:
 def _notifier(verbose: bool) -> Any:
     if not verbose:
         return None
-    console = Console(stderr=True)
-    return lambda line: console.print(line, style="dim", highlight=False)
+    console = SafeConsole(stderr=True)
+    return lambda line: console.print(line, style="dim", highlight=False, markup=False)
 
 
 def _model_name(model: Any) -> str:

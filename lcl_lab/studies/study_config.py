@@ -53,6 +53,7 @@ class StudyConfig(Config):
     images: Images = Field("all", description="images of a prompt that converted checkpoints of Shikra and LCL receive")
     results: Path = Field(Path("results"), description="folder of all runs")
     fresh: bool = Field(False, description="start a new run and bypass cached answers; earlier runs are kept")
+    no_cache: bool = Field(False, description="neither use cached answers of a server nor cache new ones")
     registration: Path | None = Field(
         None,
         description="file for design, margins, claims and number of queries; written before the first record, and "

@@ -15,9 +15,10 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
 import torch
-from rich.console import Console
+from ray._private import ray_constants
 
 from lcl_lab.errors import UserError
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.sweeps.sweep_config import SweepConfig
 
 __all__ = ["check_resources", "connected"]
@@ -34,7 +35,7 @@ def connected(config: SweepConfig) -> Iterator[None]:
     Raises:
         UserError: no cluster answers, or no node has the resources of a trial.
     """
-    with Console(stderr=True, force_jupyter=False).status("starting Ray …"):
+    with SafeConsole(stderr=True, force_jupyter=False).status("starting Ray …"):
         _connect(config)
     try:
         check_resources(config, [node["Resources"] for node in ray.nodes() if node["Alive"]])
@@ -70,7 +71,8 @@ def _connect(config: SweepConfig) -> None:
     if not address:
         cores = max((config.workers or 0) * config.cpu or os.cpu_count() or 1, config.cpu)
         check_resources(config, [{"CPU": float(cores), "GPU": float(torch.cuda.device_count() if config.gpu else 0)}])
-        ray.init(num_cpus=cores, include_dashboard=False, **options)
+        with _on_loopback():
+            ray.init(num_cpus=cores, include_dashboard=False, **options)
         return
     try:
         _check_address(address)
@@ -79,6 +81,26 @@ def _connect(config: SweepConfig) -> None:
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the cluster has another version of Ray
         reason = getattr(error, "strerror", None) or _last_exception(str(error))
         raise UserError(f"no cluster answers: {reason}", option="address", value=address) from error
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Let a cluster that is started in the block listen on 127.0.0.1 only; whoever reaches Ray's ports can run code.
+
+    `ray.init` replaces a loopback address by one that others can reach, unless Ray is set to support no clusters of
+    several machines. It reads that setting when it is imported, and the processes of the cluster inherit it.
+    """
+    variable = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(variable)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[variable] = False, "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before[0]
+        if before[1] is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before[1]
 
 
 def _join(address: str, options: Mapping[str, Any]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from rich.console import Console
 
 from lcl_lab.atomic import reporting_os_errors
 from lcl_lab.errors import UserError
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.sweeps.cluster import connected
 from lcl_lab.sweeps.experiment import create_loggers, run_trials
 from lcl_lab.sweeps.monitor import STARTING, SweepMonitor
@@ -48,7 +48,7 @@ def run_sweep(config: SweepConfig | str | Path | None = None, *, verbose: bool =
     storage = Storage(sweep.storage, sweep.name) if sweep.storage else None
     failed = _drive(sweep, trials, paths, storage)
     if verbose:
-        Console().print(str(paths.folder), soft_wrap=True, highlight=False, markup=False)
+        SafeConsole().print(str(paths.folder), soft_wrap=True, highlight=False, markup=False)
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise UserError(f"{len(failed)} trials failed; run the sweep again to retry them: {reasons}")

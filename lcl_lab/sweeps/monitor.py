@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from ray.tune import Callback
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from lcl_lab.safe_console import SafeConsole
 from lcl_lab.sweeps.trial_worker import TRAINING
 
 __all__ = ["EVENTS", "STARTING", "Note", "SweepMonitor", "TuneMonitor"]
@@ -87,7 +87,7 @@ class SweepMonitor:
             name: {"status": "finished" if name in finished else "waiting"} for name in names
         }
         self._started, self._refreshed, self._finished_before = time.perf_counter(), 0.0, len(finished)
-        self._live = Live(console=Console(stderr=True, force_jupyter=False), auto_refresh=False)
+        self._live = Live(console=SafeConsole(stderr=True, force_jupyter=False), auto_refresh=False)
 
     @property
     def failed(self) -> dict[str, str]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Trial", "check_sweep"]
 
-_WITHOUT_EFFECT = {"model", "strategy_of", "results", "fresh", "batch_size"}  # options of studies
+# Options of studies that change no record.
+_WITHOUT_EFFECT = {"model", "strategy_of", "results", "fresh", "no_cache", "batch_size", "registration", "anytime"}
 
 
 @dataclass(frozen=True)

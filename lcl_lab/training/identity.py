@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lcl_lab.atomic import canonical_json, read_json, reporting_os_errors, write_json
 from lcl_lab.errors import UserError
@@ -20,6 +23,7 @@ from lcl_lab.training.plan import TrainingPlan
 __all__ = ["CHECKPOINTS", "is_trained_as", "open_folder", "training_identity"]
 
 CHECKPOINTS = "checkpoints"
+_LOCK = "training.lock"
 _SETTINGS = (
     "seed",
     "steps",
@@ -60,8 +64,9 @@ def training_identity(plan: TrainingPlan) -> dict[str, Any]:
     }
 
 
-def open_folder(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
-    """Create the folder of a training run, or prepare to resume the run that it contains.
+@contextmanager
+def open_folder(out: Path, identity: Mapping[str, Any], overwrite: bool) -> Iterator[None]:
+    """Create the folder of a training run, or resume the run that it contains, and hold it while the block runs.
 
     Args:
         out: the folder.
@@ -69,22 +74,18 @@ def open_folder(out: Path, identity: Mapping[str, Any], overwrite: bool) -> None
         overwrite: whether to replace what is in the folder.
 
     Raises:
-        UserError: the folder cannot be created, or contains a model or another training.
+        UserError: the folder cannot be created, contains a model or another training, or another process trains into
+            it; nothing is written then.
     """
-    begun = read_json(out / TRAINING)
-    differences = list(_differences(begun, identity)) if begun is not None else []
-    resumes = begun is not None and not differences
-    if overwrite and not resumes:
-        for path in (out / CHECKPOINTS, out / CARD):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    elif differences:
-        reason = f"another training was begun there: {differences[0]}; choose another folder, or overwrite to restart"
-        raise UserError(reason, option="out", value=out)
-    elif (out / "config.json").exists() and not resumes:
-        raise UserError("contains a model; choose another folder, or overwrite", option="out", value=out)
+    _resumes(out, identity, overwrite)  # before the lock, which is a file in the folder
     with reporting_os_errors("write", out):
         out.mkdir(parents=True, exist_ok=True)
-    write_json(out / TRAINING, identity)
+    with _locked(out):
+        if overwrite and not _resumes(out, identity, overwrite):
+            for path in (out / CHECKPOINTS, out / CARD):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        write_json(out / TRAINING, identity)
+        yield
 
 
 def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
@@ -95,6 +96,35 @@ def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
     identity = json.loads(canonical_json(training_identity(plan)))
     compared = [name for name in identity if name in card and name != "neighbours"]  # a path; its content is compared
     return all(card[name] == identity[name] for name in compared)
+
+
+def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:
+    """Whether a folder contains this training, unfinished; raises if its content is in the way."""
+    begun = read_json(out / TRAINING)
+    differences = list(_differences(begun, identity)) if begun is not None else []
+    resumes = begun is not None and not differences
+    if differences and not overwrite:
+        reason = f"another training was begun there: {differences[0]}; choose another folder, or overwrite to restart"
+        raise UserError(reason, option="out", value=out)
+    if (out / "config.json").exists() and not (resumes or overwrite):
+        raise UserError("contains a model; choose another folder, or overwrite", option="out", value=out)
+    return resumes
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    lock = FileLock(out / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        reason = "another process trains into this folder; wait for it, stop it, or choose another folder"
+        raise UserError(reason, option="out", value=out) from None
+    except OSError as error:
+        raise UserError(f"cannot lock {out / _LOCK}: {error.strerror or error}", option="out", value=out) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _strategy_content(plan: TrainingPlan) -> str:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lcl_lab.atomic import write_text
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["METRICS_FILE", "TrainingLog"]
 
@@ -84,7 +84,7 @@ class TrainingLog:
         if not silent:
             write_text(file, "".join(kept))
         self._tokens, self._since = 0, time.perf_counter()
-        with Progress(*_COLUMNS, console=Console(stderr=True, force_jupyter=False), disable=silent) as self._bar:
+        with Progress(*_COLUMNS, console=SafeConsole(stderr=True, force_jupyter=False), disable=silent) as self._bar:
             self._task = self._bar.add_task(self.title, total=steps, completed=first, note="")
             yield
 

@@ -68,7 +68,8 @@ def train_model(
         The trained model.
 
     Raises:
-        UserError: training with these options is not possible, or the output folder contains something else.
+        UserError: training with these options is not possible, the output folder contains something else, or another
+            process trains into it.
     """
     plan = check_training(_config(config, preset, options))
     identity = training_identity(plan)
@@ -76,19 +77,19 @@ def train_model(
     if not _is_main_process():
         _train(plan, report)
         return TrainedModel(out, {})
-    open_folder(out, identity, plan.config.overwrite)
-    log = _train(plan, report)
-    _save_figure(out, log.title)
-    card = {
-        "fingerprint": fingerprint(out),
-        **identity,
-        "command": _command(plan.config),
-        "steps": log.done,
-        "seconds": round(log.seconds),
-    }
-    write_json(out / CARD, card)
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-    (out / TRAINING).unlink()
+    with open_folder(out, identity, plan.config.overwrite):
+        log = _train(plan, report)
+        _save_figure(out, log.title)
+        card = {
+            "fingerprint": fingerprint(out),
+            **identity,
+            "command": _command(plan.config),
+            "steps": log.done,
+            "seconds": round(log.seconds),
+        }
+        write_json(out / CARD, card)
+        shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+        (out / TRAINING).unlink()
     return TrainedModel(out, card)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from lcl_lab.errors import UserError
 from lcl_lab.figures import Figure, Panel, dot_figure
+from lcl_lab.figures.formats import Format
 from lcl_lab.figures.panels import groups
 from lcl_lab.figures.theme import CONFIG
 from tests.figures.factories import CATEGORIES, METRICS, estimates
@@ -76,3 +77,13 @@ def test_rows_are_split_by_metric_and_column(
     parts = list(groups(rows, column))
     assert [(metric, title) for metric, title, _ in parts] == expected
     assert pd.concat([part for *_, part in parts]).sort_index().equals(rows)
+
+
+def test_control_characters_in_data_and_titles_do_not_end_the_process() -> None:
+    figure = dot_figure(estimates("words", CATEGORIES).assign(model="a\x1b[2J\x00b\u202e"), "words", "t\x07itle")
+    formats: tuple[Format, ...] = ("svg", "png", "html", "pdf")
+    for format in formats:
+        assert figure.render(format)
+    svg = figure.render("svg").decode()
+    assert "a[2Jb" in svg
+    assert "title" in svg

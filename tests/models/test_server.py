@@ -8,22 +8,25 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+import lcl_lab as lcl
 from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint, find_checkpoint, load_model
+from lcl_lab.models.openai_client import check_server
 from lcl_lab.models.server import ServerModel
 from lcl_lab.models.transformers_model import TransformersModel
 from lcl_lab.prompts import Prompt, chat
 from tests.models.factories import build
 from tests.served import answering, change_text
-from tests.servers import free_port
+from tests.servers import free_port, serving
 
 WORLD = load_dataset("world-100")
 
@@ -153,6 +156,69 @@ def test_fresh_answers_replace_cached_ones(tmp_path: Path, monkeypatch: pytest.M
         assert set(texts(fresh=False)) == {"before"}
         assert set(texts(fresh=True)) == {"after"}
         assert set(texts(fresh=False)) == {"after"}
+
+
+def test_answers_of_other_weights_under_the_same_description_are_not_cached_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
+    with answering("before") as address:
+
+        def answered() -> tuple[str, set[str]]:
+            checkpoint = find_checkpoint("openai:it", base_url=f"{address}/v1")
+            model = load_model(checkpoint, 2)
+            return checkpoint.fingerprint, {answer.text for answer in model.answer(prompts(), WORLD.image)}
+
+        fingerprint, texts = answered()
+        assert texts == {"before"}
+        change_text(address, "after")
+        assert answered() == (fingerprint, {"after"})  # the run is the same: servers are not deterministic to the bit
+
+
+@pytest.mark.parametrize(
+    "change", [{"system_fingerprint": "fp_2"}, {"text": "b"}, {"created": 2, "id": "chatcmpl-2"}], ids=str
+)
+def test_the_behaviour_of_a_server_is_its_answer_and_its_own_fingerprint(change: dict[str, Any]) -> None:
+    state = {"system_fingerprint": "fp_1", "text": "a", "created": 1, "id": "chatcmpl-1"}
+
+    def reply(_: dict[str, Any]) -> dict[str, Any]:
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": state["text"]}}
+        return {"object": "chat.completion", "model": "it", "choices": [choice], **state}
+
+    with serving(reply) as address:
+        before = check_server("it", address)
+        assert check_server("it", address) == before
+        state |= change
+        after = check_server("it", address)
+    assert after.description == before.description
+    assert (after.behaviour != before.behaviour) == ("id" not in change)
+
+
+def test_without_a_cache_answers_are_neither_read_nor_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
+    with answering("before") as address:
+        checkpoint = find_checkpoint("openai:it", base_url=f"{address}/v1")
+
+        def texts(use_cache: bool) -> set[str]:
+            model = load_model(checkpoint, 2, use_cache=use_cache)
+            return {answer.text for answer in model.answer(prompts(), WORLD.image)}
+
+        assert texts(use_cache=False) == {"before"}
+        assert not (tmp_path / "responses").exists()
+        assert texts(use_cache=True) == {"before"}
+        change_text(address, "after")
+        assert texts(use_cache=False) == {"after"}
+        assert texts(use_cache=True) == {"before"}
+
+
+def test_a_study_without_a_cache_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path / "cache"))
+    with answering("a cactus") as address:
+        options = {"model": "openai:it", "base_url": f"{address}/v1", "queries": 2, "results": tmp_path / "results"}
+        lcl.run_study("false_ratio", preset="tiny", no_cache=True, **options)
+        assert not (tmp_path / "cache" / "responses").exists()
+        lcl.run_study("false_ratio", preset="tiny", fresh=True, **options)
+        assert (tmp_path / "cache" / "responses").exists()
 
 
 def test_the_identity_of_a_served_model_has_its_generation_settings() -> None:

@@ -171,3 +171,72 @@ def test_manifest_lists_shards_totals_and_provenance(tmp_path: Path) -> None:
     assert manifest["provenance"]["config"] == CONFIG and manifest["provenance"]["seeds"] == [0, 1]
     with open_run(tmp_path) as again:
         assert again.path == run.path and again.finished
+
+
+def open_by(results: Path, code: str | None, cells: set[str] | None = None) -> Run:
+    return Run.open(results, STUDY, CONFIG, code=code, cells=cells)
+
+
+def test_an_unfinished_run_is_not_resumed_by_other_code(tmp_path: Path) -> None:
+    with open_by(tmp_path, "1") as first:
+        first.commit("a", records(1))
+    with open_by(tmp_path, "1", {"a", "b"}) as again:
+        assert (again.path, again.not_resumed) == (first.path, None)
+    with open_by(tmp_path, "2", {"a", "b"}) as second:
+        assert (second.path != first.path, second.not_resumed) == (True, first.path)
+        assert second.committed() == set()
+        second.commit("a", records(1))
+    with open_by(tmp_path, "1", {"a", "b"}) as back:  # as after `git checkout` of the earlier version
+        assert (back.path, back.not_resumed) == (first.path, second.path)
+    with open_by(tmp_path, "2", {"a", "b"}) as resumed:
+        assert (resumed.path, resumed.not_resumed) == (second.path, None)
+
+
+def test_a_finished_run_is_opened_whatever_the_code(tmp_path: Path) -> None:
+    with open_by(tmp_path, "1") as first:
+        first.commit("a", records(1))
+    with open_by(tmp_path, "2") as second:
+        second.commit("a", records(1))
+        second.finish(provenance())
+    for code in ("1", "2", "3", None):
+        with open_by(tmp_path, code) as run:
+            assert (run.path, run.not_resumed) == (second.path, None)
+
+
+def test_a_run_that_lacks_only_its_report_is_opened_whatever_the_code(tmp_path: Path) -> None:
+    with open_by(tmp_path, "1") as first:
+        first.commit("a", records(1))
+    with open_by(tmp_path, "2", {"a"}) as second:
+        assert (second.path, second.not_resumed) == (first.path, None)
+
+
+def test_a_run_without_records_or_without_a_noted_code_is_resumed(tmp_path: Path) -> None:
+    with open_by(tmp_path, "1") as empty:
+        pass
+    with open_by(tmp_path, None) as run:
+        assert run.path == empty.path
+        run.commit("a", records(1))  # as an earlier version did
+    with open_by(tmp_path, "2", {"a", "b", "c"}) as resumed:
+        assert (resumed.path, resumed.not_resumed) == (run.path, None)
+        resumed.commit("b", records(1))
+    with open_by(tmp_path, "3", {"a", "b", "c"}) as other:
+        assert other.path != run.path
+
+
+def test_a_damaged_record_is_not_replaced_by_other_code_while_the_run_is_unfinished(tmp_path: Path) -> None:
+    with open_by(tmp_path, "1") as first:
+        for cell in "ab":
+            first.commit(cell, records(1))
+    shard = first.path / "records" / "a.parquet"
+    shard.write_bytes(shard.read_bytes()[:-20])
+    with open_by(tmp_path, "2", {"a", "b"}) as second:
+        assert second.path != first.path
+
+
+def test_the_code_is_noted_once_for_each_process_that_writes_records(tmp_path: Path) -> None:
+    for cell in "ab":
+        with open_by(tmp_path, "1") as run:
+            assert len(run.events()) == "ab".index(cell)
+            run.commit(f"{cell}1", records(1))
+            run.commit(f"{cell}2", records(1))
+    assert [(event["event"], event["code"]) for event in run.events()] == [("evaluating", "1")] * 2

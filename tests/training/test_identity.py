@@ -25,7 +25,8 @@ def load():
 def begin(folder: Path, overwrite: bool = False, **options: Any) -> None:
     """Do what a training does before it loads anything; the folder then looks as if it was killed."""
     plan = check_training(TrainConfig.create(**{"strategy": "2-way", "data": "world-dev", "out": folder, **options}))
-    open_folder(folder, training_identity(plan), overwrite)
+    with open_folder(folder, training_identity(plan), overwrite):
+        pass
 
 
 def leave_checkpoint(folder: Path) -> Path:
@@ -151,3 +152,22 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path, untrained: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*file"):
         begin(tmp_path / "file")
+
+
+def test_a_folder_is_held_while_it_is_open(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"strategy": "2-way", "data": "world-dev", "out": tmp_path / "out"}
+    identity = training_identity(check_training(TrainConfig.create(**options)))
+    with open_folder(tmp_path / "out", identity, overwrite=False):
+        before = (tmp_path / "out" / "training.json").stat().st_mtime_ns
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match=r"^out .*/out: another process trains into this folder"):
+                begin(tmp_path / "out", overwrite)
+        assert (tmp_path / "out" / "training.json").stat().st_mtime_ns == before
+    begin(tmp_path / "out")
+
+
+def test_nothing_is_written_to_a_folder_with_a_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="contains a model"):
+        begin(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]

@@ -14,6 +14,7 @@ import torch
 from PIL.Image import Image, fromarray
 
 from lcl_lab.concepts import ImageRef
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.errors import UserError
 from lcl_lab.models.engine.cross_attention_engine import CROSS_ATTENTION_ENCODERS, CrossAttentionEngine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
@@ -79,7 +80,7 @@ def choose_engine(
             engine.reset_counters()
             return engine
         model.set_attn_implementation(attention)
-    _log.warning("%s is evaluated without prefix sharing: its architecture does not support it", name)
+    _log.warning("%s is evaluated without prefix sharing: its architecture does not support it", escape_controls(name))
     return _reference_engine(name, model, processor, encoder, batch_size, new_tokens, prompts, expected)
 
 
@@ -97,11 +98,13 @@ def _reference_engine(
     uncached = ReferenceEngine(model, processor, encoder, 1, new_tokens, use_cache=False)
     use_cache = _reproduces(uncached, prompts[:1], expected[:1], share=0.1)
     if not use_cache:
-        _log.warning("%s is evaluated without its cache, which changes its log-likelihoods", name)
+        _log.warning("%s is evaluated without its cache, which changes its log-likelihoods", escape_controls(name))
         expected = [uncached.logliks([prompt], _noise)[0] for prompt in prompts]
     together = ReferenceEngine(model, processor, encoder, 2, new_tokens, use_cache)
     if batch_size > 1 and not _reproduces(together, prompts[-2:], expected[-2:]):  # with equally many images
-        _log.warning("%s is evaluated one prompt at a time: in a batch its log-likelihoods change", name)
+        _log.warning(
+            "%s is evaluated one prompt at a time: in a batch its log-likelihoods change", escape_controls(name)
+        )
         batch_size = 1
     return ReferenceEngine(model, processor, encoder, batch_size, new_tokens, use_cache)
 
