@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -91,7 +91,10 @@ class Study(Generic[C]):
             return reporting.Findings(f"{self.name}: no answers to analyse", [])
         if self.analyse is None:
             return studies.accuracy_findings(self.name, config, records)
-        return self.analyse(config, records)
+        findings = self.analyse(config, records)
+        # Of some models there is nothing to say under a heading.
+        filled = [one for one in findings.sections if one.statements or one.tables or one.figure is not None]
+        return replace(findings, sections=filled)
 
     @property
     def program(self) -> tuple[str, ...]:

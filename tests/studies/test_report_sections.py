@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from lcl_lab import run_study
 from lcl_lab.analysis import calibration, ceiling_share, odds_ratio, true_probability
 from lcl_lab.models import PROTOTYPE
-from lcl_lab.reporting import Section, table_text
+from lcl_lab.reporting import Findings, Section, Statement, table_text
+from lcl_lab.studies import find_study
 from lcl_lab.studies.calibration_section import calibration_section
 from lcl_lab.studies.ceiling_section import ceiling_section
 from lcl_lab.studies.runner import StudyResult
@@ -131,3 +133,16 @@ def test_a_section_is_of_its_metric_only(tmp_path: Path) -> None:
     again = calibration_section(records(MODELS), ["m"], 0, "at 0 %", false_ratio=0.0)
     assert again is not None
     assert again.tables[0].frame.equals(section.tables[0].frame)
+
+
+def test_a_heading_without_anything_below_is_left_out(false_ratio: StudyResult) -> None:
+    """As that of a comparison with models which are not among those chosen on the dashboard."""
+    statement = Statement("One sentence.")
+
+    def analyse(config: object, records: pd.DataFrame) -> Findings:
+        return Findings("Title", [Section("Empty"), Section("Filled", [statement])])
+
+    study = replace(find_study("false_ratio"), analyse=analyse)
+    found = study.findings(false_ratio.config, false_ratio.records).sections
+    assert "Filled" in [section.heading for section in found]
+    assert all(section.statements or section.tables or section.figure is not None for section in found)
