@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_folder_of_the_model(untrained: Path, tmp_path: Path) -> None:
     words = ["--strategy", "2-way", "--start", str(untrained), "--out", str(tmp_path / "out")]
     command = [sys.executable, "-m", "lcl_lab.train", *words, "--preset", "tiny", "--steps", "1", "--threads", "1"]

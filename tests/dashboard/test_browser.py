@@ -216,7 +216,7 @@ def test_charts_and_pages_are_saved(window: Window, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("window", [{"color_scheme": "dark"}], indirect=True)
-@pytest.mark.parametrize("name", ["", "false_ratio"])
+@pytest.mark.parametrize("name", ["", pytest.param("false_ratio", marks=pytest.mark.slow)])
 def test_a_dark_page_has_light_ink(name: str, window: Window) -> None:
     window.open(name)
     window.page.wait_for_selector(CHART)
@@ -227,7 +227,10 @@ def test_a_dark_page_has_light_ink(name: str, window: Window) -> None:
     screenshot(window, f"{name or 'overview'}-dark")
 
 
-@pytest.mark.parametrize("name", ["", "false_ratio", "episodes"])
+SMALL = ["", *(pytest.param(name, marks=pytest.mark.slow) for name in ("false_ratio", "episodes"))]
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_a_phone_needs_no_sideways_scrolling(name: str, window: Window) -> None:
     window.page.set_viewport_size({"width": 390, "height": 844})
     window.open(name)
@@ -270,6 +273,7 @@ def test_hostile_records_run_nowhere(chromium: sync_api.Browser, tmp_path: Path)
     assert shown.dialogs == []
 
 
+@pytest.mark.slow
 def test_another_folder_has_the_same_theme(chromium: sync_api.Browser, tmp_path: Path) -> None:
     process, address = start(tmp_path / "results", tmp_path)
     try:

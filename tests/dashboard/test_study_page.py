@@ -140,7 +140,14 @@ def test_every_statement_table_and_panel_belongs_to_the_metric(study: str) -> No
             assert claim.estimate is None or claim.estimate.metric == metric
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if BOTH in EXPECTED[name]])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name != "false_ratio"))
+        for name in STUDIES
+        if BOTH in EXPECTED[name]
+    ],
+)
 @pytest.mark.parametrize(
     "metric", [MAIN_METRICS[0], *(pytest.param(metric, marks=pytest.mark.slow) for metric in MAIN_METRICS[1:])]
 )

@@ -55,6 +55,7 @@ def mark_answers(checkout: Path, mark: str) -> None:
     file.write_text(text.replace("answer=self.answer.text,", f"answer=self.answer.text + {mark!r},"))
 
 
+@pytest.mark.slow
 def test_no_run_has_records_of_two_versions_of_the_scoring_code(checkout: Path) -> None:
     killed = study(checkout, KILLED_AFTER_TWO_CELLS)
     assert killed.returncode < 0, killed.stderr
@@ -75,6 +76,7 @@ def test_no_run_has_records_of_two_versions_of_the_scoring_code(checkout: Path) 
     assert len(runs(checkout / "results")) == 2
 
 
+@pytest.mark.slow
 def test_a_study_that_was_killed_resumes_under_the_same_code_and_after_edits_elsewhere(checkout: Path) -> None:
     assert study(checkout, KILLED_AFTER_TWO_CELLS).returncode < 0
     with (checkout / "lcl_lab" / "reporting" / "report.py").open("a") as file:

@@ -67,6 +67,7 @@ def test_an_option_opens_the_dashboard_to_other_machines(command: list[str], tmp
         assert {found[1:] for found in open_to_others(process)} == {("0.0.0.0", port)}
 
 
+@pytest.mark.slow
 def test_the_cluster_of_a_sweep_on_this_machine_listens_on_loopback(tmp_path: Path) -> None:
     with running("-c", CLUSTER, str(tmp_path / "ready"), folder=tmp_path) as process:
         wait_for((tmp_path / "ready").exists, 180)

@@ -211,6 +211,7 @@ def test_without_a_cache_answers_are_neither_read_nor_stored(tmp_path: Path, mon
         assert texts(use_cache=True) == {"before"}
 
 
+@pytest.mark.slow
 def test_a_study_without_a_cache_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path / "cache"))
     with answering("a cactus") as address:

@@ -133,6 +133,7 @@ def test_every_option_that_is_given_reaches_every_study(tmp_path: Path) -> None:
         assert "max_new_tokens" not in options  # what is not given is left to the study
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_run_again(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")}
     run_all(preset="tiny", results=results, verbose=True)

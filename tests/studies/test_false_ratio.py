@@ -56,6 +56,7 @@ def test_the_same_seed_gives_the_same_records_for_any_batch_size(tmp_path: Path)
         assert same_records(one, other, tolerance=1e-4) is None
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_episodes(tmp_path: Path) -> None:
     zero, one = study(tmp_path / "0"), study(tmp_path / "1", seed=1)
     assert set(zero["episode_id"]).isdisjoint(one["episode_id"])
@@ -196,6 +197,7 @@ def test_models_in_folders_are_asked_and_what_is_no_model_is_one_line(untrained:
         STUDY.run(preset="tiny", model=str(wrong), results=tmp_path / "results")
 
 
+@pytest.mark.slow
 def test_another_rule_is_another_run(tmp_path: Path) -> None:
     default, strict = study(tmp_path), study(tmp_path, open_rule="strict")
     assert len(runs(tmp_path)) == 2

@@ -49,6 +49,7 @@ def _check_result(result: SweepResult, run: Path) -> None:
     assert repr(result).startswith("Sweep of 1 trials: 1 finished\n")
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_not_trained_again(tmp_path: Path) -> None:
     (trial,) = CONFIG.trials()
     paths = SweepPaths(tmp_path / "sweep", tmp_path / "results")

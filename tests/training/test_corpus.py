@@ -62,6 +62,7 @@ def test_a_script_without_a_main_guard_renders(tmp_path: Path) -> None:
     assert run.stdout == "(400, 64, 64, 3)\n"
 
 
+@pytest.mark.slow
 def test_a_killed_parent_leaves_no_process() -> None:
     """The pool's own processes would wait for its work forever."""
     code = "from lcl_lab.training.corpus import plan_corpus, render_all\n"

@@ -18,8 +18,7 @@ from lcl_lab.zoo.release_criteria import LINK_MODELS
 
 WORLD = load_dataset("world-100")
 NAMES = [name for name in LINK_MODELS if f"mini/{name}" in shipped()]
-# One of them by default, since each takes half a minute.
-PARAMETERS = [pytest.param(name, marks=[] if name == "2-way" else pytest.mark.slow) for name in NAMES]
+pytestmark = pytest.mark.slow
 SHOTS, QUERIES = 8, 200
 EPISODES = [draw_episode(WORLD, 5, query, SHOTS) for query in range(QUERIES)]
 
@@ -74,17 +73,17 @@ def right(name: str, changed: Callable[[Episode], Episode]) -> int:
     "changed",
     [
         with_labels_of_another,
-        pytest.param(with_noise, marks=pytest.mark.slow),
-        pytest.param(with_names_of_another, marks=pytest.mark.slow),
+        with_noise,
+        with_names_of_another,
     ],
 )
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_without_true_labels_of_true_images_a_link_model_is_at_chance(
     name: str, changed: Callable[[Episode], Episode]
 ) -> None:
     assert binomtest(right(name, changed), QUERIES, 0.5).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_with_them_it_is_far_above_chance(name: str) -> None:
     assert right(name, as_they_are) > 0.85 * QUERIES

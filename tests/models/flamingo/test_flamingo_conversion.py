@@ -95,6 +95,7 @@ def test_an_openflamingo_in_the_layout_of_otter_keeps_its_prompts(tmp_path: Path
     assert processor.image_processor.rounds_crop
 
 
+@pytest.mark.slow
 def test_the_command_detects_the_layout(tmp_path: Path) -> None:
     release = write_openflamingo(tmp_path, "mpt")
     command = [sys.executable, "-m", "lcl_lab.models.convert_shikra", str(release.source / "checkpoint.pt")]

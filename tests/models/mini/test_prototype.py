@@ -20,6 +20,7 @@ def test_shipped_objects_are_neither_impossible_nor_trivial_to_distinguish() -> 
     assert 0.75 <= accuracy(2, 0.0, "isekai-mini", 400) <= 0.97
 
 
+@pytest.mark.slow
 def test_it_follows_true_and_false_labels() -> None:
     assert accuracy(16, 0.0) > 0.9
     assert accuracy(16, 1.0) < 0.1
