@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 @pytest.mark.slow
 def test_the_command_prints_the_folder_of_the_model(untrained: Path, tmp_path: Path) -> None:

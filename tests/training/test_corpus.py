@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 
 from lcl_lab.concepts import render, render_with_box
 from lcl_lab.concepts.world import FIRST_TRAINING_IMAGE, held_out_appearances, known_appearances

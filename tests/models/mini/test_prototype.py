@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify
 from lcl_lab.models import PROTOTYPE, find_checkpoint, load_model
