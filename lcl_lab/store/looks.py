@@ -1,4 +1,4 @@
-"""How often a question was looked at: the log of analyses in the folder of a study's runs."""
+"""The number of looks at a question: the log of analyses in the folder of a study's runs."""
 
 from __future__ import annotations
 

@@ -52,12 +52,12 @@ def _comparisons(findings: Findings) -> Iterator[Comparison]:
     """The paired differences of statements and claims, each once."""
     mentioned = [value for section in findings.sections for one in section.statements for value in one.estimates]
     mentioned += [claim.estimate for claim in findings.claims if claim.estimate]
-    seen = set()
+    listed = set()
     for value in mentioned:
         if isinstance(value, analysis.Comparison) and value.method == analysis.PAIRED and value.trainings == 1:
             key = (value.model, value.metric, str(value.condition), str(value.a), str(value.b))
-            if key not in seen:
-                seen.add(key)
+            if key not in listed:
+                listed.add(key)
                 yield value
 
 

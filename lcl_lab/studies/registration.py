@@ -93,11 +93,11 @@ def register(
     registration = _read(file)
     if registration is None or registration.content.get("study") != study.name:
         raise UserError(f"is not a registration of {study.name}", option="register", value=str(file))
-    kept = read_registration(run.path)
-    if kept and kept.sha256 != registration.sha256:
+    earlier = read_registration(run.path)
+    if earlier and earlier.sha256 != registration.sha256:
         reason = f"{run.path} was begun under another registration; --fresh starts a new run"
         raise UserError(reason, option="register", value=str(file))
-    if not kept:
+    if not earlier:
         write_json(copy, {**_fields(registration), "file": file.name})
     return registration
 

@@ -72,7 +72,7 @@ def test_records_that_do_not_pair_are_reported(change, message: str) -> None:  #
 
 
 def test_records_without_a_value_of_a_condition_column_are_on_neither_side() -> None:
-    """As those of a design with positions beside those of one without."""
+    """Such as records of a design without positions in the same frame."""
     frame = pd.DataFrame(
         {
             "query_id": [0, 1, 0, 1, 0, 1],

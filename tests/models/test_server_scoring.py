@@ -43,7 +43,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def thinking(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint whose model thinks before it answers, unless its template is told otherwise."""
+    """A checkpoint whose model thinks before it answers, unless an option of its template turns that off."""
     folder = build("llava", tmp_path_factory.mktemp("thinking"))
     template = folder / "chat_template.jinja"
     opening = "{{ '<think></think>' if add_generation_prompt and not (enable_thinking | default(true)) }}"
