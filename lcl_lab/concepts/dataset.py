@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "DEFAULT_CLIP",
     "Concept",
     "Dataset",
     "ImageRef",
@@ -26,6 +27,8 @@ __all__ = [
     "unique_pairs",
 ]
 
+DEFAULT_CLIP = "mini/prototype"
+"""The CLIP that compares images where none is chosen."""
 _SPECIAL_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]{3,}\]")
 """Tokens such as `<image>`, `<|end|>`, `</s>`, `[IMG]` and `[/INST]`."""
 

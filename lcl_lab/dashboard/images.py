@@ -11,6 +11,7 @@ from PIL import Image
 
 from lcl_lab import concepts, episodes
 from lcl_lab.concepts.dataset import ImageRef
+from lcl_lab.concepts.renamed_dataset import name_without_renaming
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.errors import UserError
 
@@ -67,7 +68,7 @@ def _parse(name: str) -> ImageRef:
 @lru_cache(maxsize=2048)
 def _image(ref: ImageRef, allowed: tuple[str, ...]) -> Image.Image | None:
     """An image of an embedded dataset, or of one that whoever started the dashboard allows; None for any other."""
-    dataset = _load(allowed)[0].get(ref.data)
+    dataset = _load(allowed)[0].get(name_without_renaming(ref.data))
     try:
         return dataset.image(ref) if dataset else None
     except (KeyError, IndexError, OSError, UserError):

@@ -32,10 +32,22 @@ if TYPE_CHECKING:
     from lcl_lab.models import Answer, Checkpoint, Model
     from lcl_lab.store import Record, Run
 
-__all__ = ["GradedAnswer", "answer", "cell_names", "evaluate", "evaluate_run", "grade_answer", "scoring_code"]
+__all__ = [
+    "UNSAYABLE",
+    "GradedAnswer",
+    "answer",
+    "cell_names",
+    "evaluate",
+    "evaluate_run",
+    "grade_answer",
+    "scoring_code",
+]
 
 _SCORING = ("concepts", "episodes", "prompts", "models", "evaluation")
 _CELL = 50  # queries of a cell, or as many whole supports as fit
+_CHECKED = 200  # queries of each condition whose prompts are checked before a model is loaded
+UNSAYABLE = "unsayable names"
+"""The event in a run's log about names that a model cannot generate, with `model`, `names` and `unsayable`."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +244,7 @@ def evaluate_run(
         dtype: precision of the weights.
         fresh: request answers of servers again and replace cached ones.
         use_cache: whether answers of servers are read from the cache and stored there.
-        notify: receives one line per model about the memory that it needs.
+        notify: receives lines about the memory that a model needs, and about names that it cannot generate.
         progress: show a progress bar with the time left on standard error.
 
     Returns:
@@ -246,9 +258,7 @@ def evaluate_run(
     missing = [(checkpoint, [cell for cell in cells if cell.name not in committed]) for checkpoint, cells in planned]
     total = sum(len(cell.queries) for _, cells in planned for cell in cells)
     stored = total - sum(len(cell.queries) for _, cells in missing for cell in cells)
-    for checkpoint, cells in missing:
-        if cells:
-            _preflight(checkpoint, dtype, design, notify)
+    _preflight(run, [checkpoint for checkpoint, cells in missing if cells], dtype, design, notify)
     device = "none"
     with _progress_bar(disable=not progress) as bar:
         task = bar.add_task("", total=total, completed=stored)
@@ -300,13 +310,33 @@ def _progress_bar(disable: bool) -> Progress:
     )
 
 
-def _preflight(checkpoint: Checkpoint, dtype: str, design: Design, notify: Callable[[str], None] | None) -> None:
-    """Check memory and context length; shipped models, user files and servers need no check."""
-    if models.needs_preflight(checkpoint):
-        longest = max((c.item(0).prompt for c in design.conditions), key=lambda prompt: len(prompt.images))
+def _preflight(
+    run: Run,
+    checkpoints: Sequence[Checkpoint],
+    dtype: str,
+    design: Design,
+    notify: Callable[[str], None] | None,
+) -> None:
+    """Check memory, context length and names, and note in the run's log how many names a model cannot generate."""
+    checked = list(filter(models.needs_preflight, checkpoints))
+    sampled = [(condition, condition.sample(_CHECKED)) for condition in design.conditions] if checked else []
+    for checkpoint in checked:
+        items = [item for condition, some in sampled if _includes(condition, checkpoint.name) for item in some]
+        longest = max((item.prompt for item in items), key=lambda prompt: (len(prompt.images), len(prompt.text)))
         requirements = models.check_requirements(checkpoint, dtype, longest, design.image)
-        if notify:
+        of_episodes = [item.prompt for item in items if isinstance(item.episode, episodes.Episode)]
+        check = models.check_names(checkpoint, [name for prompt in of_episodes for name in prompt.candidates])
+        if check.unsayable:
+            run.note(UNSAYABLE, model=check.model, names=check.names, unsayable=check.unsayable)
+        if notify and not models.is_shipped(checkpoint):
             notify(str(requirements))
+        if notify and check.unsayable:
+            notify(str(check))
+
+
+def _includes(condition: Condition, model: str) -> bool:
+    """Whether a model is evaluated under a condition."""
+    return condition.models is None or model in condition.models
 
 
 def _planned(checkpoints: Sequence[Checkpoint], design: Design) -> list[tuple[Checkpoint, list[_Cell]]]:
@@ -316,7 +346,7 @@ def _planned(checkpoints: Sequence[Checkpoint], design: Design) -> list[tuple[Ch
 def _cells(model: str, fingerprint: str, design: Design) -> Iterator[_Cell]:
     size = max(1, _CELL // design.queries_per_support) * design.queries_per_support
     for condition in design.conditions:
-        if condition.models is not None and model not in condition.models:
+        if not _includes(condition, model):
             continue
         key = blake2b(repr((fingerprint, sorted(condition.values.items()))).encode(), digest_size=4).hexdigest()
         words = [model.removeprefix("mini/"), *(f"{k}={v}" for k, v in condition.values.items())]

@@ -36,6 +36,7 @@ __all__ = [
     "is_on_hub",
     "is_prototype",
     "is_shikra",
+    "is_shipped",
     "needs_preflight",
     "shipped",
     "shipped_folder",
@@ -199,12 +200,16 @@ def is_prototype(checkpoint: Checkpoint) -> bool:
 
 
 def needs_preflight(checkpoint: Checkpoint) -> bool:
-    """Whether memory and context length should be checked before loading (see `check_requirements`).
+    """Whether memory, context length and names are checked before loading (see `check_requirements`).
 
-    Shipped models are small; models on servers and the user's objects are not loaded here.
+    Models on servers and the user's objects are not loaded here, and the prototype has neither context nor tokenizer.
     """
-    local = checkpoint.base_url is None and checkpoint.model is None
-    return local and not checkpoint.path.is_relative_to(_SHIPPED) and not is_prototype(checkpoint)
+    return checkpoint.base_url is None and checkpoint.model is None and not is_prototype(checkpoint)
+
+
+def is_shipped(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint ships with the package."""
+    return checkpoint.path.is_relative_to(_SHIPPED)
 
 
 def _model_type(checkpoint: Checkpoint) -> str | None:

@@ -105,7 +105,7 @@ def check_requirements(
         reason = " ".join(str(error).split())[:200]
         reason = f"its processor does not accept {shots + 1} images in one prompt: {reason}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
-    tokens = int(inputs["input_ids"].shape[1]) + checkpoint.settings.max_new_tokens
+    tokens = int(inputs["input_ids"].shape[1]) + encoder(longest).answer_limit(checkpoint.settings.max_new_tokens)
     context = getattr(text, "max_position_embeddings", None)
     per_image = _tokens_per_image(inputs, encoder, longest)
     setting = next((name for name in _FEWER_TOKENS if name in processor_settings(processor)), "size")

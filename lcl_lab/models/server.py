@@ -26,7 +26,7 @@ from lcl_lab.concepts import ImageRef
 from lcl_lab.control_characters import escape_controls
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
-from lcl_lab.models.interface import Answer, Loglik
+from lcl_lab.models.interface import NEW_TOKENS, Answer, Loglik
 from lcl_lab.models.openai_client import error_reason, open_client, redact
 from lcl_lab.models.server_messages import as_messages
 from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError, Reply, parse_reply
@@ -114,7 +114,7 @@ class ServerModel:
         request: dict[str, Any] = {
             "model": self._model,
             "messages": messages,
-            "max_tokens": self._settings.max_new_tokens,
+            "max_tokens": self._answer_limit(prompt),
             "temperature": 0,
         }
         extra = dict(self._settings.extra_body)
@@ -134,6 +134,11 @@ class ServerModel:
             reply, logliks = Reply(**stored[0]), stored[1]
         seconds = time.perf_counter() - started
         return Answer(reply.text, logliks, seconds, reply.status, reply.status == "truncated", reply.thinking)
+
+    def _answer_limit(self, prompt: Prompt) -> int:
+        """The maximum number of tokens. By default all candidates fit, since no token is shorter than a byte."""
+        longest = max((len(candidate.encode()) for candidate in prompt.candidates), default=0)
+        return self._settings.max_new_tokens or max(NEW_TOKENS, longest + 1)
 
     def _send(self, request: dict[str, Any], extra: dict[str, Any]) -> Reply:
         """Send a request until its reply is a chat completion, a few times."""

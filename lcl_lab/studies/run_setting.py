@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcl_lab import analysis, concepts, episodes, reporting, store
 from lcl_lab.concepts.datasets import registered_datasets
+from lcl_lab.concepts.renamed_dataset import USUAL
 from lcl_lab.studies.study_config import EpisodeConfig
 
 if TYPE_CHECKING:
@@ -72,6 +73,6 @@ def _grading(config: StudyConfig) -> str | None:
         return None
     if config.open_rule:
         return config.open_rule
-    if config.data in concepts.DATASETS:
+    if config.data in concepts.DATASETS and config.names == USUAL:
         return episodes.default_rule(concepts.load_dataset(config.data))
     return episodes.default_rule(registered_datasets().get(config.data))

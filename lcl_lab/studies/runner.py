@@ -192,8 +192,7 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
             line = f"already finished; --fresh runs it again\n{run.path}"
             out.print(line, soft_wrap=True, highlight=False, markup=False)
             registration = _registered(study, config, design, identity, run)
-            history = replace(read_history(run.path), registration=registration)
-            findings = study.findings(config, run.records(), [identity], history)
+            findings = study.findings(config, run.records(), [identity], _history(run, registration))
         else:
             registration = _registered(study, config, design, identity, run)
             run.note("began", options=config.model_dump(mode="json"))
@@ -209,7 +208,7 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
             )
             look = store.count_look(run.path.parent, identity, run.path.name)
             run.note("analysed", look=look)
-            findings = study.findings(config, run.records(), [identity], RunHistory(look, registration))
+            findings = study.findings(config, run.records(), [identity], _history(run, registration))
             seconds = time.perf_counter() - started
             provenance = store.collect(identity, [config.seed], device, seconds, _command(study, config))
             reporting.write_report(run.path, _with_example(findings, design), study.doc, provenance)
@@ -219,6 +218,10 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
         reporting.print_findings(out, findings)
         out.print(str(run.path), soft_wrap=True, highlight=False, markup=False)
     return StudyResult(study.name, config, run.path, findings, records)
+
+
+def _history(run: store.Run, registration: Registration | None) -> RunHistory:
+    return replace(read_history(run.path), registration=registration)
 
 
 def _registered(
@@ -256,7 +259,7 @@ def _notifier(verbose: bool) -> Any:
     if not verbose:
         return None
     console = SafeConsole(stderr=True)
-    return lambda line: console.print(line, style="dim", highlight=False, markup=False)
+    return lambda line: console.print(line, style="dim", soft_wrap=True, highlight=False, markup=False)
 
 
 def _model_name(model: Any) -> str:

@@ -26,7 +26,7 @@ __all__ = ["PrototypeModel"]
 class PrototypeModel:
     """A `Model` whose log-likelihoods are the log-softmax of negative squared distances, each counted as one token.
 
-    Without a support all candidates are equally likely and the text is empty.
+    Where several candidates are equally likely, as all are without a support, the text is empty.
 
     Args:
         checkpoint: a folder with a mini CLIP.
@@ -46,7 +46,8 @@ class PrototypeModel:
             started = time.perf_counter()
             scores = self._scores(prompt)
             logliks = scores - np.logaddexp.reduce(scores)
-            text = prompt.candidates[int(np.argmax(scores))] if len(prompt.images) > 1 else ""
+            nearest = [name for name, score in zip(prompt.candidates, scores, strict=True) if score == scores.max()]
+            text = nearest[0] if len(nearest) == 1 else ""
             yield Answer(text, tuple(Loglik(float(s), 1) for s in logliks), time.perf_counter() - started)
 
     def _encode_images(self, refs: Sequence[ImageRef], image: Callable[[ImageRef], Image]) -> None:
