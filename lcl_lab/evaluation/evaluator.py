@@ -20,7 +20,7 @@ from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
 from lcl_lab.safe_console import SafeConsole
-from lcl_lab.source_code import source_digest
+from lcl_lab.source_code import version_digest
 from lcl_lab.type_checks import check_type
 
 if TYPE_CHECKING:
@@ -287,8 +287,11 @@ def cell_names(checkpoints: Sequence[Checkpoint], design: Design) -> set[str]:
 
 
 def scoring_code() -> str:
-    """A digest of the package's code that records depend on, except studies, whose designs count by their content."""
-    return source_digest(*(f"{folder}/**/*.py" for folder in _SCORING))
+    """A digest of the code that records depend on, in the package and in the libraries that models run on.
+
+    Studies are not part of it; their designs count by their content.
+    """
+    return version_digest(*(f"{folder}/**/*.py" for folder in _SCORING))
 
 
 @dataclass(frozen=True)

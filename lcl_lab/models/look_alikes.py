@@ -17,6 +17,7 @@ from lcl_lab.concepts.look_alike_pairs import pair_by_similarity
 from lcl_lab.errors import UserError
 from lcl_lab.models.clip_registry import load_clip_by_name
 from lcl_lab.models.concept_features import mean_image_features
+from lcl_lab.source_code import version_digest
 
 if TYPE_CHECKING:
     from lcl_lab.concepts import Dataset
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["find_look_alikes"]
 
 _IMAGES = 20  # per concept
+_CODE = (
+    "models/look_alikes.py",
+    "models/clip_registry.py",
+    "models/concept_features.py",
+    "models/mini/*.py",
+    "concepts/look_alike_pairs.py",
+)
 
 
 def find_look_alikes(dataset: Dataset, clip: str) -> list[Pair]:
@@ -43,7 +51,7 @@ def find_look_alikes(dataset: Dataset, clip: str) -> list[Pair]:
         UserError: there is no such CLIP, or an image cannot be read.
     """
     encoder = load_clip_by_name(clip)
-    content = f"{dataset.fingerprint}/{encoder.fingerprint}/{_IMAGES}"
+    content = f"{dataset.fingerprint}/{encoder.fingerprint}/{version_digest(*_CODE)}"
     file = cache_folder() / "look_alikes" / f"{blake2b(content.encode(), digest_size=8).hexdigest()}.json"
     pairs = _read(file, dataset)
     if pairs is None:

@@ -104,7 +104,8 @@ def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool =
 
     A run is identified by everything that its records depend on: the design, the seed, and the contents of models and
     data. A finished run with the same identity is returned without evaluating anything, unless `fresh` is set. An
-    unfinished one is resumed only by the version of the scoring code that began it; another version starts a new run.
+    unfinished one is resumed only by the version of scoring code and libraries that began it; another version starts a
+    new run.
 
     Args:
         study: a study, or the name of one.
@@ -187,7 +188,7 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     code, cells = evaluation.scoring_code(), evaluation.cell_names(checkpoints, design)
     with store.Run.open(config.results, study.name, identity, config.fresh, code, cells) as run:
         if notify and run.not_resumed:
-            notify(f"another version of the scoring code computed the records of {run.not_resumed}: starting a new run")
+            notify(f"other scoring code or libraries computed the records of {run.not_resumed}: starting a new run")
         if run.finished:
             line = f"already finished; --fresh runs it again\n{run.path}"
             out.print(line, soft_wrap=True, highlight=False, markup=False)

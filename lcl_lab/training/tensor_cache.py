@@ -11,8 +11,16 @@ from torch import Tensor
 
 from lcl_lab.atomic import atomic_path
 from lcl_lab.cache_dir import cache_folder
+from lcl_lab.source_code import version_digest
 
 __all__ = ["cached", "digest"]
+
+_ENCODING = (
+    "models/mini/*.py",
+    "models/clip_registry.py",
+    "models/concept_features.py",
+    "training/frozen_vision.py",
+)  # the code that computes features
 
 
 def digest(*parts: object) -> str:
@@ -31,10 +39,10 @@ def cached(kind: str, key: str, compute: Callable[[], dict[str, Tensor]]) -> dic
 
     Args:
         kind: first part of the file name.
-        key: digest of everything that the tensors depend on.
+        key: digest of everything that the tensors depend on, apart from the code that encodes images and texts.
         compute: called when the cache has no complete file.
     """
-    path = cache_folder() / f"{kind}-{key}.safetensors"
+    path = cache_folder() / f"{kind}-{key}-{version_digest(*_ENCODING)}.safetensors"
     try:
         return load_file(path)
     except (OSError, SafetensorError):
