@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from lcl_lab.control_characters import has_controls
 from lcl_lab.errors import UserError, nearest_values
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ def name_problem(name: object) -> str | None:
     """Why a concept cannot have a name, as the end of a sentence; None if it can."""
     if not isinstance(name, str) or not name.strip():
         return f"must be a non-empty string, not {name!r}"
+    if has_controls(name):
+        return f"contains control characters: {name!a}"
     if token := _SPECIAL_TOKEN.search(name):
         return f"contains {token[0]!r}, which models read as a special token such as the placeholder of an image"
     return None

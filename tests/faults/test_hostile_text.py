@@ -47,6 +47,10 @@ def test_names_and_answers_of_a_model_cannot_control_the_terminal(
     assert not CONTROLS.search(printed.out), CONTROLS.search(printed.out)
     assert not CONTROLS.search(printed.err)
     assert HOSTILE in "".join(result.records["answer"]), "records keep the answer as it was"
+    result.to_latex(tmp_path / "latex")
+    for file in [*result.path.glob("report.*"), *(tmp_path / "latex").glob("*.tex")]:
+        assert not CONTROLS.search(file.read_text()), file
+    assert not CONTROLS.search(result._repr_html_())
 
 
 @pytest.mark.parametrize("code", [400, 500])
