@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -98,16 +98,16 @@ def check_requirements(
     shots = len(longest.images) - 1
     try:
         encoder = PromptEncoder(processor, thinking=checkpoint.settings.thinking, config=config)
-        inputs = process_prompts(processor, encoder, [longest], image)
+        length = _prompt_length(processor, encoder, longest, image)
     except TemplateError as error:
         raise UserError(str(error), option="model", value=checkpoint.name) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         reason = f"its processor does not accept {shots + 1} images in one prompt: {reason}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
-    tokens = int(inputs["input_ids"].shape[1]) + encoder(longest).answer_limit(checkpoint.settings.max_new_tokens)
+    tokens = length + encoder(longest).answer_limit(checkpoint.settings.max_new_tokens)
     context = getattr(text, "max_position_embeddings", None)
-    per_image = _tokens_per_image(inputs, encoder, longest)
+    per_image = _tokens_per_image(length, encoder, longest)
     setting = next((name for name in _FEWER_TOKENS if name in processor_settings(processor)), "size")
     if context is not None and tokens > context:
         fitting = max(0, (shots + 1) * context // tokens - 1) // 2 * 2
@@ -211,10 +211,17 @@ def choose_dtype(dtype: str, config: Any) -> torch.dtype:
     return torch_dtype
 
 
-def _tokens_per_image(inputs: Mapping[str, Any], encoder: PromptEncoder, prompt: Prompt) -> int:
-    prefix, images = encoder(prompt).prefix, len(prompt.images)
+def _prompt_length(processor: Any, encoder: PromptEncoder, prompt: Prompt, image: Callable[[ImageRef], Image]) -> int:
+    """The number of tokens of a prompt, those of its images included."""
+    if not prompt.images:
+        return len(encoder(prompt).prefix)
+    return int(process_prompts(processor, encoder, [prompt], image)["input_ids"].shape[1])
+
+
+def _tokens_per_image(length: int, encoder: PromptEncoder, prompt: Prompt) -> int:
+    prefix = encoder(prompt).prefix
     text = len(prefix) - prefix.count(encoder.placeholder)
-    return (int(inputs["input_ids"].shape[1]) - text) // max(1, images)
+    return (length - text) // max(1, len(prompt.images))
 
 
 def _kv_cache_values(text: Any) -> int:
