@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from lcl_lab import episodes, models, store
 from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
+from lcl_lab.evaluation.support_check import sees_support
 from lcl_lab.safe_console import SafeConsole
 from lcl_lab.source_code import version_digest
 from lcl_lab.type_checks import check_type
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from lcl_lab.concepts import ImageRef
     from lcl_lab.episodes import Episode, OpenRule
     from lcl_lab.models import Answer, Checkpoint, Model
+    from lcl_lab.prompts import Prompt
     from lcl_lab.store import Record, Run
 
 __all__ = [
+    "BLIND",
     "UNSAYABLE",
     "GradedAnswer",
     "answer",
@@ -46,6 +48,9 @@ __all__ = [
 _SCORING = ("concepts", "episodes", "prompts", "models", "evaluation")
 _CELL = 50  # queries of a cell, or as many whole supports as fit
 _CHECKED = 200  # queries of each condition whose prompts are checked before a model is loaded
+_SUPPORT_CHECKED = 2  # queries of each condition that are tried with noise in the support
+BLIND = "support images not seen"
+"""The event in a run's log about a `model` that does not see the images of supports."""
 UNSAYABLE = "unsayable names"
 """The event in a run's log about names that a model cannot generate, with `model`, `names` and `unsayable`."""
 
@@ -172,8 +177,8 @@ def answer(model: Model | str, episode: Episode) -> GradedAnswer:
         raise UserError("has no dataset to take images from; draw it with draw_episode", option="episode")
     loaded = models.load_model(model) if isinstance(model, str) else model
     item = EvalItem.from_episode(episode)
-    answers = loaded.answer([item.prompt], episode.dataset.image)
-    (only,) = _checked_answers(loaded.name, answers, [item])
+    answers = loaded.answer([item.prompt], episodes.with_replacements(episode.dataset.image))
+    (only,) = _checked_answers(loaded.name, answers, [item.prompt])
     return grade_answer(item, only)
 
 
@@ -268,6 +273,7 @@ def evaluate_run(
             bar.update(task, description=checkpoint.name)
             model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh, use_cache=use_cache)
             device = model.device
+            _check_support(run, checkpoint.name, model, design, notify)
             for block in _blocks(cells):
                 for cell, records in _answer_block(
                     run.study, checkpoint.name, model, design, block, lambda: bar.advance(task)
@@ -337,6 +343,21 @@ def _preflight(
             notify(str(check))
 
 
+def _check_support(run: Run, name: str, model: Model, design: Design, notify: Callable[[str], None] | None) -> None:
+    """Note in the run's log, and say, if a model does not see the images of supports."""
+    included = [condition for condition in design.conditions if _includes(condition, name)]
+    prompts = (item.prompt for condition in included for item in condition.sample(_SUPPORT_CHECKED))
+
+    def answer(some: Sequence[Prompt]) -> list[Answer]:
+        return list(_checked_answers(name, model.answer(some, _checked_images(design)), some))
+
+    if sees_support(answer, prompts) is not False:
+        return
+    run.note(BLIND, model=name)
+    if notify:
+        notify(f"{name} does not see the support's images: noise in their place changes no log-likelihood")
+
+
 def _includes(condition: Condition, model: str) -> bool:
     """Whether a model is evaluated under a condition."""
     return condition.models is None or model in condition.models
@@ -358,32 +379,36 @@ def _cells(model: str, fingerprint: str, design: Design) -> Iterator[_Cell]:
             yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + size, condition.queries)))
 
 
-def _checked_image(image: Callable[[ImageRef], Image], ref: ImageRef) -> Image:
-    """The image of a user's dataset, which may be anything."""
-    loaded = image(ref)
-    check_type(loaded, PIL.Image.Image, "data", f"image() of {ref.data} must return one")
-    return loaded
+def _checked_images(design: Design) -> Callable[[ImageRef], Image]:
+    """What returns the images of a design, and those that replace them. A user's dataset may return anything."""
+
+    def image(ref: ImageRef) -> Image:
+        loaded = design.image(ref)
+        check_type(loaded, PIL.Image.Image, "data", f"image() of {ref.data} must return one")
+        return loaded
+
+    return episodes.with_replacements(image)
 
 
-def _checked_answers(name: str, answers: object, items: Sequence[EvalItem]) -> Iterator[models.Answer]:
+def _checked_answers(name: str, answers: object, prompts: Sequence[Prompt]) -> Iterator[models.Answer]:
     """The answers of a user's model, which may yield anything, and any number of it."""
     check_type(answers, Iterable, "model", f"answer() of {name} must yield an Answer per prompt")
     remaining = iter(answers)  # type: ignore[call-overload]
-    for number, item in enumerate(items):
+    for number, prompt in enumerate(prompts):
         answer = next(remaining, None)
         if answer is None:
-            raise UserError(f"answer() yields {number} answers to {len(items)} prompts", option="model", value=name)
+            raise UserError(f"answer() yields {number} answers to {len(prompts)} prompts", option="model", value=name)
         check_type(answer, models.Answer, "model", f"answer() of {name} must yield one per prompt")
         check_type(answer.text, str, "model", f"it is the text of an answer of {name}")
         for loglik in answer.logliks:
             check_type(loglik, models.Loglik, "model", f"{name} must give log-likelihoods as Loglik(total, tokens)")
-        candidates = len(item.prompt.candidates)
+        candidates = len(prompt.candidates)
         if len(answer.logliks) not in (0, candidates):
             reason = f"gives {len(answer.logliks)} log-likelihoods for {candidates} candidates; give one for each"
             raise UserError(reason, option="model", value=name)
         yield answer
     if next(remaining, None) is not None:
-        raise UserError(f"answer() yields more answers than {len(items)} prompts", option="model", value=name)
+        raise UserError(f"answer() yields more answers than {len(prompts)} prompts", option="model", value=name)
 
 
 def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
@@ -399,8 +424,9 @@ def _answer_block(
     longest = max((cell.queries for cell in cells), key=len)
     items = [(cell, cell.condition.item(query)) for query in longest for cell in cells if query in cell.queries]
     records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
-    answers = model.answer([item.prompt for _, item in items], partial(_checked_image, design.image))
-    for (cell, item), answer in zip(items, _checked_answers(name, answers, [item for _, item in items]), strict=True):
+    prompts = [item.prompt for _, item in items]
+    answers = model.answer(prompts, _checked_images(design))
+    for (cell, item), answer in zip(items, _checked_answers(name, answers, prompts), strict=True):
         records[cell.name].append(grade_answer(item, answer, design.open_rule).record(study, name, cell.condition))
         advance()
     yield from ((cell, records[cell.name]) for cell in cells)

@@ -9,6 +9,7 @@ from .checkpoint import (
     shipped,
     strategy_of,
 )
+from .heuristics import HeuristicModel
 from .hub import fetch_adapter_from_hub, fetch_from_hub
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
@@ -23,6 +24,7 @@ __all__ = [
     "PROTOTYPE",
     "Answer",
     "Checkpoint",
+    "HeuristicModel",
     "Loglik",
     "Model",
     "ModelSettings",

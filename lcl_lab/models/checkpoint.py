@@ -24,14 +24,17 @@ from lcl_lab.models.interface import Images, Model, ModelSettings
 from lcl_lab.models.openai_client import check_server, redact
 from lcl_lab.models.user_models import load_user_file, registered_model
 from lcl_lab.plugins import is_file
+from lcl_lab.source_code import source_digest
 
 __all__ = [
     "CARD",
+    "HEURISTICS",
     "PROTOTYPE",
     "TRAINING",
     "Checkpoint",
     "find_checkpoint",
     "fingerprint",
+    "is_heuristic",
     "is_hub_id",
     "is_on_hub",
     "is_prototype",
@@ -49,10 +52,13 @@ TRAINING = "training.json"
 """File in the folder of an unfinished training run that describes it."""
 PROTOTYPE = "mini/prototype"
 """Name of the nearest-prototype classifier."""
+HEURISTICS = tuple(f"heuristic/{rule}" for rule in ("last", "majority", "nearest", "prior"))
+"""Names of the reference models that follow a rule."""
 
 _ADAPTER = "adapter_config.json"
 _DEFAULTS = ModelSettings()
 _SERVED = "openai:"
+_HEURISTIC = "heuristic/"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
 _HASHED = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")  # *.txt and *.model hold vocabularies
 _HASHED_BY_OLD_CARDS = _HASHED[:3]  # cards of version 0.1 do not cover vocabularies
@@ -85,7 +91,7 @@ class Checkpoint:
 
     def identity(self) -> dict[str, object]:
         """What answers depend on: name, fingerprint, and the generation settings of models that generate text."""
-        generates = self.model is None and not is_prototype(self)
+        generates = self.model is None and not is_reference(self)
         settings = self.settings.identity() if generates else {}
         return {"name": self.name, "fingerprint": self.fingerprint, "generation": settings}
 
@@ -128,6 +134,8 @@ def _find(name: str, option: str, base_url: str | None, settings: ModelSettings)
     alias, equals, target = name.partition("=")
     if equals and alias and not Path(name).exists():
         return replace(find_checkpoint(target, option, base_url, settings), name=alias)
+    if name.startswith(_HEURISTIC):
+        return _heuristic(name, option)
     if name.startswith(_SERVED):
         return replace(_find_served(name, option, base_url), settings=settings)
     if is_file(name):
@@ -160,7 +168,7 @@ def is_hub_id(name: str) -> bool:
 
 def is_on_hub(name: str) -> bool:
     """Whether a name is that of a model on the hub rather than of anything on this machine."""
-    return is_hub_id(name) and not _folder(name).exists() and not name.startswith("mini/")
+    return is_hub_id(name) and not _folder(name).exists() and not name.startswith(("mini/", _HEURISTIC))
 
 
 def fingerprint(path: Path, patterns: Sequence[str] = _HASHED) -> str:
@@ -199,12 +207,22 @@ def is_prototype(checkpoint: Checkpoint) -> bool:
     return _model_type(checkpoint) == "prototype"
 
 
+def is_heuristic(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a reference model that follows a rule."""
+    return str(checkpoint.path) in HEURISTICS
+
+
+def is_reference(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a nearest-prototype classifier or follows a rule, and so generates no text."""
+    return is_prototype(checkpoint) or is_heuristic(checkpoint)
+
+
 def needs_preflight(checkpoint: Checkpoint) -> bool:
     """Whether memory, context length and names are checked before loading (see `check_requirements`).
 
-    Models on servers and the user's objects are not loaded here, and the prototype has neither context nor tokenizer.
+    Models on servers and the user's objects are not loaded here; references have neither context nor tokenizer.
     """
-    return checkpoint.base_url is None and checkpoint.model is None and not is_prototype(checkpoint)
+    return checkpoint.base_url is None and checkpoint.model is None and not is_reference(checkpoint)
 
 
 def is_shipped(checkpoint: Checkpoint) -> bool:
@@ -224,8 +242,8 @@ def _model_type(checkpoint: Checkpoint) -> str | None:
 def _check_images(checkpoint: Checkpoint, images: str) -> None:
     if images not in get_args(Images):
         raise UserError(f"unknown; {nearest(images, get_args(Images))}", option="images", value=images)
-    # Studies add the prototype as a reference, to which no setting applies.
-    if not is_shikra(checkpoint) and not is_prototype(checkpoint):
+    # No setting applies to references, which studies add.
+    if not is_shikra(checkpoint) and not is_reference(checkpoint):
         reason = f"{checkpoint.name} is not a converted checkpoint of Shikra or LCL; it receives all images"
         raise UserError(reason, option="images", value=images)
 
@@ -258,6 +276,14 @@ def _adapted(name: str, base: Checkpoint, adapter: str, option: str) -> Checkpoi
         raise UserError(reason, option=option, value=name)
     content = sha256(f"{base.fingerprint}\0{fingerprint(folder)}".encode()).hexdigest()[:16]
     return replace(base, name=name, fingerprint=content, adapter=folder)
+
+
+def _heuristic(name: str, option: str) -> Checkpoint:
+    if name not in HEURISTICS:
+        raise UserError(f"unknown model; {nearest(name, HEURISTICS)}", option=option, value=name)
+    code = source_digest("models/heuristics.py", "models/mini/*.py")
+    features = fingerprint(_folder(PROTOTYPE))
+    return Checkpoint(name, Path(name), sha256(f"{name}\0{code}\0{features}".encode()).hexdigest()[:16])
 
 
 def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:

@@ -29,11 +29,13 @@ class RunHistory:
             `lcl_lab.store.count_look`.
         registration: what was registered before its first record; None if nothing was.
         unsayable: for each model that cannot generate some names, their number and the number of all names.
+        blind: the models that do not see the images of supports.
     """
 
     looks: int = 1
     registration: Registration | None = None
     unsayable: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    blind: tuple[str, ...] = ()
 
 
 def read_history(run: Path) -> RunHistory:
@@ -42,21 +44,25 @@ def read_history(run: Path) -> RunHistory:
     Raises:
         UserError: its registration was edited, or a file cannot be read.
     """
-    looks, unsayable = 1, {}
+    looks = 1
+    unsayable: dict[str, tuple[int, int]] = {}
+    blind: dict[str, None] = {}
     for event in reversed(store.read_events(run)):
         match event:
             case {"event": "analysed", "look": int(look)}:
                 looks = look
             case {"event": evaluation.UNSAYABLE, "model": str(model), "names": int(names), "unsayable": int(count)}:
                 unsayable[model] = count, names
-    return RunHistory(looks, read_registration(run), unsayable)
+            case {"event": evaluation.BLIND, "model": str(model)}:
+                blind[model] = None
+    return RunHistory(looks, read_registration(run), unsayable, tuple(blind))
 
 
 def with_history(
     config: StudyConfig, findings: Findings, identities: Sequence[Mapping[str, Any]], history: RunHistory
 ) -> Findings:
-    """Findings that say which names a model cannot generate and what was registered, and that correct the verdicts on
-    claims for repeated looks.
+    """Findings that say what a model cannot generate or does not see, and what was registered, and that correct the
+    verdicts on claims for repeated looks.
 
     Args:
         config: the options of the study.
@@ -85,7 +91,18 @@ def with_history(
         # First if they are many, because the accuracies that follow must not be taken for those of the link.
         place = 0 if many else len(sections)
         sections.insert(place, reporting.Section("Names that a model cannot generate", unsayable, name="names"))
+    if history.blind:
+        seen = [_blind(model) for model in history.blind]
+        sections.insert(0, reporting.Section("Images that a model does not see", seen, name="support-images"))
     return replace(findings, sections=sections, looks=history.looks)
+
+
+def _blind(model: str) -> Statement:
+    return reporting.Statement(
+        "{model} does not see the images of supports: with noise in their place, no log-likelihood changes. What it "
+        "answers cannot follow the link from images to labels.",
+        model=model,
+    )
 
 
 def _unsayable(model: str, count: int, names: int) -> Statement:

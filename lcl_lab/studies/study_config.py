@@ -32,7 +32,8 @@ class StudyConfig(Config):
         ("mini/base", "mini/2-way"),
         min_length=1,
         max_length=8,
-        description="models: mini/NAME, a folder, a hub id, openai:NAME, a Python file, or NAME= before any of these",
+        description="models: mini/NAME, heuristic/NAME, a folder, a hub id, openai:NAME, a Python file, or NAME= "
+        "before any of these",
     )
     seed: int = Field(0, ge=0, description="random seed")
     queries: int = Field(200, ge=1, description="queries under each condition")
