@@ -273,7 +273,8 @@ def evaluate_run(
             bar.update(task, description=checkpoint.name)
             model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh, use_cache=use_cache)
             device = model.device
-            _check_support(run, checkpoint.name, model, design, notify)
+            if not models.is_reference(checkpoint):  # of which it is known
+                _check_support(run, checkpoint.name, model, design, notify)
             for block in _blocks(cells):
                 for cell, records in _answer_block(
                     run.study, checkpoint.name, model, design, block, lambda: bar.advance(task)

@@ -38,6 +38,7 @@ __all__ = [
     "is_hub_id",
     "is_on_hub",
     "is_prototype",
+    "is_reference",
     "is_shikra",
     "is_shipped",
     "needs_preflight",
@@ -52,7 +53,7 @@ TRAINING = "training.json"
 """File in the folder of an unfinished training run that describes it."""
 PROTOTYPE = "mini/prototype"
 """Name of the nearest-prototype classifier."""
-HEURISTICS = tuple(f"heuristic/{rule}" for rule in ("last", "majority", "nearest", "prior"))
+HEURISTICS = tuple(f"heuristic/{rule}" for rule in ("link", "last", "majority", "nearest", "prior"))
 """Names of the reference models that follow a rule."""
 
 _ADAPTER = "adapter_config.json"

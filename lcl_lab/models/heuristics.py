@@ -1,7 +1,9 @@
 """Reference models that follow one simple rule, so that it is known what a study must find out about them.
 
-`heuristic/last` repeats the last label, `heuristic/majority` gives the most frequent one, `heuristic/nearest` that of
-the support image most similar to the query, and `heuristic/prior` the same of two names whatever the support shows.
+`heuristic/link` gives the label that is most frequent next to images of the query's concept, `heuristic/last` repeats
+the last label, `heuristic/majority` gives the most frequent one, `heuristic/nearest` that of the support image most
+similar to the query, and `heuristic/prior` the same of two names whatever the support shows. Only the first knows which
+concepts the images show.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class HeuristicModel:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
-        rules = {"last": _last, "majority": _majority, "nearest": self._nearest, "prior": _prior}
+        rules = {"link": _link, "last": _last, "majority": _majority, "nearest": self._nearest, "prior": _prior}
         self._rule: Callable[[Prompt], str] = rules[checkpoint.path.name]
         self._features = FeatureMemory(find_checkpoint(PROTOTYPE).path) if self._rule == self._nearest else None
 
@@ -64,12 +66,25 @@ class HeuristicModel:
         return best.pop() if len(best) == 1 else ""
 
 
+def _link(prompt: Prompt) -> str:
+    if not prompt.images:
+        return ""
+    *support, query = prompt.images
+    labels = zip(support, _labels(prompt), strict=True)
+    return _most_frequent([label for ref, label in labels if ref.concept == query.concept])
+
+
 def _last(prompt: Prompt) -> str:
     return (_labels(prompt) or [""])[-1]
 
 
 def _majority(prompt: Prompt) -> str:
-    counts = Counter(_labels(prompt)).most_common(2)
+    return _most_frequent(_labels(prompt))
+
+
+def _most_frequent(labels: Sequence[str]) -> str:
+    """The most frequent label; empty if there is none, or two are equally frequent."""
+    counts = Counter(labels).most_common(2)
     is_tie = len(counts) == 2 and counts[0][1] == counts[1][1]
     return counts[0][0] if counts and not is_tie else ""
 

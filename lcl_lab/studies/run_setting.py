@@ -15,10 +15,11 @@ from lcl_lab.studies.study_config import EpisodeConfig
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lcl_lab.episodes import OpenRule
     from lcl_lab.reporting import Findings
     from lcl_lab.studies.study_config import StudyConfig
 
-__all__ = ["with_setting"]
+__all__ = ["grading_rule", "with_setting"]
 
 
 def with_setting(
@@ -45,7 +46,7 @@ def with_setting(
         queries=(int(sizes.min()), int(sizes.max())),
         clusters=int(records["pair"].nunique()),
         units="concept pairs" if isinstance(config, EpisodeConfig) else "clusters",
-        grading=_grading(config),
+        grading=grading_rule(config),
         has_questions=not isinstance(config, EpisodeConfig) or bool(records["other_name"].eq("").any()),
         ties=bool(analysis.is_tie(records).any()),
         margins=config.margins,
@@ -67,7 +68,7 @@ def _fingerprints(identities: Iterable[Mapping[str, Any]]) -> tuple[dict[str, st
     return models, data
 
 
-def _grading(config: StudyConfig) -> str | None:
+def grading_rule(config: StudyConfig) -> OpenRule | None:
     """The rule that graded generated answers to episodes; None in a study without episodes."""
     if not isinstance(config, EpisodeConfig):
         return None
