@@ -64,7 +64,7 @@ class Attribution(EpisodeConfig):
     model: tuple[str, ...] = Field(
         ("mini/base", "mini/in-context", "mini/mix", "mini/2-way"),
         min_length=1,
-        max_length=16,
+        max_length=8,
         description="models, named as in every study",
     )
     shots: int = Field(8, ge=2, description="support images in total, half of each concept")
