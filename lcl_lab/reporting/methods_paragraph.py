@@ -134,8 +134,8 @@ METHODS: Mapping[str, str] = {
         "time."
     ),
     "share of answers, cluster bootstrap over concept pairs": (
-        "Rates of answers that move or stay when all labels are exchanged are shares of queries, with the same intervals "
-        "as accuracies."
+        "Rates of answers that move or stay when all labels are exchanged are shares of queries, with the same "
+        "intervals as accuracies."
     ),
     "Cohen's kappa, jackknife over concept pairs": (
         "Agreement with the answers without a support is Cohen's kappa [@cohen1960], with Student's interval on the "
