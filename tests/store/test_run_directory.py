@@ -202,7 +202,8 @@ def test_manifest_lists_shards_totals_and_provenance(tmp_path: Path) -> None:
         assert run.finished
         manifest = json.loads((run.path / "manifest.json").read_text())
         shard, packed = (
-            hashlib.sha256((run.path / name).read_bytes()).hexdigest() for name in ("records/a.parquet", "records.parquet")
+            hashlib.sha256((run.path / name).read_bytes()).hexdigest()
+            for name in ("records/a.parquet", "records.parquet")
         )
     assert manifest["shards"][0] == {"cell": "a", "rows": 3, "sha256": shard}
     assert manifest["totals"] == {"shards": 2, "records": 5, "sha256": packed}
