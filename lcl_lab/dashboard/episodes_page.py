@@ -32,9 +32,9 @@ _PER_PAGE = 10
 _CONTROLS_PER_ROW = 5
 _DIGITS = re.compile("[0-9]{1,18}")
 _PARAMETERS = frozenset(
-    "a all answers b beside by embed embed_options metric model models page query run seeds study sweep".split()
+    "a all answers b beside by embed embed_options metric model models none page query run seeds study sweep".split()
 )
-"""Parameters of the address of any page, which control something else than a condition."""
+"""Parameters of the address of any page that control something else, and keys that Streamlit does not take."""
 _PREFIX = "condition_"
 _MARKS = {True: "✓", False: "✗", None: "–"}
 
