@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
+from functools import cache
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -92,11 +94,15 @@ def _rows(files: Sequence[Path], complete: bool) -> list[int]:
     problems: dict[str, str] = {}
     rules = source_digest("store/record_check.py", "store/records.py", "store/arrow.py", "store/shards.py")
     kind = f"{'readable' if complete else 'described'}_records/{rules}"
-    with duckdb.connect() as connection:
+    with ExitStack() as stack:
+
+        @cache
+        def connection() -> duckdb.DuckDBPyConnection:  # opened for the first file that is not known yet
+            return stack.enter_context(duckdb.connect())
 
         def compute(path: str) -> str | None:
             try:
-                return str(_inspect(connection.cursor(), Path(path), complete))
+                return str(_inspect(connection(), Path(path), complete))
             except _UNREADABLE as error:
                 problems[path] = _line(error)
                 return None
@@ -112,7 +118,10 @@ def _inspect(connection: duckdb.DuckDBPyConnection, file: Path, complete: bool) 
     """The number of records in a file; raises an error if they cannot be used."""
     stored = read_parquet([file])
     types = {str(row[0]): str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
-    check_columns(name for name in pq.read_schema(file).names if name not in FIXED)
+    names = pq.read_schema(file).names
+    check_columns(name for name in names if name not in FIXED)
+    if len(set(names)) < len(names):
+        raise ValueError("two columns have the same name")
     missing = [name for name in FIXED if name not in types and name not in ADDED]
     if missing:
         raise ValueError(f"there is no column {missing[0]}")
