@@ -6,8 +6,7 @@ must have the columns of records, so that a query over many files can trust each
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from functools import cache
@@ -34,8 +33,12 @@ _CONDITION_TYPES = {*_READ_AS["DOUBLE"], "UBIGINT", "VARCHAR", "BOOLEAN", _NULL}
 _NULLABLE = {"support", *ADDED, *(field.name for field in fields(Record) if str(field.type).endswith(" | None"))}
 _REQUIRED = [name for name in FIXED if name not in _NULLABLE]
 
+_RULES = tuple(f"store/{name}.py" for name in ("record_check", "records", "arrow", "shards"))
+"""The source of what is checked: another version checks files again."""
+_CHANGED = "its SHA-256 is not the one that was stored"
 _UNREADABLE = (duckdb.Error, pa.ArrowException, OSError, ValueError, RuntimeError, MemoryError)
 """What the libraries raise for damaged files."""
+_Connect = Callable[[], duckdb.DuckDBPyConnection]
 
 
 class DamagedRecordsError(ValueError):
@@ -58,14 +61,15 @@ def check_records(files: Sequence[Path], checksums: Mapping[Path, str]) -> int:
     for file in files:
         if not file.is_file():
             raise DamagedRecordsError(f"{file.name} is not a file")
-    known = [file for file in files if file in checksums]
-    try:
-        for file, digest in zip(known, _digests(known), strict=True):
-            if digest != checksums[file]:
-                raise DamagedRecordsError(f"{file.name} is damaged: its SHA-256 is not the one that was stored")
-        return sum(_rows(known, complete=False)) + sum(_rows([f for f in files if f not in checksums], complete=True))
-    except UserError as error:  # removed since
-        raise DamagedRecordsError(str(error)) from error
+    with ExitStack() as stack:
+
+        @cache
+        def connection() -> duckdb.DuckDBPyConnection:  # opened for the first file that is not known yet
+            return stack.enter_context(duckdb.connect())
+
+        known = [file for file in files if file in checksums]
+        unknown = [file for file in files if file not in checksums]
+        return _count_known(known, checksums, connection) + _count_unknown(unknown, connection)
 
 
 def checksum(file: Path | str) -> str:
@@ -78,40 +82,44 @@ def checksum(file: Path | str) -> str:
         return file_digest(opened, sha256).hexdigest()
 
 
-def _digests(files: Sequence[Path]) -> list[str]:
-    def compute(path: str) -> str:
-        try:
-            return checksum(path)
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+def _count_known(files: Sequence[Path], checksums: Mapping[Path, str], connect: _Connect) -> int:
+    def check(file: Path) -> str:
+        digest = checksum(file)
+        if digest != checksums[file]:
+            raise ValueError(_CHANGED)
+        return f"{digest} {_inspect(connect(), file, complete=False)}"
 
-    threads = min(8, os.cpu_count() or 1)
-    return [str(digest) for digest in cached_results(files, "record_digests", compute, threads, "Checking records")]
+    results = [result.split() for result in _results(files, "intact_records", check)]
+    for file, (digest, _) in zip(files, results, strict=True):
+        if digest != checksums[file]:
+            raise DamagedRecordsError(f"{file.name}: {_CHANGED}")
+    return sum(int(rows) for _, rows in results)
 
 
-def _rows(files: Sequence[Path], complete: bool) -> list[int]:
-    """The number of records in each file; raises for the first that has none, or if it cannot be read `complete`."""
+def _count_unknown(files: Sequence[Path], connect: _Connect) -> int:
+    return sum(
+        map(int, _results(files, "readable_records", lambda file: str(_inspect(connect(), file, complete=True))))
+    )
+
+
+def _results(files: Sequence[Path], kind: str, check: Callable[[Path], str]) -> list[str]:
+    """The results of a check for each file; raises for the first file that it refuses."""
     problems: dict[str, str] = {}
-    rules = source_digest("store/record_check.py", "store/records.py", "store/arrow.py", "store/shards.py")
-    kind = f"{'readable' if complete else 'described'}_records/{rules}"
-    with ExitStack() as stack:
 
-        @cache
-        def connection() -> duckdb.DuckDBPyConnection:  # opened for the first file that is not known yet
-            return stack.enter_context(duckdb.connect())
+    def compute(path: str) -> str | None:
+        try:
+            return check(Path(path))
+        except _UNREADABLE as error:
+            problems[path] = _line(error)
+            return None
 
-        def compute(path: str) -> str | None:
-            try:
-                return str(_inspect(connection(), Path(path), complete))
-            except _UNREADABLE as error:
-                problems[path] = _line(error)
-                return None
-
-        counts = cached_results(files, kind, compute, 1, "Checking records")
-    for file, count in zip(files, counts, strict=True):
-        if count is None:
-            raise DamagedRecordsError(f"{file.name} cannot be read: {problems[os.path.abspath(file)]}")
-    return [int(str(count)) for count in counts]
+    try:
+        results = cached_results(files, f"{kind}/{source_digest(*_RULES)}", compute, threads=1)
+    except UserError as error:  # removed since
+        raise DamagedRecordsError(str(error)) from error
+    for path, problem in sorted(problems.items()):
+        raise DamagedRecordsError(f"{Path(path).name}: {problem}")
+    return [result for result in results if result is not None]
 
 
 def _inspect(connection: duckdb.DuckDBPyConnection, file: Path, complete: bool) -> int:

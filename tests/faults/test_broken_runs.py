@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lcl_lab as lcl
 from lcl_lab.commands import main
 from lcl_lab.errors import UserError
-from lcl_lab.store import Run, all_runs, broken_runs, connect_to, read_records, read_run, runs
+from lcl_lab.store import Run, all_runs, broken_runs, connect_to, read_records, read_run
+from lcl_lab.store.run_layout import config_digest
 from tests.faults.damage import (
     CONFIG_CONTENTS,
     CONFIGS,
@@ -32,7 +34,7 @@ from tests.store.factories import CONFIG, STUDY, provenance, record
 
 pytestmark = pytest.mark.attack
 
-GOOD = {**CONFIG, "preset": "good"}
+GOOD, UNFINISHED = {**CONFIG, "preset": "good"}, {**CONFIG, "preset": "unfinished"}
 ROWS = 2
 
 
@@ -40,7 +42,7 @@ ROWS = 2
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good run next to a finished one and an unfinished one, which tests damage in a copy."""
     results = tmp_path_factory.mktemp("template")
-    for config, finished in ((GOOD, True), (CONFIG, True), ({**CONFIG, "preset": "unfinished"}, False)):
+    for config, finished in ((GOOD, True), (CONFIG, True), (UNFINISHED, False)):
         with Run.open(results, STUDY, config) as run:
             for cell in range(2):
                 run.commit(f"cell={cell}", [record(query, cell, shots=4) for query in range(ROWS)])
@@ -55,19 +57,19 @@ def results(template: Path, tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def find(results: Path, preset: str) -> Path:
-    (path,) = (run.path for run in runs(results) if run.config["preset"] == preset)
+def find(results: Path, config: dict[str, Any]) -> Path:
+    (path,) = results.glob(f"*/*-{config_digest({'study': STUDY, 'config': config})}")
     return path
 
 
 @pytest.fixture
 def finished(results: Path) -> Path:
-    return find(results, CONFIG["preset"])
+    return find(results, CONFIG)
 
 
 @pytest.fixture
 def unfinished(results: Path) -> Path:
-    return find(results, "unfinished")
+    return find(results, UNFINISHED)
 
 
 def content(run: Path) -> dict[str, bytes | None]:
@@ -168,13 +170,13 @@ def test_totals_that_are_not_those_of_the_records(finished: Path, kind: str) -> 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0])
 def test_one_wrong_byte_in_a_finished_run(finished: Path, share: float) -> None:
     flip(finished / "records.parquet", share)
-    check_broken(finished, "records.parquet is damaged")
+    check_broken(finished, "records.parquet: its SHA-256")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0])
 def test_one_wrong_byte_in_a_shard(unfinished: Path, share: float) -> None:
     flip(unfinished / "records" / "cell=1.parquet", share)
-    check_broken(unfinished, "cell=1.parquet is damaged")
+    check_broken(unfinished, "cell=1.parquet: its SHA-256")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
@@ -193,7 +195,7 @@ def test_wrong_bytes_in_a_run_of_an_earlier_version_below_an_intact_footer(finis
     stored = bytearray(file.read_bytes())
     stored[4:600] = bytes(596)
     file.write_bytes(stored)
-    check_broken(finished, "records.parquet cannot be read")
+    check_broken(finished, "records.parquet: ")
 
 
 @pytest.mark.parametrize("kind", [*NEW_COLUMNS, *EDITED_COLUMNS])
@@ -201,14 +203,14 @@ def test_columns_that_are_not_those_of_records(finished: Path, unfinished: Path,
     edit = {**NEW_COLUMNS, **EDITED_COLUMNS}[kind]
     forget_checksums(finished)
     edit_table(finished / "records.parquet", edit)
-    check_broken(finished, "records.parquet cannot be read")
+    check_broken(finished, "records.parquet: ")
 
 
 @pytest.mark.parametrize("kind", ["SEED", "a struct", "answer is a number", "pair is dropped"])
 def test_columns_of_a_shard_that_are_not_those_of_records(unfinished: Path, kind: str) -> None:
     forget_checksums(unfinished)
     edit_table(unfinished / "records" / "cell=0.parquet", {**NEW_COLUMNS, **EDITED_COLUMNS}[kind])
-    check_broken(unfinished, "cell=0.parquet cannot be read")
+    check_broken(unfinished, "cell=0.parquet: ")
 
 
 def test_a_run_of_an_earlier_version_is_read_without_checksums(finished: Path, unfinished: Path) -> None:
@@ -240,7 +242,7 @@ def test_a_line_of_the_log_that_nobody_wrote(unfinished: Path, line: str) -> Non
     with (unfinished / "events.jsonl").open("ab") as file:
         file.write(b"\n" + LINES[line] + b"\n")
     assert not broken_runs(unfinished.parents[1])
-    with Run.open(unfinished.parents[1], STUDY, {**CONFIG, "preset": "unfinished"}, code="1", cells={"new"}) as run:
+    with Run.open(unfinished.parents[1], STUDY, UNFINISHED, code="1", cells={"new"}) as run:
         run.events()
 
 
@@ -272,6 +274,6 @@ def test_a_broken_run_of_a_study_is_run_again_and_left_as_it_is(
     errors = capsys.readouterr().err.replace("\n", "")
     assert second.path != first.path
     assert content(first.path) == before
-    assert f"{first.path} is broken and left as it is (records.parquet is damaged" in errors
+    assert f"{first.path} is broken and left as it is (records.parquet: its SHA-256" in errors
     assert f"this run is {second.path.name}" in errors
     assert small_study(tmp_path).path == second.path

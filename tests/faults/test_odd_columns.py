@@ -302,7 +302,7 @@ def test_damage_since_the_page_was_opened_is_noticed(results: Path) -> None:
     assert "12 episodes" in check_page(open_page("episodes"))
     flip(run.path / "records.parquet", 0.5)
     text = check_page(open_page("provenance"))
-    assert "records.parquet is damaged" in text
+    assert "records.parquet: its SHA-256" in text
     assert "There are no runs yet." in text
 
 

@@ -137,7 +137,7 @@ def test_damaged_records_are_neither_read_nor_finished(tmp_path: Path) -> None:
         content[len(content) // 2] ^= 1
         shard.write_bytes(content)
         for use in (run.records, lambda: run.finish(provenance())):
-            with pytest.raises(UserError, match=r"is broken: a\.parquet is damaged"):
+            with pytest.raises(UserError, match=r"is broken: a\.parquet: its SHA"):
                 use()
         assert not run.finished
     with open_run(tmp_path) as other:
