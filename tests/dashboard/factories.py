@@ -36,7 +36,7 @@ def copy_shipped(folder: Path, *studies: str) -> Path:
     return folder
 
 
-def open_page(page: str = "", /, **query: str) -> AppTest:
+def open_page(page: str = "", /, **query: str | list[str]) -> AppTest:
     """A page as its address opens it."""
     app = AppTest.from_file(str(ROOT / "dashboards" / "app.py"), default_timeout=60)
     app._page_hash = calc_hash(page) if page else ""
