@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, get_origin
@@ -14,6 +15,7 @@ from lcl_lab.errors import UserError, nearest
 __all__ = ["Config", "KeyValues", "Presets", "no_repeats", "read_yaml"]
 
 Presets = Mapping[str, Mapping[str, Any]]
+_MOST_LEVELS, _MOST_VALUES = 32, 100_000
 
 
 def _key_values(given: object) -> object:
@@ -25,8 +27,8 @@ def _key_values(given: object) -> object:
     for text in texts:
         key, equals, value = str(text).partition("=")
         try:
-            read = yaml.safe_load(str(text)) if str(text).startswith("{") else {key.strip(): yaml.safe_load(value)}
-        except yaml.YAMLError:
+            read = _parse_yaml(str(text)) if str(text).startswith("{") else {key.strip(): _parse_yaml(value)}
+        except ValueError:
             raise ValueError(f"{text!r} is not KEY=VALUE or a JSON object") from None
         if not isinstance(read, dict) or not (equals or str(text).startswith("{")):
             raise ValueError(f"{text!r} is not KEY=VALUE or a JSON object")
@@ -113,14 +115,11 @@ def read_yaml(path: Path, option: str | None = None) -> dict[str, Any]:
         UserError: the file cannot be read, is not YAML, or contains something other than a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise _in_file(path, option, str(error.strerror)) from error
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise _in_file(path, option, f"not YAML: {line}{error.problem}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _in_file(path, option, f"not YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise _in_file(path, option, f"not YAML: {error}") from error
     if not isinstance(content, dict):
         raise _in_file(path, option, "must contain `key: value` lines")
     return {str(key): value for key, value in content.items()}
@@ -131,6 +130,40 @@ def no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
         raise ValueError("must not repeat a value")
     return tuple(sorted(values))
+
+
+def _parse_yaml(text: str) -> Any:
+    """The value of a YAML text; raises ValueError, with the reason in one line, if it has none."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ValueError(f"{line}{error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:  # the latter for values such as the date 2026-99-99
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # such as for `!!bool x`
+        raise ValueError("a value does not match its tag") from error
+    _check_size(value)
+    return value
+
+
+def _check_size(value: object) -> None:
+    """Refuse a value that is nested deeply, that repeated aliases make huge, or that has text that is not Unicode."""
+    remaining = [(value, 0)]
+    for count in itertools.count():
+        if not remaining:
+            return
+        part, depth = remaining.pop()
+        if depth > _MOST_LEVELS or count > _MOST_VALUES:
+            raise ValueError(f"more than {_MOST_LEVELS} levels or {_MOST_VALUES:,} values")
+        if isinstance(part, str):
+            part.encode()
+        inner = (
+            (*part, *part.values()) if isinstance(part, dict) else part if isinstance(part, list | set | tuple) else ()
+        )
+        remaining += [(one, depth + 1) for one in inner]
 
 
 def _in_file(path: Path, option: str | None, reason: str) -> UserError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lcl_lab.concepts.image_reader import UnreadableImageError, decode_image
-from lcl_lab.concepts.per_file_cache import cached_results
+from lcl_lab.per_file_cache import cached_results
 
 __all__ = ["Verification", "verify_images"]
 

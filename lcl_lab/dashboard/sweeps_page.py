@@ -23,7 +23,8 @@ def pages() -> list[Page]:
 def _show(index: RunIndex) -> None:
     """One sweep, read again every two seconds while it may still run."""
     root = index.folder / "sweeps"
-    files = sorted(root.glob("*/events.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
+    files = [file for file in root.glob("*/events.jsonl") if file.is_file()]
+    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
     inside = [file for file in files if file.resolve().is_relative_to(root.resolve())]
     if not inside:
         st.info("No sweep has run yet. This command runs a small one:")
