@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +16,7 @@ __all__ = ["EXIT_CODE", "MESSAGE", "exit_on_interrupt", "interruptible", "runs_a
 
 MESSAGE = "interrupted; the same command resumes from what is stored"
 EXIT_CODE = 130
+_PAUSE = 0.1  # seconds until a swallowed interrupt is repeated, out of the function that swallowed it
 
 
 def runs_as_command() -> bool:
@@ -43,21 +44,34 @@ def exit_on_interrupt() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt from the block when it is interrupted, whatever libraries turn it into.
+    """Raise KeyboardInterrupt from the block when it is interrupted, whatever libraries do to that exception.
 
-    A second Ctrl-C ends the process at once, without waiting for what is being cleaned up.
+    One that is turned into another exception is raised again at the end of the block, and one that is swallowed, as
+    libraries in C++ sometimes do, is raised again at once. A second Ctrl-C ends the process without waiting for what
+    is being cleaned up.
     """
     previous = signal.getsignal(signal.SIGINT)
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or previous not in (signal.default_int_handler, _exit):
         yield
         return
-    interrupted = threading.Event()
+    interrupted, swallowed, ended = threading.Event(), threading.Event(), threading.Event()
 
     def interrupt(number: int, frame: Any) -> NoReturn:
+        if interrupted.is_set() and not swallowed.is_set():
+            _exit(number, frame)
         interrupted.set()
-        signal.signal(signal.SIGINT, _exit)
-        raise _Interrupted
+        swallowed.clear()
+        raise _Interrupted(repeat)
+
+    def repeat() -> None:
+        if not ended.is_set():
+            swallowed.set()
+            threading.Timer(_PAUSE, interrupt_again).start()
+
+    def interrupt_again() -> None:
+        if not ended.is_set():
+            signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGINT, interrupt)
     try:
@@ -67,6 +81,7 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise
     finally:
+        ended.set()
         signal.signal(signal.SIGINT, previous)
 
 
@@ -84,7 +99,18 @@ def without_interrupts() -> Iterator[None]:
 
 
 class _Interrupted(KeyboardInterrupt):
-    """CPython ends by the signal where KeyboardInterrupt itself has left an `exec`, even if it was handled then."""
+    """An interrupt that calls a function when nothing refers to it any more: when it has been handled or swallowed.
+
+    The class matters too: CPython ends by the signal where KeyboardInterrupt itself has left an `exec`, even if it was
+    handled then.
+    """
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_end = on_end
+
+    def __del__(self) -> None:
+        self._on_end()
 
 
 def _exit(number: int, frame: Any) -> NoReturn:
