@@ -18,7 +18,7 @@ PACKAGE = ROOT / "lcl_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 BASICS = {
     *("errors", "atomic", "cache_dir", "plugins", "type_checks", "progress", "config"),
-    *("source_code", "control_characters", "safe_console", "interrupts", "worker_pool"),
+    *("source_code", "control_characters", "safe_console", "interrupts", "worker_pool", "file_locks"),
 }
 LAYERS = {
     "concepts": set(),

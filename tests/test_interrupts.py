@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -29,10 +30,8 @@ def test_an_interrupt_that_a_library_turns_into_an_error_remains_an_interrupt() 
 
 def test_an_interrupt_that_a_library_swallows_is_repeated() -> None:
     with pytest.raises(KeyboardInterrupt), interruptible():
-        try:
+        with suppress(KeyboardInterrupt):
             press_ctrl_c()
-        except KeyboardInterrupt:
-            pass
         for _ in range(100):
             time.sleep(0.1)
         pytest.fail("not interrupted")

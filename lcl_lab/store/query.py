@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.records import FIXED, RESERVED
-from lcl_lab.store.run_directory import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, STAMP, record_files
+from lcl_lab.store.run_directory import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, record_files, started_at
 from lcl_lab.store.shards import (
     SUFFIX,
     is_whole,
@@ -197,6 +197,9 @@ def _inspect_all(results: Path | str) -> list[RunInfo | BrokenRun]:
 
 
 def _inspect(path: Path) -> RunInfo | BrokenRun:
+    created = started_at(path.name)
+    if created is None:
+        return BrokenRun(path, "its name has no valid time")
     content = read_json(path / CONFIG)
     if content is None or not isinstance(content.get("config"), dict):
         return BrokenRun(path, f"{CONFIG} is missing or cannot be read")
@@ -216,7 +219,7 @@ def _inspect(path: Path) -> RunInfo | BrokenRun:
         run=f"{path.parent.name}/{path.name}",
         study=path.parent.name,
         path=path,
-        created=datetime.strptime(path.name[:15], STAMP).replace(tzinfo=UTC),
+        created=created,
         config=content["config"],
         provenance=provenance,
     )

@@ -1,6 +1,6 @@
 """A run: a directory that grows by complete shards, survives a kill at any moment, and ends with a manifest.
 
-<results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/
+<results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/    later than all others of the study, whatever the clock says
     config.json           study and configuration; the hash covers these two
     records/<cell>.parquet
     records.parquet       all records in one file, once the run is finished; preferred by readers
@@ -32,13 +32,23 @@ from lcl_lab.store.shards import SUFFIX, is_whole, pack, read_shards, rows_in, s
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CONFIG", "DIRECTORY", "MANIFEST", "PACKED", "RECORDS", "STAMP", "Run", "read_events", "record_files"]
+__all__ = [
+    "CONFIG",
+    "DIRECTORY",
+    "MANIFEST",
+    "PACKED",
+    "RECORDS",
+    "Run",
+    "read_events",
+    "record_files",
+    "started_at",
+]
 
 CONFIG, MANIFEST, RECORDS, EVENTS = "config.json", "manifest.json", "records", "events.jsonl"
 PACKED = "records.parquet"
-STAMP = "%Y%m%d-%H%M%S"
 DIRECTORY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
+_STAMP = "%Y%m%d-%H%M%S"
 _CODE_EVENT = "evaluating"  # with the code that computes the records that follow
 _NAME = re.compile(r"[A-Za-z0-9._=-]+")
 
@@ -254,15 +264,24 @@ def _locked(path: Path, wait: float) -> FileLock:
     return lock
 
 
+def started_at(directory: str) -> datetime | None:
+    """The time in the name of a run directory, UTC; None for other names."""
+    if not DIRECTORY.fullmatch(directory):
+        return None
+    try:
+        return datetime.strptime(directory[:15], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def _new_directory(folder: Path, digest: str) -> Path:
-    moment = datetime.now(UTC)
-    while True:
-        path = folder / f"{moment.strftime(STAMP)}-{digest}"
-        if not path.exists():
-            with reporting_os_errors("create", path):
-                path.mkdir()
-            return path
-        moment += timedelta(seconds=1)
+    """Create a directory that sorts after all others of the study, even if the clock was set back since."""
+    moments = [datetime.now(UTC)]
+    moments += [moment + timedelta(seconds=1) for path in folder.iterdir() if (moment := started_at(path.name))]
+    path = folder / f"{max(moments).strftime(_STAMP)}-{digest}"
+    with reporting_os_errors("create", path):
+        path.mkdir()
+    return path
 
 
 def _newest_of_code(earlier: Sequence[Path], code: str | None, cells: Collection[str] | None) -> Path | None:

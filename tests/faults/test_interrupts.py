@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment, as a terminal sends it to all processes of a command: one line, exit code 130, no process left."""
+"""Ctrl-C at any moment, sent to all processes as a terminal does: one line, exit code 130, and no process is left."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ import psutil
 import pytest
 
 from lcl_lab.interrupts import EXIT_CODE, MESSAGE
-from lcl_lab.store import same_records
-from tests.sweeps.grids import ONE, PATIENCE, command, environment, killing_descendants, records, run, wait_for
+from tests.sweeps.grids import PATIENCE, environment, killing_descendants, wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(1800)]
 
