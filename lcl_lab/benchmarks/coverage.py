@@ -17,7 +17,6 @@ from textwrap import indent
 
 import numpy as np
 import pandas as pd
-from loky import ProcessPoolExecutor
 from pydantic import Field
 from rich.table import Table
 
@@ -27,6 +26,7 @@ from lcl_lab.config import Config
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.progress import track
 from lcl_lab.safe_console import SafeConsole
+from lcl_lab.worker_pool import map_in_processes
 
 __all__ = ["CoverageConfig", "coverage_program", "measure_coverage", "run_coverage"]
 
@@ -143,8 +143,8 @@ def measure_coverage(config: CoverageConfig) -> pd.DataFrame:
         if not config.methods or method.function in config.methods
         for number in range(len(method.scenarios))
     ]
-    with ProcessPoolExecutor(config.workers) as pool:
-        found = list(track(pool.map(_measure, *zip(*jobs, strict=True)), "simulating", len(jobs)))
+    with map_in_processes(_measure, *zip(*jobs, strict=True), workers=config.workers) as simulated:
+        found = list(track(simulated, "simulating", len(jobs)))
     return pd.DataFrame([row for rows in found for row in rows], columns=_COLUMNS)
 
 

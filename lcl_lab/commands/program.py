@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from lcl_lab.config import Config
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.interrupts import EXIT_CODE, MESSAGE, interruptible
 
 __all__ = ["Program", "exit_with_status"]
 
@@ -124,15 +125,17 @@ class Program(Generic[C]):
 
 def exit_with_status(work: Callable[[], None]) -> NoReturn:
     """Do the work of a command and exit; a mistake of the user becomes one line on standard error."""
+    line, status = "", 0
     try:
-        work()
+        with interruptible():
+            work()
     except UserError as error:
-        print(f"error: {error.for_command_line()}", file=sys.stderr)
-        sys.exit(2)
+        line, status = f"error: {error.for_command_line()}", 2
     except KeyboardInterrupt:
-        print("interrupted; the same command resumes from what is stored", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(0)
+        line, status = MESSAGE, EXIT_CODE
+    if line:  # after the handlers: with the exception, what it keeps alive has ended, such as a progress bar
+        print(line, file=sys.stderr)
+    sys.exit(status)
 
 
 def _help(field: FieldInfo) -> str:

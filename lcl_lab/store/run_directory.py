@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +36,7 @@ from lcl_lab.store.run_layout import (
     RECORDS,
     STAMP,
     config_digest,
+    creation_time,
     is_finished,
     run_directories,
     shard_files,
@@ -261,14 +263,15 @@ def _locked(path: Path, wait: float) -> FileLock:
 
 
 def _new_directory(folder: Path, digest: str) -> Path:
-    moment = datetime.now(UTC)
-    while True:
-        path = folder / f"{moment.strftime(STAMP)}-{digest}"
-        if not path.exists():
-            with reporting_os_errors("create", path):
-                path.mkdir()
-            return path
-        moment += timedelta(seconds=1)
+    """Create a directory that sorts after all others of the study, even if the clock was set back since."""
+    moments = [datetime.now(UTC)]
+    for other in run_directories(folder, "*"):
+        with suppress(ValueError, OverflowError):  # its name is no time, or the last one that there is
+            moments.append(creation_time(other) + timedelta(seconds=1))
+    path = folder / f"{max(moments).strftime(STAMP)}-{digest}"
+    with reporting_os_errors("create", path):
+        path.mkdir()
+    return path
 
 
 def _usable(earlier: Sequence[Path]) -> tuple[list[Path], BrokenRun | None]:

@@ -1,6 +1,6 @@
 """The files of a run directory, and what its name says.
 
-<results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/
+<results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/    later than all others of the study, whatever the clock says
     config.json           study and configuration; the hash covers these two
     records/<cell>.parquet
     records.parquet       all records in one file, once the run is finished; preferred by readers

@@ -19,6 +19,7 @@ from lcl_lab.models import Checkpoint
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini
 from lcl_lab.models.mini.clip import load_clip, transformers_vision_tower
 from lcl_lab.models.mini.processor import build_processor
+from lcl_lab.models.saving import save_checkpoint
 from lcl_lab.prompts import Prompt
 from lcl_lab.strategies import Stage, Strategy, TrainingData
 from lcl_lab.training.augmentation import FeatureAugmentation
@@ -200,5 +201,4 @@ def _save(state: dict[str, Tensor], plan: TrainingPlan) -> None:
         model = module.model.merge_and_unload()
     if isinstance(model, MiniForConditionalGeneration):
         model = model.half()  # halves the shipped file; answers are computed in single precision
-    model.save_pretrained(config.out)
-    processor.save_pretrained(config.out)
+    save_checkpoint(model, processor, config.out)

@@ -4,12 +4,14 @@ import hashlib
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from lcl_lab.errors import UserError
-from lcl_lab.store import Run, same_records
+from lcl_lab.store import Run, connect, run_directory, runs, same_records
 
 from .factories import CONFIG, STUDY, provenance, record, records
 
@@ -45,6 +47,25 @@ def test_fresh_makes_new_directories_and_the_newest_is_continued(tmp_path: Path)
     assert len(set(paths)) == 3 and paths == sorted(paths)
     with open_run(tmp_path) as run:
         assert run.path == paths[-1]
+
+
+def test_runs_sort_in_the_order_in_which_they_were_started_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock is set back, and two runs of other configurations start within one second."""
+    paths = []
+    for hour in (12, 10, 10, 10, 13):
+        clock = Mock(wraps=datetime)
+        clock.now.return_value = datetime(2026, 1, 1, hour, tzinfo=UTC)
+        monkeypatch.setattr(run_directory, "datetime", clock)
+        with open_run(tmp_path, fresh=True, preset=str(len(paths) % 3)) as run:
+            run.commit("a", [record(0, shots=2)])
+            paths.append(run.path)
+    assert paths == sorted(paths)
+    assert [run.path for run in runs(tmp_path)] == paths[::-1]
+    assert connect(tmp_path).execute("SELECT DISTINCT run FROM latest").fetchall() == [(f"{STUDY}/{paths[-1].name}",)]
+    with open_run(tmp_path, preset="0") as run:
+        assert run.path == paths[3]
 
 
 def test_a_broken_run_is_left_as_it_is(tmp_path: Path) -> None:
