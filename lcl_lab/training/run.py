@@ -29,7 +29,7 @@ from lcl_lab.training.log import TrainingLog
 from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit, processes
 from lcl_lab.training.lora import add_adapters
 from lcl_lab.training.loss import AnswerLoss, BatchBuilder
-from lcl_lab.training.plan import TrainingPlan
+from lcl_lab.training.plan import TrainingPlan, check_batch
 from lcl_lab.training.train_config import TrainConfig
 from lcl_lab.type_checks import check_type
 
@@ -60,6 +60,8 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
         module = _trainable(model, strategy, config)
         data = load_training_data(strategy, _data_config(plan), vision, plan.threads, precompute=embedded)
         stages = _stages(strategy, config, embedded)
+        for stage in stages:
+            check_batch(stage.batch, config.accumulate)
         builders = {}
         for stage in stages:
             augmented = FeatureAugmentation(data.features, data.means, stage.noise) if data.means else data.features
