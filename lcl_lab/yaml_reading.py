@@ -64,7 +64,11 @@ class _Loader(yaml.SafeLoader):
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         text = str(self.construct_scalar(node))
         try:
-            value = int(text) if node.tag.endswith(":int") else float(text.lower().replace(".inf", "inf"))
+            value = (
+                int(text)
+                if node.tag.endswith(":int")
+                else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            )
         except ValueError:
             raise _error(node, f"{text[:40]!r} is not a number that can be read") from None
         if not isfinite(value):

@@ -46,7 +46,7 @@ def _condition(given: Any) -> Any:
     if isinstance(given, Mapping):
         return given
     condition: dict[str, float | str] = {}
-    for text in [given] if isinstance(given, str) else given:
+    for text in given if isinstance(given, list | tuple) else [given]:
         name, equals, value = str(text).partition("=")
         if not equals:
             raise ValueError("must be COLUMN=VALUE, such as model=mini/2-way")
