@@ -15,6 +15,7 @@ __all__ = [
     "TEMPORARY",
     "atomic_path",
     "canonical_json",
+    "parse_json",
     "read_json",
     "remove_temporary",
     "reporting_os_errors",
@@ -104,10 +105,22 @@ def canonical_json(value: object) -> str:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None when the file is missing, unreadable, or contains anything else."""
     try:
-        value = json.loads(path.read_bytes())
+        value = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or is nested so deeply that Python cannot read it.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
 
 
 def remove_temporary(folder: Path) -> None:

@@ -121,10 +121,10 @@ def _load(start: Checkpoint) -> tuple[Any, Any]:
         tower = transformers_vision_tower(load_clip(start.path))
         return build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id), processor
     try:
-        model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32)
-        return model, AutoProcessor.from_pretrained(start.path)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = f"cannot load {start.path}: {str(error).splitlines()[0]}"
+        model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32, local_files_only=True)
+        return model, AutoProcessor.from_pretrained(start.path, local_files_only=True)
+    except Exception as error:  # damaged settings make `transformers` raise whatever they are used for
+        reason = f"cannot load {start.path}: {' '.join(f'{type(error).__name__}: {error}'.split())[:300]}"
         raise UserError(reason, option="start", value=start.name) from error
 
 
