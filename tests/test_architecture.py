@@ -18,7 +18,7 @@ PACKAGE = ROOT / "lcl_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 BASICS = {
     *("errors", "atomic", "cache_dir", "plugins", "type_checks", "progress", "config"),
-    *("source_code", "control_characters", "safe_console", "yaml_reading"),
+    *("source_code", "control_characters", "safe_console", "yaml_reading", "disk_cache"),
 }
 LAYERS = {
     "concepts": set(),
