@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from lcl_lab.atomic import parse_json
 from lcl_lab.errors import UserError
 
-__all__ = ["HASHED", "check_code", "check_metadata", "check_weights", "read_object"]
+__all__ = ["HASHED", "check_code", "check_metadata", "check_weights", "read_object", "read_shard_names"]
 
 HASHED = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")  # *.txt and *.model hold vocabularies
 """Patterns of the files that answers depend on."""
@@ -85,7 +85,9 @@ def check_weights(path: Path, option: str, name: object) -> None:
     weights = sorted(path.glob("*.safetensors"))
     if not weights:
         raise UserError(f"no *.safetensors in {path}", option=option, value=name)
-    missing = _shards(path, option, name) - {file.name for file in weights}
+    index = path / _INDEX
+    listed = read_shard_names(index, option, name) if index.is_file() else set()
+    missing = listed - {file.name for file in weights}
     if missing:
         raise UserError(f"{path} lacks {min(missing)}, one of its shards", option=option, value=name)
     for file in weights:
@@ -120,11 +122,17 @@ def check_code(path: Path, option: str, name: object) -> None:
                 raise UserError(reason, option=option, value=name)
 
 
-def _shards(path: Path, option: str, name: object) -> set[str]:
-    """Names of the files that the index of a sharded checkpoint lists."""
-    index = path / _INDEX
-    if not index.is_file():
-        return set()
+def read_shard_names(index: Path, option: str, name: object) -> set[str]:
+    """Names of the files that the index of a sharded checkpoint lists.
+
+    Args:
+        index: the file of the index.
+        option: the option that the checkpoint was given for, for error messages.
+        name: its value.
+
+    Raises:
+        UserError: the file cannot be read, or is no index.
+    """
     shards = read_object(index, option, name).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
         raise _damaged(index, "its weight_map does not map tensors to files", option, name)
