@@ -16,6 +16,7 @@ __all__ = [
     "atomic_path",
     "canonical_json",
     "parse_json",
+    "parse_strict_json",
     "read_json",
     "remove_temporary",
     "reporting_os_errors",
@@ -103,14 +104,26 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=os.fspath)
 
 
-def parse_json(data: bytes) -> Any:
-    """The value of a JSON text whose numbers are finite, and which is nested at most 64 levels deep.
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or is nested so deeply that Python cannot read it.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def parse_strict_json(text: str | bytes) -> Any:
+    """The value of a JSON text as this package writes it: of finite numbers, and nested at most 64 levels deep.
 
     Raises:
         ValueError: the text is anything else.
     """
+    value = parse_json(text)
     try:
-        value = json.loads(data)
         _check_depth(value, _MOST_LEVELS)
         json.dumps(value, allow_nan=False)
     except RecursionError:
@@ -121,7 +134,8 @@ def parse_json(data: bytes) -> Any:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None when it is missing, no regular file, unreadable, or contains anything else."""
     try:
-        value = parse_json(path.read_bytes()) if path.is_file() else None  # opening a FIFO would wait for a writer
+        # Opening a FIFO would wait for a writer.
+        value = parse_strict_json(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

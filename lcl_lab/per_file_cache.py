@@ -82,7 +82,7 @@ def _load(kind: str, states: Mapping[str, State]) -> dict[str, str]:
     """The cached results of files whose state is the cached one."""
     results = {}
     for folder, paths in _by_folder(states):
-        known = read_json(_cache_file(kind, folder)) or {}
+        known = _read(_cache_file(kind, folder))
         for path in paths:
             match known.get(os.path.basename(path)):
                 case [state, str(result)] if state == states[path]:
@@ -95,8 +95,20 @@ def _store(kind: str, states: Mapping[str, State], results: Mapping[str, str]) -
     for folder, paths in _by_folder(results):
         file = _cache_file(kind, folder)
         new = {os.path.basename(path): [states[path], results[path]] for path in paths}
+        entries = {**_read(file), **new}
         with suppress(UserError):  # without a cache, only the next call is slower
-            write_text(file, json.dumps({**(read_json(file) or {}), **new}))
+            write_text(file, json.dumps({"digest": _digest(entries), "entries": entries}))
+
+
+def _read(file: Path) -> dict[str, object]:
+    """The entries of a file of the cache; none if it is damaged."""
+    content = read_json(file) or {}
+    entries = content.get("entries")
+    return entries if isinstance(entries, dict) and content.get("digest") == _digest(entries) else {}
+
+
+def _digest(entries: Mapping[str, object]) -> str:
+    return blake2b(json.dumps(entries, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _by_folder(paths: Mapping[str, object]) -> Iterator[tuple[str, Iterator[str]]]:

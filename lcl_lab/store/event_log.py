@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lcl_lab.atomic import parse_json, reporting_os_errors
+from lcl_lab.atomic import parse_strict_json, reporting_os_errors
 from lcl_lab.store.run_layout import EVENTS
 
 __all__ = ["append_event", "read_events"]
@@ -53,7 +53,7 @@ def _is_incomplete(log: BinaryIO) -> bool:
 
 def _event(line: bytes) -> dict[str, Any] | None:
     try:
-        event = parse_json(line)
+        event = parse_strict_json(line)
         json.dumps(event, ensure_ascii=False).encode()  # halves of surrogates cannot be shown
     except ValueError:
         return None

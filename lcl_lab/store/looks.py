@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lcl_lab.atomic import canonical_json, parse_json, reporting_os_errors
+from lcl_lab.atomic import canonical_json, parse_strict_json, reporting_os_errors
 
 __all__ = ["LOOKS", "count_look"]
 
@@ -55,7 +55,7 @@ def _runs(path: Path, question: str) -> list[str]:
     runs: dict[str, None] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            look = parse_json(line.encode())
+            look = parse_strict_json(line.encode())
         except ValueError:
             continue
         if isinstance(look, dict) and look.get("question") == question:
