@@ -128,10 +128,10 @@ class RunIndex:
 def read_index(config: DashboardConfig) -> RunIndex:
     """The runs of the configured folder as they are now; the shipped ones while that folder is empty."""
     results = config.results.absolute()
-    index = _read(str(results), _state(results))
+    index = _read(os.fsencode(results), _state(results))
     if not (index.runs or index.broken or (results / "sweeps").is_dir()):
         shipped = shipped_results()
-        index = replace(_read(str(shipped), _state(shipped)), shipped=True)
+        index = replace(_read(os.fsencode(shipped), _state(shipped)), shipped=True)
     return replace(index, data=config.data)
 
 
@@ -141,9 +141,12 @@ def shipped_results() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "dashboards" / "shipped"
 
 
-def _state(results: Path) -> tuple[tuple[str, int], ...]:
-    """Changes whenever a run is started, gets a shard, is finished, or is damaged."""
-    return tuple(sorted((str(path), change) for path in results.glob("*/*-*") for change in _changes(path)))
+def _state(results: Path) -> tuple[tuple[bytes, int], ...]:
+    """Changes whenever a run is started, gets a shard, is finished, or is damaged.
+
+    Paths are bytes, since Streamlit cannot hash a text with bytes that are not UTF-8.
+    """
+    return tuple(sorted((os.fsencode(path), change) for path in results.glob("*/*-*") for change in _changes(path)))
 
 
 def _changes(run: Path) -> Iterator[int]:
@@ -154,8 +157,8 @@ def _changes(run: Path) -> Iterator[int]:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the list of runs …")
-def _read(results: str, state: tuple[tuple[str, int], ...]) -> RunIndex:
-    folder = Path(results)
+def _read(results: bytes, state: tuple[tuple[bytes, int], ...]) -> RunIndex:
+    folder = Path(os.fsdecode(results))
     root = os.path.realpath(folder)
     readable, broken = store.all_runs(folder)
     return RunIndex(

@@ -50,28 +50,16 @@ def connect_to(infos: Sequence[RunInfo]) -> duckdb.DuckDBPyConnection:
         run has no such column), `filename`, and `run` ("study/directory"). `latest` has those of the newest run for
         every study, model, dataset, seed, condition and query, so that repeated runs do not count twice. `runs` has
         run, study, finished, path, commit and created (UTC). Without runs, all are empty.
+
+    Raises:
+        UserError: a file cannot be read any more.
     """
     connection = duckdb.connect()
-    files = [file for info in infos for file in info.files]
-    run = f"regexp_extract(filename, '([^/]+/{DIRECTORY.pattern})/({RECORDS}/)?[^/]+$', 1)"
-    connection.execute(f"CREATE VIEW records AS SELECT *, {run} AS run FROM {relation(connection, files)}")
-    connection.execute(
-        "CREATE TABLE runs "
-        '(run VARCHAR, study VARCHAR, finished BOOLEAN, path VARCHAR, "commit" VARCHAR, created TIMESTAMP)'
-    )
-    rows = [
-        (info.run, info.study, info.finished, str(info.path), info.commit, info.created.replace(tzinfo=None))
-        for info in infos
-    ]
-    if rows:
-        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
-    columns = [row[0] for row in connection.execute("DESCRIBE records").fetchall()]
-    conditions = [name for name in columns if name not in (*FIXED, *RESERVED)]
-    same = quoted_names(["study", "model", "data", "seed", "query_id", *conditions])
-    connection.execute(
-        "CREATE VIEW latest AS SELECT records.* FROM records JOIN (SELECT run, created FROM runs) USING (run) "
-        f"QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY created DESC, run DESC) = 1"
-    )
+    try:
+        _create_views(connection, infos)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -122,3 +110,28 @@ def read_records(results: Path | str = "results", study: str | None = None) -> p
         raise UserError(f"{folder} has no runs of this study; {hint}", option="study", value=study)
     with connect_to([info for info in infos if study in (None, info.study)]) as connection:
         return connection.execute(ordered_query(connection, "records", leading=["run"])).df()
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, infos: Sequence[RunInfo]) -> None:
+    files = [file for info in infos for file in info.files]
+    run = f"regexp_extract(filename, '([^/]+/{DIRECTORY.pattern})/({RECORDS}/)?[^/]+$', 1)"
+    connection.execute(f"CREATE VIEW records AS SELECT *, {run} AS run FROM {relation(connection, files)}")
+    connection.execute(
+        "CREATE TABLE runs "
+        '(run VARCHAR, study VARCHAR, finished BOOLEAN, path VARCHAR, "commit" VARCHAR, created TIMESTAMP)'
+    )
+    rows = [
+        (info.run, info.study, info.finished, str(info.path), info.commit, info.created.replace(tzinfo=None))
+        for info in infos
+    ]
+    if rows:
+        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
+    columns = [row[0] for row in connection.execute("DESCRIBE records").fetchall()]
+    conditions = [name for name in columns if name not in (*FIXED, *RESERVED)]
+    same = ", ".join(
+        f"records.{quoted_names([name])}" for name in ("study", "model", "data", "seed", "query_id", *conditions)
+    )
+    connection.execute(
+        "CREATE VIEW latest AS SELECT records.* FROM records JOIN (SELECT run, created FROM runs) listed USING (run) "
+        f"QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY listed.created DESC, run DESC) = 1"
+    )

@@ -86,12 +86,18 @@ def relation(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> st
     Returns:
         SQL for a table with the columns of all shards and `filename`. Fixed columns have their types; those that are
         missing in shards of earlier versions have the value that they stood for.
+
+    Raises:
+        UserError: a file cannot be read any more.
     """
     if not paths:
         connection.register("no_records", record_schema({"filename": pa.string()}).empty_table())
         return "no_records"
     stored = read_parquet(paths, "union_by_name = true", "filename = true")
-    columns = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
+    try:
+        columns = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
+    except duckdb.IOException as error:
+        raise UserError(f"cannot read records: {str(error).partition(chr(10))[0]}") from error
     values = {name: f"coalesce({name}, {ADDED[name]})" if name in ADDED else quoted_names([name]) for name in FIXED}
     typed = [f"CAST({values[name]} AS {kind}) AS {name}" for name, kind in column_types().items() if name in columns]
     added = [f"{value} AS {name}" for name, value in ADDED.items() if name not in columns]

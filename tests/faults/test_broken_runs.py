@@ -222,6 +222,13 @@ def test_a_run_of_an_earlier_version_is_read_without_checksums(finished: Path, u
         assert read_run(run).equals(records)
 
 
+def test_records_that_were_removed_since_are_reported(finished: Path) -> None:
+    readable, _ = all_runs(finished.parents[1])
+    (finished / "records.parquet").unlink()
+    with pytest.raises(UserError, match=r"cannot read records: .*records\.parquet"):
+        connect_to(readable)
+
+
 LINES = {
     "deep": b"[" * 100_000,
     "an array": b"[]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from lcl_lab.dashboard import episodes_page
 from lcl_lab.dashboard.run_index import Source, shipped_results
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation import Condition
-from lcl_lab.store import Record, Run, all_runs, check_condition, read_info, read_records
+from lcl_lab.store import Record, Run, all_runs, connect, quoted_names, read_info, read_records
 from tests.dashboard.factories import PAGES, copy_shipped, open_page, page_text
 from tests.faults.damage import (
     CONFIGS,
@@ -33,6 +34,7 @@ from tests.faults.damage import (
 from tests.store.factories import provenance, record
 
 pytestmark = pytest.mark.attack
+SLOW = pytest.mark.slow
 
 PARAMETERS = ("query", "metric", "page", "beside", "answers", "a", "b", "seeds", "embed", "of_data", "condition_query")
 SQL = (
@@ -49,9 +51,10 @@ SQL = (
     "b_answer",
     "*",
 )
+VIEWS = ("created", "finished", "path", "commit", "listed", "latest", "runs")
 FRAMES = ("side", "condition", "estimate", "n", "low", "index", "level_0", "key", "task", "kind", "__x")
 LETTERS = ("with space", " ", "a.b", "a[0]", "a:b", "{c}", "$x$", "été", "😀", "\u202eabc", "a\nb", "None", "x" * 3000)
-NAMES = (*PARAMETERS, *SQL, *FRAMES, *LETTERS)
+NAMES = (*PARAMETERS, *SQL, *VIEWS, *FRAMES, *LETTERS)
 ODD_VALUES = ("", "any", "none", "²", "-0", "%FF", "nan", "NULL", "'; DROP", "<b>", "😀", "a\nb", "x" * 3000, "\u202ea")
 PLACES = ("", "episodes", "compare", "provenance", "sweeps")
 
@@ -102,6 +105,15 @@ def test_a_link_to_a_condition_of_any_name_selects_it(results: Path, name: str) 
     assert "there is no" not in text
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_view_has_the_column(tmp_path: Path, name: str) -> None:
+    write_run(tmp_path, {name: 0}, {name: 1})
+    with connect(tmp_path) as connection:
+        for view in ("records", "latest"):
+            query = f"SELECT {quoted_names([name])}, count(*) FROM {view} GROUP BY 1 ORDER BY 1"
+            assert connection.execute(query).fetchall() == [(0, 24), (1, 24)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["episodes", "compare"])
 @pytest.mark.parametrize("name", NAMES)
@@ -110,13 +122,13 @@ def test_each_name_alone(results: Path, name: str, page: str) -> None:
     check_page(open_page(page))
 
 
-@pytest.mark.parametrize("page", ["episodes", pytest.param("compare", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("page", ["episodes", pytest.param("compare", marks=SLOW)])
 def test_values_of_any_text(results: Path, page: str) -> None:
     write_run(results, *({"value": value, "number": number} for number, value in enumerate(ODD_VALUES)))
     check_page(open_page(page))
 
 
-@pytest.mark.parametrize("page", ["episodes", pytest.param("compare", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("page", ["episodes", pytest.param("compare", marks=SLOW)])
 def test_values_of_any_number(results: Path, page: str) -> None:
     numbers = (0.0, -0.0, 1e300, -1e-300, 0.1, float("inf"), float("nan"), 2.0**53)
     write_run(results, *({"value": value, "number": 2**63 - 1 - n} for n, value in enumerate(numbers)))
@@ -159,7 +171,7 @@ KEYS = (
 )
 
 
-@pytest.mark.parametrize("page", ["episodes", pytest.param("compare", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("page", ["episodes", pytest.param("compare", marks=SLOW)])
 @pytest.mark.parametrize("value", ADDRESSES)
 def test_a_value_of_every_parameter(results: Path, page: str, value: str) -> None:
     check_page(open_page(page, **dict.fromkeys(KEYS, ADDRESSES[value])))
@@ -215,15 +227,10 @@ def test_a_condition_that_cannot_be_stored_is_refused_when_it_is_created(values:
     assert len(str(caught.value).encode("unicode_escape")) < 300
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_other_name_is_taken(name: str) -> None:
-    check_condition({name: 1})
-
-
 @pytest.fixture(scope="module")
-def museum(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shipped runs among more than a hundred broken ones."""
-    results = copy_shipped(tmp_path_factory.mktemp("museum"), "false_ratio", "zero_shot")
+    results = copy_shipped(tmp_path_factory.mktemp("damaged"), "false_ratio", "zero_shot")
     template = write_run(results, {"shots": 4}, {"shots": 8})
     hour = 0
 
@@ -252,25 +259,33 @@ def museum(tmp_path_factory: pytest.TempPathFactory) -> Path:
         flip(copy("order") / "records.parquet", share)
     path = copy("order")
     path.rename(path.with_name(f"20261399-256199-{path.name[-8:]}"))
+    path = copy("order")
+    for name in (b"caf\xe9", b"sweeps/caf\xe9"):
+        (results / os.fsdecode(name)).mkdir(parents=True)
+    path.rename(results / os.fsdecode(b"caf\xe9") / path.name)
+    (results / os.fsdecode(b"sweeps/caf\xe9") / "events.jsonl").write_text("")
+    for number, damage in enumerate(NOT_FILES.values()):
+        (results / "sweeps" / str(number)).mkdir()
+        damage(results / "sweeps" / str(number) / "events.jsonl")
     return results
 
 
-def test_the_museum_is_full(museum: Path) -> None:
-    readable, broken = all_runs(museum)
+def test_only_intact_runs_are_readable(damaged: Path) -> None:
+    readable, broken = all_runs(damaged)
     assert {run.study for run in readable} == {"false_ratio", "zero_shot", "custom"}
     assert len(readable) == 3
     assert len(broken) > 100
 
 
 @pytest.mark.parametrize("page", ["", "provenance"])
-def test_broken_runs_are_listed(museum: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["app.py", "--results", str(museum)])
+def test_broken_runs_are_listed(damaged: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["app.py", "--results", str(damaged)])
     assert "20261399-256199" in check_page(open_page(page))
 
 
-@pytest.mark.parametrize("page", ["episodes", *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES)])
-def test_each_page_shows_what_can_be_read(museum: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["app.py", "--results", str(museum)])
+@pytest.mark.parametrize("page", ["episodes", "sweeps", *(pytest.param(page, marks=SLOW) for page in PAGES)])
+def test_each_page_shows_what_can_be_read(damaged: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["app.py", "--results", str(damaged)])
     check_page(open_page(page))
 
 
