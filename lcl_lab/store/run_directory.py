@@ -39,6 +39,7 @@ PACKED = "records.parquet"
 STAMP = "%Y%m%d-%H%M%S"
 DIRECTORY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
+_LOCK = "run.lock"
 _CODE_EVENT = "evaluating"  # with the code that computes the records that follow
 _NAME = re.compile(r"[A-Za-z0-9._=-]+")
 
@@ -79,7 +80,8 @@ class Run:
         """Open the newest run of a study and configuration, or a new one.
 
         An unfinished run is not resumed if other code computed some of its records, so that no run mixes the answers
-        of two versions. A finished run is opened whatever the code, and so is one that lacks only its report.
+        of two versions. A finished run is opened whatever the code, and so is one that lacks only its report. In a
+        folder without write access, a finished run is opened for reading.
 
         Args:
             results: the folder of all runs.
@@ -101,13 +103,16 @@ class Run:
         digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:8]
         with reporting_os_errors("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
+        finished = None if fresh or os.access(folder, os.W_OK) else _newest_finished(_earlier(folder, digest))
+        if finished is not None:  # in a folder without write access, where nothing can be locked
+            return cls(finished, study, FileLock(finished / _LOCK), code)
         # Two processes that start at once must choose the same directory, and one of them is then refused.
         choosing = _locked(folder / ".open.lock", wait=30)
         try:
-            earlier = sorted(path for path in folder.glob(f"*-{digest}") if DIRECTORY.fullmatch(path.name))
+            earlier = _earlier(folder, digest)
             found = None if fresh else _newest_of_code(earlier, code, cells)
             path = found or _new_directory(folder, digest)
-            lock = _locked(path / "run.lock", wait=0)
+            lock = _locked(path / _LOCK, wait=0)
         finally:
             choosing.release()
         try:
@@ -263,6 +268,16 @@ def _new_directory(folder: Path, digest: str) -> Path:
                 path.mkdir()
             return path
         moment += timedelta(seconds=1)
+
+
+def _earlier(folder: Path, digest: str) -> list[Path]:
+    """The directories of a configuration, oldest first."""
+    return sorted(path for path in folder.glob(f"*-{digest}") if DIRECTORY.fullmatch(path.name))
+
+
+def _newest_finished(earlier: Sequence[Path]) -> Path | None:
+    """The newest of some runs if it is finished."""
+    return earlier[-1] if earlier and (earlier[-1] / MANIFEST).exists() else None
 
 
 def _newest_of_code(earlier: Sequence[Path], code: str | None, cells: Collection[str] | None) -> Path | None:
