@@ -145,7 +145,8 @@ def _check_raw(option: str, value: object, types: Sequence[Any]) -> None:
         if "\0" in text:
             raise UserError("must not contain a NUL character", option=option, value=text)
         if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise UserError("must be valid UTF-8", option=option, value=text)
+            reason = "is not text in the encoding of this locale; LC_ALL=C.UTF-8 reads UTF-8"
+            raise UserError(reason, option=option, value=text)
 
 
 def _check_integers(option: str, value: object) -> None:

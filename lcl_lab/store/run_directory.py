@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
+_LOCK = "run.lock"
 _CODE_EVENT = "evaluating"  # with the code that computes the records that follow
 _NAME = re.compile(r"[A-Za-z0-9._=-]+")
 
@@ -97,7 +98,7 @@ class Run:
 
         An unfinished run is not resumed if other code computed some of its records, so that no run mixes the answers
         of two versions. A finished run is opened whatever the code, and so is one that lacks only its report. A broken
-        run is left as it is.
+        run is left as it is. In a folder without write access, a finished run is opened for reading.
 
         Args:
             results: the folder of all runs.
@@ -121,13 +122,17 @@ class Run:
         digest = config_digest(content)
         with reporting_os_errors("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
+        if not fresh and not os.access(folder, os.W_OK):  # where nothing can be locked, and nothing changes
+            earlier, broken = _usable(run_directories(folder, f"*-{digest}"))
+            if earlier and is_finished(earlier[-1]):
+                return cls(earlier[-1], study, FileLock(earlier[-1] / _LOCK), code, broken=broken)
         # Two processes that start at once must choose the same directory, and one of them is then refused.
         choosing = _locked(folder / ".open.lock", wait=30)
         try:
             earlier, broken = ([], None) if fresh else _usable(run_directories(folder, f"*-{digest}"))
             found = _newest_of_code(earlier, code, cells)
             path = found or _new_directory(folder, digest)
-            lock = _locked(path / "run.lock", wait=0)
+            lock = _locked(path / _LOCK, wait=0)
         finally:
             choosing.release()
         try:

@@ -48,7 +48,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "UTF-16": ("model: x".encode("utf-16"), "is not text in UTF-8"),
     "Latin-1": ("model: é".encode("latin-1"), "is not text in UTF-8"),
     "binary": (bytes(range(256)), "is not text in UTF-8"),
-    "half of a surrogate pair": (rb'model: "\ud800"', "must be valid UTF-8"),
+    "half of a surrogate pair": (rb'model: "\ud800"', "is not text in the encoding"),
     "NUL as an escape": (rb'model: "a\0b"', "must not contain a NUL character"),
     "empty": (b"", "must contain `key: value` lines"),
     "comment": (b"# nothing", "must contain `key: value` lines"),
