@@ -51,7 +51,7 @@ def trial_states(events: pd.DataFrame) -> pd.DataFrame:
         state |= {**event, "trial": str(event["trial"]), "last": event["time"], "reason": event.get("reason", "")}
     for state in states.values():
         first, last = (datetime.fromisoformat(state[key]) for key in ("first", "last"))
-        state["minutes"] = round((last - first).total_seconds() / 60, 1)
+        state["minutes"] = max(0.0, round((last - first).total_seconds() / 60, 1))  # clocks are set back
         if state["status"] not in _NOT_RUNNING and (datetime.now(UTC) - last).total_seconds() > _SILENT_AFTER:
             state["status"] = "silent"
     return pd.DataFrame(list(states.values()), columns=list(_COLUMNS)).fillna({"reason": ""})
