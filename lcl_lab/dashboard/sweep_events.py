@@ -71,7 +71,8 @@ def trial_states(events: pd.DataFrame) -> pd.DataFrame:
             state["first"] = event["time"]
         state |= {**event, "last": event["time"], "reason": event.get("reason", "")}
     for state in states.values():
-        state["minutes"] = round((state["last"] - state["first"]).total_seconds() / 60, 1)
+        minutes = (state["last"] - state["first"]).total_seconds() / 60
+        state["minutes"] = max(0.0, round(minutes, 1))  # clocks are set back
         silence = (datetime.now(UTC) - state["last"]).total_seconds()
         if state["status"] not in _NOT_RUNNING and silence > _SILENT_AFTER:
             state["status"] = "silent"
