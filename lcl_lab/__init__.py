@@ -18,6 +18,11 @@ follow, L tokens of a prefix, U tokens that a row has read since, A query heads,
 vocabulary.
 """
 
+from lcl_lab import interrupts as _interrupts
+
+if _interrupts.runs_as_command():
+    _interrupts.exit_on_interrupt()
+
 import lazy_loader as _lazy
 
 __getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -17,16 +17,16 @@ from textwrap import indent
 
 import numpy as np
 import pandas as pd
-from loky import ProcessPoolExecutor
 from pydantic import Field
 from rich.table import Table
 
 from lcl_lab.benchmarks.validated_methods import METHODS, Check, Method, Scenario
 from lcl_lab.commands.program import Program
-from lcl_lab.config import Config
+from lcl_lab.config import Config, Threads
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.progress import track
 from lcl_lab.safe_console import SafeConsole
+from lcl_lab.worker_pool import map_in_processes
 
 __all__ = ["CoverageConfig", "coverage_program", "measure_coverage", "run_coverage"]
 
@@ -95,9 +95,11 @@ class CoverageConfig(Config):
     """Size of the simulation, and where to write the page."""
 
     methods: tuple[str, ...] = Field((), description="functions of lcl_lab.analysis; all by default")
-    replications: int = Field(1000, ge=20, description="of the fastest methods; slower ones have a part of it")
+    replications: int = Field(
+        1000, ge=20, le=1_000_000, description="of the fastest methods; slower ones have a part of it"
+    )
     seed: int = Field(0, ge=0, description="of the simulation")
-    workers: int = Field(os.cpu_count() or 1, ge=1, description="processes; does not change the result")
+    workers: Threads = Field(os.cpu_count() or 1, description="processes; does not change the result")
     write: Path | None = Field(None, description="Markdown page to write")
 
 
@@ -143,8 +145,8 @@ def measure_coverage(config: CoverageConfig) -> pd.DataFrame:
         if not config.methods or method.function in config.methods
         for number in range(len(method.scenarios))
     ]
-    with ProcessPoolExecutor(config.workers) as pool:
-        found = list(track(pool.map(_measure, *zip(*jobs, strict=True)), "simulating", len(jobs)))
+    with map_in_processes(_measure, *zip(*jobs, strict=True), workers=config.workers) as simulated:
+        found = list(track(simulated, "simulating", len(jobs)))
     return pd.DataFrame([row for rows in found for row in rows], columns=_COLUMNS)
 
 

@@ -167,6 +167,8 @@ def name_problem(name: object) -> str | None:
     """Why a concept cannot have a name, as the end of a sentence; None if it can."""
     if not isinstance(name, str) or not name.strip():
         return f"must be a non-empty string, not {name!r}"
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        return "is not text in the encoding of this locale; LC_ALL=C.UTF-8 reads UTF-8"
     if has_controls(name):
         return f"contains control characters: {name!a}"
     if token := _SPECIAL_TOKEN.search(name):

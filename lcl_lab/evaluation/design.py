@@ -112,7 +112,7 @@ class Condition:
         models: the only models to evaluate under it; None means all.
 
     Raises:
-        UserError: a condition column has the name of another column of the records.
+        UserError: a condition column has the name of another column of the records, or a value that they cannot store.
     """
 
     values: Mapping[str, Value]
@@ -122,7 +122,7 @@ class Condition:
 
     def __post_init__(self) -> None:
         try:
-            store.check_columns(self.values)
+            store.check_condition(self.values)
         except ValueError as error:
             raise UserError(str(error), option="conditions") from None
 

@@ -414,8 +414,10 @@ def _checked_answers(name: str, answers: object, prompts: Sequence[Prompt]) -> I
 
 def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
     """Groups of cells that start at the same query."""
-    for start in sorted({cell.queries.start for cell in cells}):
-        yield [cell for cell in cells if cell.queries.start == start]
+    blocks: dict[int, list[_Cell]] = {}
+    for cell in cells:
+        blocks.setdefault(cell.queries.start, []).append(cell)
+    yield from (blocks[start] for start in sorted(blocks))
 
 
 def _answer_block(

@@ -34,6 +34,7 @@ __all__ = [
     "choose_dtype",
     "config_and_processor",
     "needs_several_gpus",
+    "one_line",
     "processor_settings",
 ]
 
@@ -124,7 +125,7 @@ def check_requirements(
         setting=setting,
         context=context,
         weights=_parameters(checkpoint) * torch_dtype.itemsize,
-        kv_cache=_kv_cache_values(text) * torch_dtype.itemsize * tokens,
+        kv_cache=_kv_cache_values(text, checkpoint.name) * torch_dtype.itemsize * tokens,
         free=_free_memory(),
     )
     if requirements.weights + requirements.kv_cache > requirements.free:
@@ -138,13 +139,15 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
     Raises:
         UserError: `transformers` does not know the architecture, or the processor does not accept images.
     """
-    remote = {"trust_remote_code": checkpoint.settings.trust_remote_code}
+    remote = {"trust_remote_code": checkpoint.settings.trust_remote_code, "local_files_only": True}
     try:
         config = AutoConfig.from_pretrained(checkpoint.path, **remote)
         check_architecture(config, 1, checkpoint.name)
         processor = AutoProcessor.from_pretrained(checkpoint.path, **remote, **checkpoint.settings.processor)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
+    except UserError:
+        raise
+    except Exception as error:  # damaged settings make `transformers` raise whatever they are used for
+        reason = f"cannot load {checkpoint.path}: {one_line(error)}"
         if "trust_remote_code" in str(error):
             reason = "it contains Python code, which only --trust-remote-code runs"
         raise UserError(reason, option="model", value=checkpoint.name) from error
@@ -153,6 +156,11 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
         if known and setting not in known:
             raise UserError(f"{setting} is unknown; {nearest(setting, known)}", option="processor")
     return config, processor
+
+
+def one_line(error: Exception) -> str:
+    """What an exception of another package says, in one line that is not too long."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def check_quantization(config: Any, name: str) -> None:
@@ -224,10 +232,14 @@ def _tokens_per_image(length: int, encoder: PromptEncoder, prompt: Prompt) -> in
     return (length - text) // max(1, len(prompt.images))
 
 
-def _kv_cache_values(text: Any) -> int:
+def _kv_cache_values(text: Any, name: str) -> int:
     """Number of values that a KV cache keeps for each token, at most; layers may differ."""
-    layers = getattr(text, "per_layer_config", None) or [text] * int(text.num_hidden_layers)
-    return sum(map(_values_of_layer, layers))
+    try:
+        layers = getattr(text, "per_layer_config", None) or [text] * int(text.num_hidden_layers)
+        return sum(map(_values_of_layer, layers))
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
+        reason = f"its config does not describe a language model: {one_line(error)}"
+        raise UserError(reason, option="model", value=name) from error
 
 
 def _values_of_layer(layer: Any) -> int:

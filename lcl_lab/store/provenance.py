@@ -13,6 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from lcl_lab.atomic import canonical_json
+
 __all__ = ["PACKAGES", "Provenance", "collect", "git_state"]
 
 PACKAGES = (
@@ -62,10 +66,9 @@ class Provenance:
         """The inverse of `to_json`.
 
         Raises:
-            KeyError, TypeError, ValueError: the value does not come from `to_json`.
+            ValueError: the value does not come from `to_json`.
         """
-        times = {name: datetime.fromisoformat(value[name]) for name in ("started", "finished")}
-        return cls(**{**value, **times, "seeds": tuple(value["seeds"])})
+        return TypeAdapter(cls).validate_json(canonical_json(value), strict=True)
 
 
 def collect(

@@ -189,6 +189,8 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     with store.Run.open(config.results, study.name, identity, config.fresh, code, cells) as run:
         if notify and run.not_resumed:
             notify(f"other scoring code or libraries computed the records of {run.not_resumed}: starting a new run")
+        if notify and run.broken:
+            notify(f"{run.broken.path} is broken and left as it is ({run.broken.reason}): this run is {run.path.name}")
         if run.finished:
             line = f"already finished; --fresh runs it again\n{run.path}"
             out.print(line, soft_wrap=True, highlight=False, markup=False)

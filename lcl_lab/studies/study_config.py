@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, field_serializer, model_validator
 
 from lcl_lab import concepts, episodes
-from lcl_lab.config import Config, KeyValues
+from lcl_lab.config import MOST_QUERIES, Config, KeyValues
 from lcl_lab.episodes.scoring import OpenRule
 from lcl_lab.models.interface import Images, ModelSettings
 from lcl_lab.models.openai_client import redact
@@ -36,13 +36,14 @@ class StudyConfig(Config):
         "before any of these",
     )
     seed: int = Field(0, ge=0, description="random seed")
-    queries: int = Field(200, ge=1, description="queries under each condition")
+    queries: int = Field(200, ge=1, le=MOST_QUERIES, description="queries under each condition")
     batch_size: int = Field(32, ge=1, description="prompts per batch; does not change results")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="precision of the weights")
     base_url: str | None = Field(None, description="server of openai:NAME, such as http://127.0.0.1:8000/v1")
     max_new_tokens: int | None = Field(
         None,
         ge=1,
+        le=1_000_000,
         description="maximum number of tokens of an answer, with its thinking (default: 16, or the longest candidate)",
     )
     thinking: bool = Field(False, description="let models that can think do so before they answer")

@@ -72,7 +72,8 @@ def _connect(config: SweepConfig) -> None:
         cores = max((config.workers or 0) * config.cpu or os.cpu_count() or 1, config.cpu)
         check_resources(config, [{"CPU": float(cores), "GPU": float(torch.cuda.device_count() if config.gpu else 0)}])
         with _on_loopback():
-            ray.init(num_cpus=cores, include_dashboard=False, **options)
+            # Without an address, Ray would join any cluster that was started on this machine.
+            ray.init("local", num_cpus=cores, include_dashboard=False, **options)
         return
     try:
         _check_address(address)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from lcl_lab.atomic import reporting_os_errors
 from lcl_lab.errors import UserError
+from lcl_lab.file_locks import locked
 from lcl_lab.safe_console import SafeConsole
 from lcl_lab.sweeps.cluster import connected
 from lcl_lab.sweeps.experiment import create_loggers, run_trials
@@ -76,7 +75,8 @@ def _drive(
     """
     with reporting_os_errors("create", paths.folder):
         paths.folder.mkdir(parents=True, exist_ok=True)
-    with _locked(paths.folder), storage.claimed() if storage else nullcontext():
+    running = f"{paths.folder}: another process runs this sweep; wait for it or stop it"
+    with locked(paths.folder / "sweep.lock", running), storage.claimed() if storage else nullcontext():
         if storage:
             for trial in trials:
                 if not paths.is_finished(trial.name, trial.options):
@@ -86,15 +86,6 @@ def _drive(
         create_loggers(config, paths.folder)  # fails here rather than after the cluster has started
         with connected(config):
             return _run(config, trials, paths, storage)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        with FileLock(folder / "sweep.lock", timeout=0):
-            yield
-    except Timeout:
-        raise UserError(f"{folder}: another process runs this sweep; wait for it or stop it") from None
 
 
 def _run(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None) -> Mapping[str, str]:

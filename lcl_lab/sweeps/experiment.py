@@ -85,6 +85,7 @@ def _tune(
 ) -> None:
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # keeps relative paths valid
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # not every report has an accuracy
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # with it, an interrupted experiment counts as a finished one
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor shows why a trial failed
     by_name = {trial.name: trial for trial in trials}

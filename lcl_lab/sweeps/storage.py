@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 from pyarrow import ArrowException
@@ -25,10 +26,13 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 from lcl_lab.atomic import TEMPORARY, atomic_path
 from lcl_lab.cache_dir import cache_folder
 from lcl_lab.errors import UserError
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["Storage"]
 
 _COPY_EVERY = 5.0  # seconds between two copies
+_RENEW_EVERY = 10.0  # seconds between two renewals of a driver's claim
+_LOOK_EVERY = 0.5  # seconds between two looks at the claim of another driver
 _CLAIM_EXPIRES = 30.0  # seconds without renewal after which a driver counts as dead
 _COPIED_LAST = ("manifest.json",)  # its presence says that the files next to it are complete
 _NOT_COPIED = (TEMPORARY, ".lock")
@@ -62,24 +66,25 @@ class Storage:
     def claimed(self) -> Iterator[None]:
         """Refuse other drivers of the sweep; the claim of one that died on another machine expires.
 
+        Whether a claim is renewed is observed, not read from its time: clocks of machines differ and are set back.
+
         Raises:
             UserError: the storage cannot be written, or another driver runs the sweep.
         """
         path = f"{self.root}/driver.json"
         holder = self._read_claim(path)
-        if holder and _is_alive(holder):
+        if holder and self._is_renewed(path, holder):
             reason = f"a driver on {holder['host']} runs this sweep; wait for it or stop it"
-            hint = f"the claim of a dead driver expires after {_CLAIM_EXPIRES:.0f} s"
-            raise UserError(f"{reason} ({hint})", option="storage", value=self.url)
+            raise UserError(reason, option="storage", value=self.url)
         stop = threading.Event()
 
         def claim() -> None:
-            content = {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
+            content = {"host": socket.gethostname(), "pid": os.getpid(), "renewal": uuid4().hex}
             with self.files.open_output_stream(path) as file:
                 file.write(json.dumps(content).encode())
 
         def renew() -> None:
-            while not stop.wait(_CLAIM_EXPIRES / 3):
+            while not stop.wait(_RENEW_EVERY):
                 with suppress(OSError):  # the next attempt may succeed
                     claim()
 
@@ -95,7 +100,8 @@ class Storage:
         finally:
             stop.set()
             thread.join()
-            self.files.delete_file(path)
+            with suppress(OSError):  # out of reach: the claim expires
+                self.files.delete_file(path)
 
     @contextmanager
     def folder(self, trial: str) -> Iterator[Path]:
@@ -159,19 +165,24 @@ class Storage:
             self.files.delete_file(f"{root}/{name}")
             del copied[name]
 
+    def _is_renewed(self, path: str, claim: dict[str, Any]) -> bool:
+        """Whether the driver that wrote a claim is alive; waits for its next renewal."""
+        if claim["host"] == socket.gethostname() and not psutil.pid_exists(claim["pid"]):
+            return False
+        end = time.monotonic() + _CLAIM_EXPIRES
+        with SafeConsole(stderr=True, force_jupyter=False).status(f"is the driver on {claim['host']} alive? …"):
+            while time.monotonic() < end:
+                time.sleep(_LOOK_EVERY)
+                if self._read_claim(path) not in (None, claim):  # None while it is being written
+                    return True
+        return False
+
     def _read_claim(self, path: str) -> dict[str, Any] | None:
         try:
             with self.files.open_input_stream(path) as file:
                 return dict(json.loads(file.read()))
         except (OSError, ValueError):  # no claim; if the storage is unusable, the first write reports it
             return None
-
-
-def _is_alive(claim: dict[str, Any]) -> bool:
-    """Whether a driver may still run: its process exists on this machine, or another machine renewed the claim."""
-    if claim["host"] == socket.gethostname():
-        return psutil.pid_exists(claim["pid"])
-    return bool(time.time() - claim["time"] < _CLAIM_EXPIRES)
 
 
 def _scan(folder: Path) -> dict[str, tuple[int, int]]:

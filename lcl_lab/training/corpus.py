@@ -7,20 +7,16 @@ numbers that no evaluation uses.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from threading import Thread
 
 import numpy as np
-import psutil
-from loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
 from lcl_lab.concepts import FACTORS, IMAGE_SIZE, Appearance, Box, random_appearance, render_with_box
 from lcl_lab.concepts.world import FIRST_TRAINING_IMAGE, held_out_appearances, known_appearances
 from lcl_lab.progress import track
+from lcl_lab.worker_pool import map_in_processes
 
 __all__ = ["GROUP", "Corpus", "plan_corpus", "render_all"]
 
@@ -92,24 +88,11 @@ def render_all(images: Sequence[tuple[Appearance, int]], workers: int) -> tuple[
     boxes: list[Box] = []
     starts = range(0, len(images), _CHUNK)
     chunks = [images[start : start + _CHUNK] for start in starts]
-    # loky's workers do not import the caller's script, which need not be importable: a notebook, a Streamlit page
-    with ProcessPoolExecutor(workers, initializer=_end_with, initargs=(os.getpid(),)) as pool:
-        rendered = track(pool.map(_render, chunks), "rendering", len(chunks))
-        for start, (chunk, chunk_boxes) in zip(starts, rendered, strict=True):
+    with map_in_processes(_render, chunks, workers=workers) as rendered:
+        for start, (chunk, chunk_boxes) in zip(starts, track(rendered, "rendering", len(chunks)), strict=True):
             pixels[start : start + len(chunk)] = chunk
             boxes += chunk_boxes
     return pixels, boxes
-
-
-def _end_with(parent: int) -> None:
-    """Let a worker exit when its parent is killed; otherwise it would wait for work forever."""
-
-    def watch() -> None:
-        with suppress(psutil.NoSuchProcess):
-            psutil.Process(parent).wait()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _render(images: Sequence[tuple[Appearance, int]]) -> tuple[NDArray[np.uint8], list[Box]]:

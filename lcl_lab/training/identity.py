@@ -10,10 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from lcl_lab.atomic import canonical_json, read_json, reporting_os_errors, write_json
 from lcl_lab.errors import UserError
+from lcl_lab.file_locks import locked
 from lcl_lab.models import find_checkpoint
 from lcl_lab.models.checkpoint import CARD, TRAINING
 from lcl_lab.plugins import file_fingerprint, is_file
@@ -80,7 +79,8 @@ def open_folder(out: Path, identity: Mapping[str, Any], overwrite: bool) -> Iter
     _resumes(out, identity, overwrite)  # before the lock, which is a file in the folder
     with reporting_os_errors("write", out):
         out.mkdir(parents=True, exist_ok=True)
-    with _locked(out):
+    message = "another process trains into this folder; wait for it, stop it, or choose another folder"
+    with locked(out / _LOCK, message, option="out", value=out):
         if overwrite and not _resumes(out, identity, overwrite):
             for path in (out / CHECKPOINTS, out / CARD):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -101,6 +101,9 @@ def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
 def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:
     """Whether a folder contains this training, unfinished; raises if its content is in the way."""
     begun = read_json(out / TRAINING)
+    if begun is None and not overwrite and ((out / TRAINING).exists() or (out / CHECKPOINTS).exists()):
+        reason = f"contains an unfinished training whose {TRAINING} is damaged or missing; overwrite to restart"
+        raise UserError(reason, option="out", value=out)
     differences = list(_differences(begun, identity)) if begun is not None else []
     resumes = begun is not None and not differences
     if differences and not overwrite:
@@ -109,22 +112,6 @@ def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:
     if (out / "config.json").exists() and not (resumes or overwrite):
         raise UserError("contains a model; choose another folder, or overwrite", option="out", value=out)
     return resumes
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    lock = FileLock(out / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        reason = "another process trains into this folder; wait for it, stop it, or choose another folder"
-        raise UserError(reason, option="out", value=out) from None
-    except OSError as error:
-        raise UserError(f"cannot lock {out / _LOCK}: {error.strerror or error}", option="out", value=out) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _strategy_content(plan: TrainingPlan) -> str:

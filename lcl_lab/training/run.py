@@ -19,6 +19,7 @@ from lcl_lab.models import Checkpoint
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini
 from lcl_lab.models.mini.clip import load_clip, transformers_vision_tower
 from lcl_lab.models.mini.processor import build_processor
+from lcl_lab.models.saving import save_checkpoint
 from lcl_lab.prompts import Prompt
 from lcl_lab.strategies import Stage, Strategy, TrainingData
 from lcl_lab.training.augmentation import FeatureAugmentation
@@ -29,7 +30,7 @@ from lcl_lab.training.log import TrainingLog
 from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit, processes
 from lcl_lab.training.lora import add_adapters
 from lcl_lab.training.loss import AnswerLoss, BatchBuilder
-from lcl_lab.training.plan import TrainingPlan
+from lcl_lab.training.plan import TrainingPlan, check_batch
 from lcl_lab.training.train_config import TrainConfig
 from lcl_lab.type_checks import check_type
 
@@ -60,6 +61,8 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
         module = _trainable(model, strategy, config)
         data = load_training_data(strategy, _data_config(plan), vision, plan.threads, precompute=embedded)
         stages = _stages(strategy, config, embedded)
+        for stage in stages:
+            check_batch(stage.batch, config.accumulate)
         builders = {}
         for stage in stages:
             augmented = FeatureAugmentation(data.features, data.means, stage.noise) if data.means else data.features
@@ -119,10 +122,10 @@ def _load(start: Checkpoint) -> tuple[Any, Any]:
         tower = transformers_vision_tower(load_clip(start.path))
         return build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id), processor
     try:
-        model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32)
-        return model, AutoProcessor.from_pretrained(start.path)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = f"cannot load {start.path}: {str(error).splitlines()[0]}"
+        model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32, local_files_only=True)
+        return model, AutoProcessor.from_pretrained(start.path, local_files_only=True)
+    except Exception as error:  # damaged settings make `transformers` raise whatever they are used for
+        reason = f"cannot load {start.path}: {' '.join(f'{type(error).__name__}: {error}'.split())[:300]}"
         raise UserError(reason, option="start", value=start.name) from error
 
 
@@ -200,5 +203,4 @@ def _save(state: dict[str, Tensor], plan: TrainingPlan) -> None:
         model = module.model.merge_and_unload()
     if isinstance(model, MiniForConditionalGeneration):
         model = model.half()  # halves the shipped file; answers are computed in single precision
-    model.save_pretrained(config.out)
-    processor.save_pretrained(config.out)
+    save_checkpoint(model, processor, config.out)

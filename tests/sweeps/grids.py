@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ studies:
 ROOT = Path(__file__).parents[2]
 PATIENCE = 600.0  # seconds; a busy machine is several times slower than an idle one
 ONE = GRID.replace("[2-way, mix]", "[2-way]")
+MESSAGES = "messages.txt"
 
 
 def command(folder: Path, *options: str, grid: str = GRID) -> list[str]:
@@ -53,27 +55,33 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
 
 
-def run(folder: Path, *options: str, grid: str = GRID) -> subprocess.CompletedProcess[str]:
-    """Run a sweep to its end."""
-    with _start(
-        command(folder, *options, grid=grid), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+def run(
+    folder: Path, *options: str, grid: str = GRID, prefix: Sequence[str] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a sweep to its end, by a command that starts with `prefix`, in an environment with more variables."""
+    words = [*prefix, *command(folder, *options, grid=grid)]
+    with _start(words, variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         out, errors = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
 @contextmanager
-def started(folder: Path, *options: str, grid: str = GRID) -> Iterator[psutil.Popen]:
-    """A driver for the test to disturb."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with _start(command(folder, *options, grid=grid), **quiet) as process:
+def started(folder: Path, *options: str, grid: str = GRID, **variables: str) -> Iterator[psutil.Popen]:
+    """A driver for the test to disturb, which writes its messages to a file in the folder."""
+    words = command(folder, *options, grid=grid)
+    with (
+        (folder / MESSAGES).open("wb") as messages,
+        _start(words, variables, stdout=subprocess.DEVNULL, stderr=messages, start_new_session=True) as process,
+    ):
         yield process
 
 
 @contextmanager
-def _start(words: list[str], **options: Any) -> Iterator[psutil.Popen]:
+def _start(words: list[str], variables: dict[str, str], **options: Any) -> Iterator[psutil.Popen]:
     with killing_descendants() as mark:
-        yield psutil.Popen(words, env=environment(**mark), **options)
+        # Ctrl-C is ignored by what a shell runs in the background, and by what that starts.
+        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        yield psutil.Popen(words, env=environment(**mark, **variables), **options)
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from lcl_lab import run_sweep
 from lcl_lab.errors import UserError
 from lcl_lab.store import same_records
+from lcl_lab.sweeps import storage as storage_module
 from lcl_lab.sweeps.storage import Storage
 from tests.sweeps.grids import ONE, documented, records, run, started, wait_for
 
@@ -59,22 +60,25 @@ def test_the_folder_of_a_trial_continues_on_another_node(
     assert [path.name for path in (tmp_path / "here" / "results").iterdir()] == ["a.parquet"]
 
 
-def test_a_driver_refuses_others_and_the_claim_of_a_dead_one_expires(bucket: str) -> None:
+def test_a_driver_refuses_others_and_the_claim_of_a_dead_one_expires(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its clock said, and even if a process here has the number that a dead driver had."""
+    monkeypatch.setattr(storage_module, "_RENEW_EVERY", 0.5)
+    monkeypatch.setattr(storage_module, "_LOOK_EVERY", 0.1)
+    monkeypatch.setattr(storage_module, "_CLAIM_EXPIRES", 3)
     with (
         Storage(bucket, "grid").claimed(),
         pytest.raises(UserError, match=r"a driver on .* runs this sweep"),
         Storage(bucket, "grid").claimed(),
     ):
         pass
-    storage = Storage(bucket, "grid")
-    with storage.files.open_output_stream(f"{storage.root}/driver.json") as file:
-        file.write(json.dumps({"host": "gone", "pid": 1, "time": time.time() - 31}).encode())
-    with storage.claimed():
-        pass
-    with storage.files.open_output_stream(f"{storage.root}/driver.json") as file:
-        file.write(json.dumps({"host": socket.gethostname(), "pid": 2**22 + 1, "time": time.time()}).encode())
-    with storage.claimed():
-        pass
+    storage, here = Storage(bucket, "grid"), socket.gethostname()
+    for host, pid, clock in (("gone", 1, 0), ("gone", 1, 9e9), (here, os.getpid(), 9e9), (here, 2**22 + 1, 0)):
+        with storage.files.open_output_stream(f"{storage.root}/driver.json") as file:
+            file.write(json.dumps({"host": host, "pid": pid, "time": clock}).encode())
+        with storage.claimed():
+            pass
 
 
 @pytest.mark.parametrize(

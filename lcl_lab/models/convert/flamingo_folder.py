@@ -17,6 +17,7 @@ from lcl_lab.models.flamingo.flamingo_config import FlamingoConfig
 from lcl_lab.models.flamingo.flamingo_model import FlamingoForConditionalGeneration
 from lcl_lab.models.flamingo.flamingo_processor import FlamingoImageProcessor, FlamingoProcessor
 from lcl_lab.models.flamingo.language_model import LAYERS
+from lcl_lab.models.saving import save_checkpoint
 
 __all__ = ["END", "IMAGE", "load_tokenizer", "write_flamingo"]
 
@@ -55,27 +56,24 @@ def load_tokenizer(folder: str, text_config: Any, special_tokens: tuple[str, ...
 
 
 def write_flamingo(
-    target: Path,
+    folder: Path,
     source: Path,
     weights: ReleasedWeights,
     text_config: Any,
     vision_config: CLIPVisionConfig,
     tokenizer: Any,
     prompts: Literal["openflamingo", "otter"],
-) -> Path:
+) -> None:
     """Write a checkpoint of `FlamingoForConditionalGeneration`.
 
     Args:
-        target: folder to write.
+        folder: folder to write to.
         source: where the weights were read, for error messages.
         weights: all weights of the model.
         text_config: config of the language model, with the number of rows of its embedding.
         vision_config: config of the image tower.
         tokenizer: the tokenizer, with the release's tokens.
         prompts: whose prompts and image processing the model was trained with.
-
-    Returns:
-        The target.
 
     Raises:
         UserError: tensors are missing, or do not match the configs.
@@ -107,11 +105,7 @@ def write_flamingo(
         crop_size={"height": size, "width": size},
     )
     template = (files("lcl_lab") / "data" / f"{prompts}.jinja").read_text(encoding="utf-8")
-    part = target.with_name(f".{target.name}.part")
-    model.save_pretrained(part)
-    FlamingoProcessor(images, tokenizer, chat_template=template).save_pretrained(part)
-    part.rename(target)
-    return target
+    save_checkpoint(model, FlamingoProcessor(images, tokenizer, chat_template=template), folder)
 
 
 def _model_state(weights: ReleasedWeights, config: FlamingoConfig) -> dict[str, Tensor]:

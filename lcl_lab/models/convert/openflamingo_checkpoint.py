@@ -21,6 +21,7 @@ from lcl_lab.models.convert.flamingo_folder import END, IMAGE, load_tokenizer, w
 from lcl_lab.models.convert.flamingo_names import sort_weights
 from lcl_lab.models.convert.mpt_layout import MPT_TYPES, mpt_config, rename_mpt
 from lcl_lab.models.convert.released_files import read_config, read_shards, read_tensors
+from lcl_lab.models.convert.target_folder import target_folder
 from lcl_lab.models.flamingo.language_model import EMBEDDINGS, LAYERS
 
 __all__ = ["convert_openflamingo"]
@@ -35,7 +36,7 @@ def convert_openflamingo(
 
     Args:
         checkpoint: the file.
-        target: folder to write.
+        target: folder to write; must not exist.
         language_model: folder or hub id of the language model that it was trained with.
         vision_tower: the CLIP that it was trained with, see `load_vision_tower`.
 
@@ -43,20 +44,27 @@ def convert_openflamingo(
         The target.
 
     Raises:
-        UserError: a file is missing or not in the release's format, or the parts do not fit each other.
+        UserError: a file is missing or not in the release's format, the parts do not fit each other, or the target
+            exists or is being written by another process.
     """
     if language_model is None:
         reason = "required for OpenFlamingo: the language model that it was trained with, such as "
         raise UserError(reason + "togethercomputer/RedPajama-INCITE-Base-3B-v1", option="language_model")
+    with target_folder(target) as folder:
+        _write(folder, checkpoint, language_model, vision_tower)
+    return target
+
+
+def _write(folder: Path, checkpoint: Path, language_model: str, vision_tower: str) -> None:
     state = read_tensors(checkpoint)
-    folder = _folder(language_model)
-    text_config, text_state = _load_language_model(folder, language_model)
+    language_folder = _folder(language_model)
+    text_config, text_state = _load_language_model(language_folder, language_model)
     weights = sort_weights(state.get("model_state_dict", state), text_config.model_type, checkpoint)
     embedding = EMBEDDINGS[text_config.model_type]
     if embedding not in weights.language_model:
         raise UserError(f"{checkpoint}: no lang_encoder.{embedding}, which has rows for {END} and {IMAGE}")
     rows, width = weights.language_model[embedding].shape
-    tokenizer = load_tokenizer(str(folder), text_config, (END, IMAGE), rows)
+    tokenizer = load_tokenizer(str(language_folder), text_config, (END, IMAGE), rows)
     if (len(tokenizer), text_config.hidden_size) != (rows, width):
         reason = f"its tokenizer with the release's tokens has {len(tokenizer)} and its width is "
         reason += f"{text_config.hidden_size}, but the embedding of {checkpoint.name} is {rows} × {width}"
@@ -72,7 +80,7 @@ def convert_openflamingo(
         reason = f"its width is {tower.config.hidden_size}, but the resampler expects {vision_width}"
         raise UserError(reason, option="vision_tower", value=vision_tower)
     weights.vision = dict(tower.state_dict())
-    return write_flamingo(target, checkpoint, weights, text_config, tower.config, tokenizer, "openflamingo")
+    write_flamingo(folder, checkpoint, weights, text_config, tower.config, tokenizer, "openflamingo")
 
 
 def _folder(language_model: str) -> Path:

@@ -12,6 +12,7 @@ from lcl_lab.models.convert.flamingo_folder import END, IMAGE, load_tokenizer, w
 from lcl_lab.models.convert.flamingo_names import sort_weights
 from lcl_lab.models.convert.mpt_layout import MPT_TYPES, mpt_config, rename_mpt
 from lcl_lab.models.convert.released_files import read_config, read_shards
+from lcl_lab.models.convert.target_folder import target_folder
 from lcl_lab.models.flamingo.language_model import EMBEDDINGS, LAYERS
 
 __all__ = ["OTTER_TYPES", "convert_otter"]
@@ -38,7 +39,7 @@ def convert_otter(source: Path, target: Path, language_model: str | None = None)
 
     Args:
         source: folder of the shards.
-        target: folder to write.
+        target: folder to write; must not exist.
         language_model: folder or hub id of the language model's tokenizer; default is the one that the release has or
             names.
 
@@ -46,8 +47,15 @@ def convert_otter(source: Path, target: Path, language_model: str | None = None)
         The target.
 
     Raises:
-        UserError: a file is missing or not in the release's format.
+        UserError: a file is missing or not in the release's format, or the target exists or is being written by another
+            process.
     """
+    with target_folder(target) as folder:
+        _write(folder, source, language_model)
+    return target
+
+
+def _write(folder: Path, source: Path, language_model: str | None) -> None:
     config = read_config(source)
     file = source / "config.json"
     if "lora_config" in config:
@@ -61,16 +69,16 @@ def convert_otter(source: Path, target: Path, language_model: str | None = None)
     embedding = weights.language_model.get(EMBEDDINGS[text_config.model_type])
     if embedding is None:
         raise UserError(f"{source}: no embedding of the language model")
-    folder = _tokenizer_folder(source, values, language_model)
+    tokenizer_folder = _tokenizer_folder(source, values, language_model)
     special_tokens = (END, IMAGE, _ANSWER) if is_otter else (END, IMAGE)
-    tokenizer = load_tokenizer(folder, text_config, special_tokens, len(embedding))
+    tokenizer = load_tokenizer(tokenizer_folder, text_config, special_tokens, len(embedding))
     if len(tokenizer) > len(embedding):
         reason = f"with the release's tokens it has {len(tokenizer)}, but the embedding has {len(embedding)} rows"
-        raise UserError(reason, option="language_model", value=folder)
+        raise UserError(reason, option="language_model", value=tokenizer_folder)
     text_config.vocab_size = len(embedding)
     vision_config = _vision_config(config.get("vision_config") or {}, file)
     prompts: Any = "otter" if is_otter else "openflamingo"
-    return write_flamingo(target, source, weights, text_config, vision_config, tokenizer, prompts)
+    write_flamingo(folder, source, weights, text_config, vision_config, tokenizer, prompts)
 
 
 def _text_config(values: dict[str, Any], file: Path) -> Any:

@@ -10,6 +10,7 @@ from lcl_lab.models.convert.openflamingo_checkpoint import convert_openflamingo
 from lcl_lab.models.convert.otter_checkpoint import OTTER_TYPES, convert_otter
 from lcl_lab.models.convert.released_files import read_config
 from lcl_lab.models.convert.shikra_checkpoint import convert_shikra
+from lcl_lab.models.convert.target_folder import check_is_new
 
 __all__ = ["convert_release"]
 
@@ -34,8 +35,7 @@ def convert_release(config: ConvertConfig) -> Path:
     if not has_config and not (file.is_file() and file.suffix == ".pt"):
         reason = f"has no config.json and no {_CHECKPOINT}; give the folder of a released checkpoint"
         raise UserError(reason, option="source", value=source)
-    if target.exists():
-        raise UserError("exists; give a new folder", option="target", value=target)
+    check_is_new(target)
     if not has_config:
         return convert_openflamingo(file, target, config.language_model, config.vision_tower)
     if read_config(source).get("model_type") in OTTER_TYPES:

@@ -7,7 +7,6 @@ layer it computes the same function. See `lcl_lab.models.shikra` for what differ
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,11 @@ from torch import Tensor
 from transformers import CLIPVisionModel, GenerationConfig, LlamaConfig, LlavaProcessor
 
 from lcl_lab.errors import UserError
+from lcl_lab.models.checkpoint_files import read_object
 from lcl_lab.models.convert.convert_config import VISION_TOWER
 from lcl_lab.models.convert.released_files import read_config, read_shards
+from lcl_lab.models.convert.target_folder import check_is_new, target_folder
+from lcl_lab.models.saving import save_checkpoint
 from lcl_lab.models.shikra.shikra_architecture import ShikraConfig, ShikraForConditionalGeneration
 from lcl_lab.models.shikra.shikra_image_processor import ShikraImageProcessor
 from lcl_lab.models.shikra.shikra_tokenizer import build_shikra_tokenizer
@@ -44,15 +46,21 @@ def convert_shikra(source: Path | str, target: Path | str, vision_tower: str = V
         The target.
 
     Raises:
-        UserError: a file is missing or not in the release's format, the image tower does not fit, or the target exists.
+        UserError: a file is missing or not in the release's format, the image tower does not fit, or the target exists
+            or is being written by another process.
     """
     source, target = Path(source), Path(target)
     for name in _REQUIRED_FILES:
         if not (source / name).is_file():
             reason = f"has no {name}; give the folder of a released checkpoint"
             raise UserError(reason, option="source", value=source)
-    if target.exists():
-        raise UserError("exists; give a new folder", option="target", value=target)
+    check_is_new(target)
+    with target_folder(target) as folder:
+        _write(folder, source, vision_tower)
+    return target
+
+
+def _write(folder: Path, source: Path, vision_tower: str) -> None:
     released = read_config(source)
     try:
         tower = CLIPVisionModel.from_pretrained(vision_tower)
@@ -74,11 +82,7 @@ def convert_shikra(source: Path | str, target: Path | str, vision_tower: str = V
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
-    part = target.with_name(f".{target.name}.part")
-    model.save_pretrained(part)
-    _processor(tower.config, tokenizer).save_pretrained(part)
-    part.rename(target)
-    return target
+    save_checkpoint(model, _processor(tower.config, tokenizer), folder)
 
 
 def _config(released: dict[str, Any], tower: Any, tokenizer: Any, vocabulary: int) -> ShikraConfig:
@@ -136,7 +140,7 @@ def _tokenizer(source: Path, rows: int) -> Any:
 def _added_tokens(source: Path) -> list[str]:
     """The tokens that follow LLaMA's vocabulary: those that the release lists, then the image tokens."""
     file = source / _ADDED_TOKENS
-    ids: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    ids: dict[str, int] = read_object(file, "source", source) if file.is_file() else {}
     listed = sorted(ids, key=ids.__getitem__)
     return [*listed, *(token for token in _IMAGE_TOKENS if token not in ids)]
 

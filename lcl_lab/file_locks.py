@@ -1,0 +1,39 @@
+"""Locks that a process holds while it writes a folder, and that the operating system releases when it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lcl_lab.errors import UserError
+
+__all__ = ["locked"]
+
+
+@contextmanager
+def locked(path: Path, message: str, *, option: str | None = None, value: object = None) -> Iterator[None]:
+    """Hold a lock while the block runs; where another process holds it, fail at once.
+
+    Args:
+        path: the file of the lock, in a folder that exists.
+        message: what is wrong, and what to do, if another process holds it.
+        option: the option that chose the folder, for the error message.
+        value: its value.
+
+    Raises:
+        UserError: another process holds the lock, or the file cannot be written.
+    """
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(message, option=option, value=value) from None
+    except OSError as error:
+        raise UserError(f"cannot lock {path}: {error.strerror or error}", option=option, value=value) from error
+    try:
+        yield
+    finally:
+        lock.release()
