@@ -21,6 +21,7 @@ from lcl_lab.errors import UserError
 
 __all__ = ["RATES", "Attribution", "Choice", "answer_rates", "copying", "prior_agreement"]
 
+_NEARLY_ONE = 0.999
 Choice = Literal["true", "other", "neither"]
 RATES = ("link", "stubborn", "label-only", "inert-wrong", "unsettled")
 """The names of the rates, which sum to 1."""
@@ -76,17 +77,21 @@ def answer_rates(
     return {kind: _share(rows.astype(float), names, rng) for kind, rows in kinds.items()}
 
 
-def prior_agreement(with_support: ArrayLike, without: ArrayLike, clusters: ArrayLike) -> Attribution:
+def prior_agreement(
+    with_support: ArrayLike, without: ArrayLike, clusters: ArrayLike, rng: np.random.Generator
+) -> Attribution:
     """Cohen's κ between the answers with a support and those without one (Cohen 1960).
 
     κ = (p − e) / (1 − e), where p is the share of equal answers and e the share that equal answers would have if both
-    were independent. 0 is chance, 1 the same answers. The interval is Student's on the jackknife over clusters
-    (Arvesen 1969), cut to −1 and 1.
+    were independent. 0 is chance, 1 the same answers. The interval has the outer ends of two: Student's on the
+    jackknife over clusters (Arvesen 1969) of artanh κ, and that of p by `cluster_bootstrap` with e as it is, which has
+    a width even if all answers are equal.
 
     Args:
         with_support: (N,) answers, each a `Choice`.
         without: (N,) answers to the same queries.
         clusters: (N,) the cluster of each query.
+        rng: draws the bootstrap.
 
     Raises:
         UserError: all answers of one side are the same, so that there is no agreement beyond chance, or there is a
@@ -96,8 +101,12 @@ def prior_agreement(with_support: ArrayLike, without: ArrayLike, clusters: Array
     kappa = _kappa(a, b)
     if np.isnan(kappa):
         raise UserError("all answers of one side are the same, so agreement beyond chance is undefined")
-    low, high = _jackknife(kappa, [_kappa(a[names != name], b[names != name]) for name in np.unique(names)])
-    return Attribution(kappa, max(-1.0, low), min(1.0, high), len(a), len(np.unique(names)))
+    left_out = [_kappa(a[names != name], b[names != name]) for name in np.unique(names)]
+    jackknifed = np.tanh(_jackknife(_artanh(kappa), _artanh(left_out)))
+    expected = _expected_agreement(a, b)
+    shares = np.array(cluster_bootstrap((a == b).astype(float), names, rng))
+    ends = [*jackknifed, *((shares - expected) / (1 - expected))]
+    return Attribution(kappa, max(-1.0, min(ends)), min(1.0, max(ends)), len(a), len(np.unique(names)))
 
 
 def copying(choices: ArrayLike, predictors: Mapping[str, ArrayLike], clusters: ArrayLike) -> dict[str, Attribution]:
@@ -146,14 +155,22 @@ def _signs(choices: ArrayLike) -> NDArray[np.float64]:
 
 
 def _kappa(a: NDArray[np.object_], b: NDArray[np.object_]) -> float:
-    kinds = ("true", "other", "neither")
-    observed = float((a == b).mean())
-    expected = sum(float((a == kind).mean()) * float((b == kind).mean()) for kind in kinds)
+    expected = _expected_agreement(a, b)
     is_constant = len(np.unique(a)) == 1 or len(np.unique(b)) == 1
-    return float("nan") if is_constant else (observed - expected) / (1 - expected)
+    return float("nan") if is_constant else (float((a == b).mean()) - expected) / (1 - expected)
 
 
-def _jackknife(value: float, left_out: ArrayLike) -> tuple[float, float]:
+def _expected_agreement(a: NDArray[np.object_], b: NDArray[np.object_]) -> float:
+    """The share of equal answers if both sides were independent."""
+    return sum(float((a == kind).mean()) * float((b == kind).mean()) for kind in ("true", "other", "neither"))
+
+
+def _artanh(kappa: ArrayLike) -> NDArray[np.float64]:
+    """Fisher's transformation, with κ kept from −1 and 1, where it is infinite."""
+    return np.arctanh(np.clip(np.asarray(kappa, float), -_NEARLY_ONE, _NEARLY_ONE))
+
+
+def _jackknife(value: float | NDArray[np.float64], left_out: ArrayLike) -> tuple[float, float]:
     """Student's interval from the values that each leave out one of C clusters."""
     values = np.asarray(left_out, float)
     values = values[np.isfinite(values)]
@@ -162,4 +179,4 @@ def _jackknife(value: float, left_out: ArrayLike) -> tuple[float, float]:
         raise UserError("a single cluster does not show the variance between clusters")
     deviation = float(np.sqrt((count - 1) / count * ((values - values.mean()) ** 2).sum()))
     reach = float(stats.t.ppf(0.975, count - 1)) * deviation
-    return value - reach, value + reach
+    return float(value - reach), float(value + reach)

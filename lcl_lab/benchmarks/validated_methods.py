@@ -264,9 +264,10 @@ def _rates(rng: np.random.Generator, at: Scenario) -> Result:
 def _agreement(rng: np.random.Generator, at: Scenario) -> Result:
     """Answers that agree with probability κ, and are independent otherwise, have that κ."""
     names = simulated.pair_names(rng, at["pairs"], at["sizes"])
-    a, b = (simulated.pair_uniforms(rng, names, at["correlation"]) < 0.5 for _ in range(2))
+    a, b = (simulated.pair_uniforms(rng, names, at["correlation"]) < at["true"] for _ in range(2))
     same = simulated.pair_uniforms(rng, names, at["correlation"]) < at["kappa"]
-    found = analysis.prior_agreement(_ANSWERS[a.astype(int)], _ANSWERS[np.where(same, a, b).astype(int)], names)
+    sides = _ANSWERS[a.astype(int)], _ANSWERS[np.where(same, a, b).astype(int)]
+    found = analysis.prior_agreement(*sides, names, rng)
     return {"agreement": found.low <= at["kappa"] <= found.high}
 
 
@@ -442,7 +443,7 @@ METHODS: tuple[Method, ...] = (
         "prior_agreement",
         (_interval("agreement"),),
         _agreement,
-        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, kappa=(0.0, 0.5, 0.9))),
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, kappa=(0.0, 0.5, 0.9), true=(0.5, 0.8))),
     ),
     Method(
         "copying",

@@ -137,9 +137,9 @@ METHODS: Mapping[str, str] = {
         "Rates of answers that move or stay when all labels are exchanged are shares of queries, with the same "
         "intervals as accuracies."
     ),
-    "Cohen's kappa, jackknife over concept pairs": (
-        "Agreement with the answers without a support is Cohen's kappa [@cohen1960], with Student's interval on the "
-        "jackknife over {units} [@arvesen1969]."
+    "Cohen's kappa, jackknife and bootstrap over concept pairs": (
+        "Agreement with the answers without a support is Cohen's kappa [@cohen1960], with the outer ends of Student's "
+        "interval on the jackknife over {units} [@arvesen1969] and of the interval of the share of equal answers."
     ),
     "penalised logistic regression on rules, jackknife over concept pairs": (
         "With random labels, the choice between the two names was regressed on the choices of simple rules by logistic "

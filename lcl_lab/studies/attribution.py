@@ -48,7 +48,7 @@ RULES: Mapping[str, str] = {
     "nearest image": "heuristic/nearest",
 }
 _RATES = "share of answers, cluster bootstrap over concept pairs"
-_KAPPA = "Cohen's kappa, jackknife over concept pairs"
+_KAPPA = "Cohen's kappa, jackknife and bootstrap over concept pairs"
 _COPYING = "penalised logistic regression on rules, jackknife over concept pairs"
 
 
@@ -187,7 +187,8 @@ def _reliance_statements(config: Attribution, records: pd.DataFrame) -> Iterator
 
 def _prior_agreement(config: Attribution, rows: pd.DataFrame, model: str, metric: str) -> Estimate | None:
     try:
-        kappa = analysis.prior_agreement(*_paired_choices(config, rows, metric, INTACT, NONE))
+        rng = analysis.cell_rng(config.seed, (model, metric, "kappa"))
+        kappa = analysis.prior_agreement(*_paired_choices(config, rows, metric, INTACT, NONE), rng)
     except UserError:
         return None
     return analysis.Estimate.from_result(

@@ -53,14 +53,16 @@ def test_rates_sum_to_one_and_their_difference_is_the_change_in_accuracy(seed: i
 def test_agreement_is_cohens_kappa(seed: int) -> None:
     a = drawn(seed)
     b = np.where(np.random.default_rng(seed).random(len(a)) < 0.5, a, drawn(seed + 20))
-    found = prior_agreement(a, b, PAIRS)
+    found = prior_agreement(a, b, PAIRS, rng())
     assert found.estimate == pytest.approx(cohen_kappa_score(a, b))
     assert found.low < found.estimate < found.high
 
 
 def test_equal_answers_agree_and_independent_ones_do_not() -> None:
-    assert prior_agreement(drawn(0), drawn(0), PAIRS).estimate == 1
-    independent = prior_agreement(drawn(0), drawn(1), PAIRS)
+    same = prior_agreement(drawn(0), drawn(0), PAIRS, rng())
+    assert same.estimate == same.high == 1
+    assert 0.5 < same.low < 1, "equal answers of few pairs do not show that all would be equal"
+    independent = prior_agreement(drawn(0), drawn(1), PAIRS, rng())
     assert independent.low < 0 < independent.high
 
 
@@ -68,7 +70,7 @@ def test_equal_answers_agree_and_independent_ones_do_not() -> None:
 def test_agreement_with_answers_that_are_all_the_same_is_undefined(constant: int) -> None:
     sides = [drawn(0), np.full(len(PAIRS), "neither")]
     with pytest.raises(UserError, match="all answers of one side are the same"):
-        prior_agreement(sides[constant], sides[1 - constant], PAIRS)
+        prior_agreement(sides[constant], sides[1 - constant], PAIRS, rng())
 
 
 def test_the_rule_that_is_followed_has_the_largest_coefficient() -> None:
