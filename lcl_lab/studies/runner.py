@@ -211,9 +211,11 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
             )
             look = store.count_look(run.path.parent, identity, run.path.name)
             run.note("analysed", look=look)
-            findings = study.findings(config, run.records(), [identity], _history(run, registration))
+            history = _history(run, registration)
+            findings = study.findings(config, run.records(), [identity], history)
             seconds = time.perf_counter() - started
-            provenance = store.collect(identity, [config.seed], device, seconds, _command(study, config))
+            command = _command(study, config)
+            provenance = store.collect(identity, [config.seed], device, seconds, command, history.blind)
             reporting.write_report(run.path, _with_example(findings, design), study.doc, provenance)
             run.finish(provenance)
         records = run.records()

@@ -11,6 +11,7 @@ import lcl_lab as lcl
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models import Answer, Loglik
 from lcl_lab.prompts import Prompt
+from lcl_lab.store import read_info
 from lcl_lab.studies import read_history
 
 
@@ -36,6 +37,8 @@ class Reader:
 def blind_models(model: Reader, tmp_path: Path, shots: int = 4) -> tuple[str, ...]:
     result = lcl.run_study("false_ratio", model=model, shots=shots, queries=4, ratios=(0, 1), results=tmp_path)
     history = read_history(result.path)
+    provenance = read_info(result.path).provenance
+    assert provenance and provenance.blind_models == history.blind
     warned = [section.heading for section in result.findings.sections if "does not see" in section.heading]
     assert bool(warned) == bool(history.blind)
     return history.blind
