@@ -14,7 +14,7 @@ from tests.faults.test_odd_columns import ADDRESSES, KEYS
 pytestmark = pytest.mark.attack
 
 FEW = settings(max_examples=5, derandomize=True, deadline=None, database=None)
-MANY = settings(FEW, max_examples=60)
+MANY = settings(FEW, max_examples=25)
 
 
 def _addresses() -> st.SearchStrategy[dict[str, str | list[str]]]:
