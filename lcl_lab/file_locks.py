@@ -14,19 +14,22 @@ __all__ = ["locked"]
 
 
 @contextmanager
-def locked(path: Path, message: str, *, option: str | None = None, value: object = None) -> Iterator[None]:
-    """Hold a lock while the block runs; where another process holds it, fail at once.
+def locked(
+    path: Path, message: str, *, wait: float = 0.0, option: str | None = None, value: object = None
+) -> Iterator[None]:
+    """Hold a lock while the block runs.
 
     Args:
         path: the file of the lock, in a folder that exists.
         message: what is wrong, and what to do, if another process holds it.
+        wait: how long to wait for that process, in seconds.
         option: the option that chose the folder, for the error message.
         value: its value.
 
     Raises:
         UserError: another process holds the lock, or the file cannot be written.
     """
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=wait)
     try:
         lock.acquire()
     except Timeout:

@@ -107,7 +107,8 @@ def _run(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storag
         try:
             remaining = [trial for trial in trials if trial.name not in finished]
             run_trials(config, remaining, paths, storage, monitor.note)
-        except (OSError, EOFError):  # Ray's own files, on a full disk; the trials' reasons say so
+        except (OSError, EOFError) as error:  # Ray's own files, on a full disk; the trials' reasons say so
             if not monitor.failed:
-                raise
+                reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+                raise UserError(f"{paths.folder}: Ray cannot use its files: {reason}; run the sweep again") from error
     return monitor.failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -86,6 +87,7 @@ class SweepMonitor:
         self._states: dict[str, dict[str, Any]] = {
             name: {"status": "finished" if name in finished else "waiting"} for name in names
         }
+        self._unwritten: list[str] = []
         self._started, self._refreshed, self._finished_before = time.perf_counter(), 0.0, len(finished)
         self._live = Live(console=SafeConsole(stderr=True, force_jupyter=False), auto_refresh=False)
 
@@ -125,8 +127,11 @@ class SweepMonitor:
         changed = state["status"] != status
         state |= {"status": status, **details}
         event = {"time": datetime.now(UTC).isoformat(), "trial": name, "status": status, **details}
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+        self._unwritten.append(json.dumps(event) + "\n")
+        with suppress(OSError):  # written with a later event; a sweep does not end because its log cannot be written
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write("".join(self._unwritten))
+            self._unwritten.clear()
         if changed or time.perf_counter() - self._refreshed > _REFRESH:
             self._refresh()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from lcl_lab.atomic import read_json, reporting_os_errors, write_json
+from lcl_lab.file_locks import locked
 
 __all__ = ["SweepPaths"]
 
@@ -43,15 +43,16 @@ class SweepPaths:
         """The file that exists once a trial has finished."""
         return self.marks / f"{trial}.json"
 
-    def lock(self, trial: str) -> FileLock:
-        """A lock that a worker holds while it runs the trial. Acquiring it waits for workers of a killed driver.
+    def lock(self, trial: str) -> AbstractContextManager[None]:
+        """A lock that a worker holds while it runs the trial. It waits for workers of a killed driver.
 
         Raises:
-            UserError: its folder cannot be created.
+            UserError: another process runs the trial, or the file cannot be written.
         """
         with reporting_os_errors("create", self.marks):
             self.marks.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.marks / f".{trial}.lock", timeout=_LOCK_TIMEOUT)
+        message = f"{trial}: another process runs this trial; wait for it or stop it"
+        return locked(self.marks / f".{trial}.lock", message, wait=_LOCK_TIMEOUT)
 
     def is_finished(self, trial: str, options: str) -> bool:
         """Whether nothing is left to do; a trial that was stopped early is finished too.

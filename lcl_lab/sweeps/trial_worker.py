@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from filelock import Timeout
-
 from lcl_lab import models, training
 from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError
@@ -43,12 +41,9 @@ def run_trial(trial: Trial, paths: SweepPaths, report: Report) -> None:
     Raises:
         UserError: the training or a study is not possible, or another process runs the trial.
     """
-    try:
-        with paths.lock(trial.name):
-            if not paths.is_finished(trial.name, trial.options):
-                _run(trial, paths, report)
-    except Timeout:
-        raise UserError(f"{trial.name}: another process runs this trial; wait for it or stop it") from None
+    with paths.lock(trial.name):
+        if not paths.is_finished(trial.name, trial.options):
+            _run(trial, paths, report)
 
 
 def run_stored_trial(trial: Trial, storage: Storage, report: Report) -> None:

@@ -34,3 +34,15 @@ def test_the_monitor_writes_events_and_tells_finished_from_stopped_trials(
     table = capsys.readouterr().err
     assert "3 of 4 trials" in table
     assert "0.500 (best)" in table
+
+
+def test_events_that_cannot_be_written_are_written_with_a_later_one(tmp_path: Path) -> None:
+    with SweepMonitor(tmp_path, ["a"], set(), ["starting"], lambda name, last: True) as monitor:
+        (tmp_path / "events.jsonl").rename(tmp_path / "kept")
+        (tmp_path / "events.jsonl").mkdir()  # cannot be opened, whoever asks
+        monitor.note("a", "running", {"doing": "starting"})
+        (tmp_path / "events.jsonl").rmdir()
+        (tmp_path / "kept").rename(tmp_path / "events.jsonl")
+        monitor.note("a", "ended", {"doing": ""})
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [event["status"] for event in events] == ["waiting", "running", "finished"]
