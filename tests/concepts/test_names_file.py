@@ -8,6 +8,8 @@ from lcl_lab.concepts import load_dataset
 
 from .factories import picture, refused
 
+pytestmark = pytest.mark.attack
+
 
 def names_of(folder: Path, content: str) -> dict[str, str]:
     """The names of the concepts of a folder with a `names.csv`."""

@@ -28,6 +28,8 @@ Run.commit = commit_and_die
 """
 STUDY = """
 from lcl_lab.commands import main
+
+pytestmark = pytest.mark.attack
 main("study false_ratio --preset tiny --queries 4 --model mini/prototype --results results".split())
 """
 

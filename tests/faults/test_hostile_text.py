@@ -18,6 +18,8 @@ from lcl_lab.models import Answer, Loglik
 from lcl_lab.prompts import Prompt
 from tests.servers import RefusedError, serving
 
+pytestmark = pytest.mark.attack
+
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\rerror\u202egnorw\x9b31m"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 

@@ -26,6 +26,8 @@ from pathlib import Path
 from lcl_lab.sweeps import SweepConfig
 from lcl_lab.sweeps.cluster import connected
 
+pytestmark = pytest.mark.attack
+
 @ray.remote
 def work():
     return 1

@@ -12,6 +12,8 @@ import pytest
 from lcl_lab.models import find_checkpoint
 from tests.sweeps.grids import environment, wait_for
 
+pytestmark = pytest.mark.attack
+
 
 @pytest.mark.slow
 def test_of_two_identical_trainings_at_once_the_second_fails_and_the_first_is_undisturbed(

@@ -203,6 +203,8 @@ INTERRUPTED = """
 from pathlib import Path
 from lcl_lab.models import Checkpoint
 from tests.models.test_server_replies import PROMPT, WORLD, ServerModel
+
+pytestmark = pytest.mark.attack
 model = ServerModel(Checkpoint("openai:it", Path("it"), "", "{address}"), 1)
 print("asking", flush=True)
 list(model.answer([PROMPT], WORLD.image))
