@@ -24,7 +24,7 @@ from tests.store.factories import CONFIG, STUDY, provenance, record
 pytestmark = pytest.mark.attack
 
 FEW = settings(max_examples=15, derandomize=True, deadline=None, database=None)
-MANY = settings(FEW, max_examples=400)
+MANY = settings(FEW, max_examples=150)
 
 
 PRESETS = ("finished", "unfinished", "earlier finished", "earlier unfinished")
