@@ -86,6 +86,9 @@ _WHY = {
     "variance, query": "A variance near 0 has the lower end 0, so that only the upper one can fail.",
     "difference at any time": "It holds at all numbers of pairs together, so that it is wide at each of them.",
     "slope": "Few wrong answers leave few degrees of freedom.",
+    "rate of answers": "With few effective answers of a kind the interval is Wilson's on an effective number of "
+    "trials.",
+    "agreement": "It has the outer ends of two intervals.",
     "deviation between seeds": "At a deviation of 0 the lower end is 0, so that only the upper one can fail.",
 }
 """Why an interval is wide."""
