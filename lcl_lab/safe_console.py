@@ -13,7 +13,7 @@ from lcl_lab.errors import UserError
 
 __all__ = ["SafeConsole"]
 
-_WIDTH = 80  # where the terminal has none
+_NARROWEST = 20  # characters of a line; terminals that are narrower wrap it
 
 
 class SafeConsole(Console):
@@ -25,8 +25,8 @@ class SafeConsole(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        if self.width < 1:  # COLUMNS=0, with which rich would print nothing
-            self.width = _WIDTH
+        if self.width < _NARROWEST:  # with width 0 rich prints nothing, and with 1 some tables never end
+            self.width = _NARROWEST
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render something; see `rich.console.Console.render`."""
