@@ -14,6 +14,8 @@ import lcl_lab
 from lcl_lab.store import read_run, runs
 from tests.sweeps.grids import environment
 
+pytestmark = pytest.mark.attack
+
 PACKAGE = Path(lcl_lab.__file__).parent
 EVALUATOR = "lcl_lab/evaluation/evaluator.py"
 KILLED_AFTER_TWO_CELLS = """
@@ -28,8 +30,6 @@ Run.commit = commit_and_die
 """
 STUDY = """
 from lcl_lab.commands import main
-
-pytestmark = pytest.mark.attack
 main("study false_ratio --preset tiny --queries 4 --model mini/prototype --results results".split())
 """
 

@@ -8,10 +8,10 @@ from lcl_lab.sweeps import SweepConfig, SweepPaths
 from lcl_lab.sweeps.trial import Trial
 from lcl_lab.sweeps.trial_worker import run_trial
 
+pytestmark = pytest.mark.attack
+
 STRATEGY = """
 from lcl_lab.strategies import Stage, Strategy
-
-pytestmark = pytest.mark.attack
 
 def load():
     return Strategy("two", start="2-way", stages=(Stage(2, 2, lambda data, rng: data.links.draw(rng, shots={shots})),))
