@@ -14,7 +14,7 @@ def test_a_held_lock_is_reported_with_the_option_and_released_at_the_end(tmp_pat
     for wait in (0.0, 0.1):
         with (
             FileLock(path),
-            pytest.raises(UserError, match="^out x: wait for it$"),
+            pytest.raises(UserError, match=r"^out x: wait for it$"),
             locked(path, "wait for it", wait=wait, option="out", value="x"),
         ):
             pass
@@ -29,5 +29,5 @@ def test_a_lock_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
 
 
 def test_errors_of_the_block_are_not_those_of_the_lock(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="^of the block$"), locked(tmp_path / "lock", "wait for it"):
+    with pytest.raises(OSError, match=r"^of the block$"), locked(tmp_path / "lock", "wait for it"):
         raise OSError("of the block")
