@@ -15,6 +15,8 @@ __all__ = [
     "TEMPORARY",
     "atomic_path",
     "canonical_json",
+    "parse_json",
+    "parse_strict_json",
     "read_json",
     "remove_temporary",
     "reporting_os_errors",
@@ -25,6 +27,7 @@ __all__ = [
 
 TEMPORARY = ".tmp"
 """Suffix of a file that is still being written; readers ignore such files."""
+_MOST_LEVELS = 64  # far below what functions that descend into JSON values can take
 
 
 @contextmanager
@@ -101,10 +104,38 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=os.fspath)
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None when the file is missing, unreadable, or contains anything else."""
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or is nested so deeply that Python cannot read it.
+    """
     try:
-        value = json.loads(path.read_bytes())
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def parse_strict_json(text: str | bytes) -> Any:
+    """The value of a JSON text as this package writes it: of finite numbers, and nested at most 64 levels deep.
+
+    Raises:
+        ValueError: the text is anything else.
+    """
+    value = parse_json(text)
+    try:
+        _check_depth(value, _MOST_LEVELS)
+        json.dumps(value, allow_nan=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None when it is missing, no regular file, unreadable, or contains anything else."""
+    try:
+        # Opening a FIFO would wait for a writer.
+        value = parse_strict_json(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -119,6 +150,14 @@ def remove_temporary(folder: Path) -> None:
     with reporting_os_errors("clean", folder):
         for leftover in folder.glob(f"*{TEMPORARY}"):
             leftover.unlink(missing_ok=True)
+
+
+def _check_depth(value: object, levels: int) -> None:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if inner and not levels:
+        raise ValueError("nested too deeply")
+    for one in inner:
+        _check_depth(one, levels - 1)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,6 +12,5 @@ __all__ = ["cache_folder"]
 
 def cache_folder() -> Path:
     """The folder in the environment variable LCL_LAB_CACHE; by default the user's cache folder of the system."""
-    if "LCL_LAB_CACHE" in os.environ:
-        return Path(os.environ["LCL_LAB_CACHE"])
-    return user_cache_path("lcl_lab")
+    named = os.environ.get("LCL_LAB_CACHE", "").strip()
+    return Path(named) if named else user_cache_path("lcl_lab")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, get_origin
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from lcl_lab.errors import UserError, nearest
+from lcl_lab.errors import UserError, nearest, shorten
+from lcl_lab.type_checks import LARGEST_INTEGER
+from lcl_lab.yaml_reading import check_json_values, parse_yaml, read_yaml
 
-__all__ = ["Config", "KeyValues", "Presets", "no_repeats", "read_yaml"]
+__all__ = ["MOST_QUERIES", "Config", "KeyValues", "Presets", "Threads", "no_repeats"]
 
 Presets = Mapping[str, Mapping[str, Any]]
 
@@ -20,22 +22,29 @@ def _key_values(given: object) -> object:
     """A mapping from ``KEY=VALUE`` texts with YAML values, or from the text of a JSON object."""
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list | tuple):
+        check_json_values(given)
         return given
     mapping: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = str(text).partition("=")
+    for text in map(str, texts):
+        key, equals, value = text.partition("=")
         try:
-            read = yaml.safe_load(str(text)) if str(text).startswith("{") else {key.strip(): yaml.safe_load(value)}
-        except yaml.YAMLError:
-            raise ValueError(f"{text!r} is not KEY=VALUE or a JSON object") from None
-        if not isinstance(read, dict) or not (equals or str(text).startswith("{")):
-            raise ValueError(f"{text!r} is not KEY=VALUE or a JSON object")
+            read = parse_yaml(text) if text.startswith("{") else {key.strip(): parse_yaml(value)}
+        except ValueError as error:
+            raise ValueError(f"{shorten(repr(text))} is not KEY=VALUE or a JSON object: {error}") from None
+        if not isinstance(read, dict) or not (equals or text.startswith("{")):
+            raise ValueError(f"{shorten(repr(text))} is not KEY=VALUE or a JSON object")
         mapping |= read
     return mapping
 
 
 KeyValues = Annotated[dict[str, Any], BeforeValidator(_key_values)]
 """A mapping that the command line takes as ``KEY=VALUE`` texts or as a JSON object."""
+
+MOST_QUERIES = 1_000_000
+"""The largest number of queries, questions or prompts of a design; a run plans all of them before it starts."""
+
+Threads = Annotated[int, Field(ge=1, le=1024)]
+"""A number of threads or processes. torch ends the process if it cannot start as many; 1024 start everywhere."""
 
 
 class Config(BaseModel):
@@ -48,7 +57,7 @@ class Config(BaseModel):
         OPTIONS: the name of the option, as users give it, of fields that have another name.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     PRESETS: ClassVar[Presets] = {"default": {}}
     POSITIONAL: ClassVar[tuple[str, ...]] = ()
     OPTIONS: ClassVar[Mapping[str, str]] = {}
@@ -93,37 +102,18 @@ class Config(BaseModel):
             raise UserError(
                 f"unknown option; {nearest(unknown[0], map(cls.option, cls.model_fields))}", option=unknown[0]
             )
+        for key, value in values.items():
+            _check_raw(cls.option(key), value, _types(cls.model_fields[key].annotation))
         # A single value is as good as a list of one.
         lists = {key for key, field in cls.model_fields.items() if get_origin(field.annotation) is tuple}
         wrapped = {k: (v,) if k in lists and isinstance(v, str | int | float) else v for k, v in values.items()}
         try:
-            return cls.model_validate(wrapped)
+            config = cls.model_validate(wrapped)
         except ValidationError as error:
             raise _user_error(error) from None
-
-
-def read_yaml(path: Path, option: str | None = None) -> dict[str, Any]:
-    """The top-level mapping of a YAML file.
-
-    Args:
-        path: the file.
-        option: the option that named the file, for error messages.
-
-    Raises:
-        UserError: the file cannot be read, is not YAML, or contains something other than a mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _in_file(path, option, str(error.strerror)) from error
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise _in_file(path, option, f"not YAML: {line}{error.problem}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _in_file(path, option, f"not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise _in_file(path, option, "must contain `key: value` lines")
-    return {str(key): value for key, value in content.items()}
+        for key in values:
+            _check_integers(cls.option(key), getattr(config, key))
+        return config
 
 
 def no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -133,8 +123,36 @@ def no_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(sorted(values))
 
 
-def _in_file(path: Path, option: str | None, reason: str) -> UserError:
-    return UserError(reason, option=option, value=path) if option else UserError(f"{path}: {reason}")
+def _types(annotation: Any) -> list[Any]:
+    """The types that a field accepts, with those of the elements of a list."""
+    return [annotation, *chain.from_iterable(map(_types, get_args(annotation)))]
+
+
+def _elements(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _check_raw(option: str, value: object, types: Sequence[Any]) -> None:
+    """Refuse text that no option can have, and true and false where a number is expected, which pydantic converts."""
+    for element in _elements(value):
+        if isinstance(element, bool) and bool not in types and (int in types or float in types):
+            raise UserError(f"must be {'an integer' if int in types else 'a number'}", option=option, value=element)
+        if not isinstance(element, str | Path):
+            continue
+        text = str(element)
+        if not text.strip():
+            raise UserError("must not be empty", option=option)
+        if "\0" in text:
+            raise UserError("must not contain a NUL character", option=option, value=text)
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            reason = "is not text in the encoding of this locale; LC_ALL=C.UTF-8 reads UTF-8"
+            raise UserError(reason, option=option, value=text)
+
+
+def _check_integers(option: str, value: object) -> None:
+    for element in _elements(value):
+        if isinstance(element, int) and element > LARGEST_INTEGER:
+            raise UserError(f"must be at most {LARGEST_INTEGER}", option=option, value=element)
 
 
 def _user_error(error: ValidationError) -> UserError:
@@ -157,22 +175,26 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
     match kind:
         case "missing":
             return "is required"
-        case "int_parsing" | "int_type" | "int_from_float":
+        case "int_parsing" | "int_parsing_size" | "int_type" | "int_from_float":
             return "must be an integer"
         case "float_parsing" | "float_type":
             return "must be a number"
+        case "finite_number":
+            return "must be a finite number"
+        case "string_type":
+            return "must be text; put it in quotes"
         case "bool_parsing" | "bool_type":
             return "must be true or false"
         case "tuple_type" | "list_type":
             return "must be a list, such as [0, 1]"
         case "greater_than_equal":
-            return f"must be at least {context['ge']:g}"
+            return f"must be at least {_number(context['ge'])}"
         case "greater_than":
-            return f"must be above {context['gt']:g}"
+            return f"must be above {_number(context['gt'])}"
         case "less_than_equal":
-            return f"must be at most {context['le']:g}"
+            return f"must be at most {_number(context['le'])}"
         case "less_than":
-            return f"must be below {context['lt']:g}"
+            return f"must be below {_number(context['lt'])}"
         case "too_short":
             return f"needs at least {context['min_length']} values"
         case "too_long":
@@ -183,3 +205,7 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
             return message
         case _:
             return f"{message[0].lower()}{message[1:]}"
+
+
+def _number(limit: float) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"

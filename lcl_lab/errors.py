@@ -7,7 +7,9 @@ from difflib import get_close_matches
 
 from lcl_lab.control_characters import escape_controls
 
-__all__ = ["UserError", "nearest", "nearest_values"]
+__all__ = ["UserError", "nearest", "nearest_values", "shorten"]
+
+_LONGEST = 500  # characters of a value in an error line
 
 
 class UserError(Exception):
@@ -36,14 +38,21 @@ class UserError(Exception):
         return self._line(self.option and f"--{self.option.replace('_', '-')}")
 
     def _line(self, option: str | None) -> str:
-        value = "" if self.value is None else _text(self.value)
+        value = "" if self.value is None else shorten(_text(self.value))
         where = f"{option} {value}: " if option and value else f"{option}: " if option else ""
         return escape_controls(f"{where}{self.reason}")  # a value or a server's message may contain anything
+
+
+def shorten(text: str) -> str:
+    """Text for an error line: the middle of a long one is left out."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half:]}"
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:
     """A hint for the end of an error line: the closest valid value, or all of them."""
     options = sorted(valid)
+    wrong = shorten(wrong)
     close = get_close_matches(wrong, options, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
@@ -52,7 +61,7 @@ def nearest(wrong: str, valid: Iterable[str]) -> str:
 
 def nearest_values(wrong: str, valid: Iterable[str], count: int = 3) -> str:
     """A hint for the end of an error line: the closest valid values, where there may be too many to list all."""
-    close = get_close_matches(wrong, sorted(valid), n=count, cutoff=0.0)
+    close = get_close_matches(shorten(wrong), sorted(valid), n=count, cutoff=0.0)
     return f"the nearest are {', '.join(map(repr, close))}"
 
 

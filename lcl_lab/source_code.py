@@ -1,13 +1,15 @@
-"""Digests of the package's own source code, to notice results that another version of it computed."""
+"""Digests of source code and of library versions, to notice results that other versions computed."""
 
 from __future__ import annotations
 
 from functools import cache
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 
-__all__ = ["source_digest"]
+__all__ = ["source_digest", "version_digest"]
 
+_LIBRARIES = ("numpy", "open_clip_torch", "pillow", "tokenizers", "torch", "torchvision", "transformers")
 _PACKAGE = Path(__file__).parent
 
 
@@ -30,3 +32,14 @@ def source_digest(*patterns: str) -> str:
             content = path.read_bytes()
             digest.update(f"{path.relative_to(_PACKAGE).as_posix()}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]
+
+
+@cache
+def version_digest(*patterns: str) -> str:
+    """16 hex digits over source files of the package, and the versions of the libraries that models run on.
+
+    Args:
+        patterns: the files, as in `source_digest`.
+    """
+    versions = [f"{library} {metadata.version(library)}" for library in _LIBRARIES]
+    return sha256("\n".join([source_digest(*patterns), *versions]).encode()).hexdigest()[:16]

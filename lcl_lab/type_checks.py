@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from lcl_lab.errors import UserError
 
-__all__ = ["check_type"]
+__all__ = ["LARGEST_INTEGER", "check_type"]
+
+LARGEST_INTEGER = 2**63 - 1
+"""The largest integer that records can store."""
 
 
 def check_type(value: object, expected: type | tuple[type, ...], option: str, hint: str = "") -> None:

@@ -18,7 +18,8 @@ PACKAGE = ROOT / "lcl_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 BASICS = {
     *("errors", "atomic", "cache_dir", "plugins", "type_checks", "progress", "config"),
-    *("source_code", "control_characters", "safe_console", "interrupts", "worker_pool", "file_locks"),
+    *("source_code", "control_characters", "safe_console", "per_file_cache", "interrupts", "worker_pool", "file_locks"),
+    *("yaml_reading", "disk_cache"),
 }
 LAYERS = {
     "concepts": set(),

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import AfterValidator, Field
 
-from lcl_lab.config import Config, no_repeats, read_yaml
+from lcl_lab.config import Config, no_repeats
 from lcl_lab.errors import UserError
+from lcl_lab.yaml_reading import read_yaml
 
 
 class Options(Config):

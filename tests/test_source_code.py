@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lcl_lab import source_code
-from lcl_lab.source_code import source_digest
+from lcl_lab.source_code import source_digest, version_digest
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for folder in ("models", "episodes"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "one.py").write_text("A = 1\n")
     monkeypatch.setattr(source_code, "_PACKAGE", tmp_path)
-    return tmp_path
+    source_digest.cache_clear()
+    yield tmp_path
+    source_digest.cache_clear()  # of this package, which no other test has
+    version_digest.cache_clear()
 
 
 def digest(*patterns: str) -> str:
@@ -49,3 +53,16 @@ def test_the_digest_depends_on_names_and_contents_of_the_matching_files(package:
 def test_a_pattern_without_files_is_a_mistake(package: Path) -> None:
     with pytest.raises(ValueError, match=r"no file of the package matches model/\*.py"):
         digest("model/*.py")
+
+
+def test_another_version_of_a_library_has_another_digest(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source_digest.cache_clear()
+    digests = []
+    for version in ("2.8.0", "2.8.0", "2.9.0"):
+        version_digest.cache_clear()
+        monkeypatch.setattr(
+            source_code.metadata, "version", lambda library, v=version: v if library == "torch" else "1"
+        )
+        digests.append(version_digest("models/*.py"))
+    version_digest.cache_clear()
+    assert digests[0] == digests[1] != digests[2]

@@ -1,4 +1,5 @@
 from .accuracies import accuracy, cell_rng, require_columns
+from .attribution import RATES, Attribution, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
 from .choice_calibration import Calibration, calibration, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
@@ -13,6 +14,7 @@ from .metrics import MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
 from .paired import PairedDifference, difference_interval, paired_difference, paired_values
+from .penalised_logistic import penalised_logistic
 from .position_effects import PositionEffects, detectable_drop, factorial_effects, position_drops, positions_differ
 from .power_simulation import (
     Clustering,
@@ -36,8 +38,10 @@ __all__ = [
     "MAIN_METRICS",
     "METRICS",
     "PAIRED",
+    "RATES",
     "SEVERAL_TRAININGS",
     "AnswerStatus",
+    "Attribution",
     "Calibration",
     "CeilingShare",
     "Clustering",
@@ -62,6 +66,7 @@ __all__ = [
     "VarianceShares",
     "accuracy",
     "adjust",
+    "answer_rates",
     "answer_status",
     "calibration",
     "ceiling_share",
@@ -75,6 +80,7 @@ __all__ = [
     "components",
     "concat_estimates",
     "confidence_sequence",
+    "copying",
     "detectable",
     "detectable_drop",
     "difference_interval",
@@ -96,10 +102,12 @@ __all__ = [
     "paired_difference",
     "paired_values",
     "pairs_needed",
+    "penalised_logistic",
     "position_drops",
     "positions_differ",
     "power",
     "power_curve",
+    "prior_agreement",
     "published",
     "published_false_ratio",
     "require_columns",

@@ -43,7 +43,6 @@ from lcl_lab.evaluation import Design, episode_design, evaluate_run
 from lcl_lab.models import Checkpoint, check_requirements, find_checkpoint, load_transformers_model
 from lcl_lab.models.engine.reference_engine import accepted_inputs, process_prompts
 from lcl_lab.models.engine.tree_engine import TreeEngine
-from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.progress import track
 from lcl_lab.prompts import Prompt
 from lcl_lab.safe_console import SafeConsole
@@ -217,6 +216,8 @@ def _sees_images(
 def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]) -> dict[str, Any]:
     """Columns of a record: the text of `generate` and the candidates' log-likelihoods by one forward pass each."""
     network, encoder = model.network, model.encoder
+    encoded = encoder(prompt)
+    limit = encoded.answer_limit(None)
     processed = process_prompts(model.processor, encoder, [prompt], image)
     inputs = {
         key: value.to(network.dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
@@ -227,7 +228,7 @@ def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]
     generated = network.generate(
         **inputs,
         do_sample=False,
-        max_new_tokens=NEW_TOKENS + 1,
+        max_new_tokens=limit + 1,
         eos_token_id=list(encoder.ends),
         pad_token_id=encoder.ends[0],
     )[0]
@@ -235,12 +236,12 @@ def _plain_answer(model: Any, prompt: Prompt, image: Callable[[ImageRef], Image]
     is_continued = torch.equal(generated[:start], inputs["input_ids"][0])
     ids = generated[start:] if is_continued else generated[int(encoder.has_decoder) :]
     logliks = []
-    for candidate in encoder(prompt).candidates:
+    for candidate in encoded.candidates:
         answer = torch.tensor([candidate])
         logits = network(**_with_answer(network, inputs, answer, encoder.has_decoder)).logits
         last = logits[0, -len(candidate) - (not encoder.has_decoder) :][: len(candidate)]
         logliks.append(float(last.log_softmax(-1).gather(-1, answer.T).sum()))
-    text = encoder.parse(ids[:NEW_TOKENS].tolist()).text or ""
+    text = encoder.parse(ids[:limit].tolist()).text or ""
     return {"answer": text, **dict(zip(_LOGLIKS, logliks, strict=True))}
 
 

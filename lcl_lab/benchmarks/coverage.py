@@ -22,7 +22,7 @@ from rich.table import Table
 
 from lcl_lab.benchmarks.validated_methods import METHODS, Check, Method, Scenario
 from lcl_lab.commands.program import Program
-from lcl_lab.config import Config
+from lcl_lab.config import Config, Threads
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.progress import track
 from lcl_lab.safe_console import SafeConsole
@@ -86,6 +86,9 @@ _WHY = {
     "variance, query": "A variance near 0 has the lower end 0, so that only the upper one can fail.",
     "difference at any time": "It holds at all numbers of pairs together, so that it is wide at each of them.",
     "slope": "Few wrong answers leave few degrees of freedom.",
+    "rate of answers": "With few effective answers of a kind the interval is Wilson's on an effective number of "
+    "trials.",
+    "agreement": "It has the outer ends of two intervals.",
     "deviation between seeds": "At a deviation of 0 the lower end is 0, so that only the upper one can fail.",
 }
 """Why an interval is wide."""
@@ -95,9 +98,11 @@ class CoverageConfig(Config):
     """Size of the simulation, and where to write the page."""
 
     methods: tuple[str, ...] = Field((), description="functions of lcl_lab.analysis; all by default")
-    replications: int = Field(1000, ge=20, description="of the fastest methods; slower ones have a part of it")
+    replications: int = Field(
+        1000, ge=20, le=1_000_000, description="of the fastest methods; slower ones have a part of it"
+    )
     seed: int = Field(0, ge=0, description="of the simulation")
-    workers: int = Field(os.cpu_count() or 1, ge=1, description="processes; does not change the result")
+    workers: Threads = Field(os.cpu_count() or 1, description="processes; does not change the result")
     write: Path | None = Field(None, description="Markdown page to write")
 
 

@@ -14,6 +14,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,7 +36,7 @@ from lcl_lab.dashboard.run_index import shipped_results
 from lcl_lab.errors import UserError
 from lcl_lab.progress import track
 from lcl_lab.safe_console import SafeConsole
-from lcl_lab.store.shards import rows_in
+from lcl_lab.store.run_layout import STAMP, config_digest, creation_time
 
 __all__ = ["DashboardBenchmarkConfig", "dashboard_program", "multiply_runs", "run_benchmark", "time_pages"]
 
@@ -46,7 +47,7 @@ _REPEATS = 25  # of each query: shipped runs have 200 under most conditions, the
 class DashboardBenchmarkConfig(Config):
     """The size of the store."""
 
-    records: int = Field(5_000_000, ge=1, description="records in the store")
+    records: int = Field(5_000_000, ge=1, le=1_000_000_000, description="records in the store")
 
 
 def multiply_runs(shipped: Path, results: Path, least: int) -> tuple[int, int]:
@@ -63,7 +64,7 @@ def multiply_runs(shipped: Path, results: Path, least: int) -> tuple[int, int]:
     Raises:
         UserError: there are no shipped runs.
     """
-    sizes = {run.path: rows_in(run.path / "records.parquet") for run in store.runs(shipped)}
+    sizes = {run.path: run.records for run in store.runs(shipped)}
     if not sizes:
         raise UserError(f"{shipped}: there are no runs")
     rounds = -(-least // (sum(sizes.values()) * _REPEATS))
@@ -75,8 +76,11 @@ def multiply_runs(shipped: Path, results: Path, least: int) -> tuple[int, int]:
 
 def _repeat(connection: duckdb.DuckDBPyConnection, run: Path, results: Path, seed: int, records: int) -> None:
     """Write one run under another seed, with every query repeated."""
-    stamp, _, digest = run.name.rpartition("-")
-    path = results / run.parent.name / f"{20200101 + seed}{stamp[8:]}-{digest}"
+    config, manifest = (_read(run / name) for name in ("config.json", "manifest.json"))
+    config["config"]["seed"] = seed
+    manifest["totals"] = {"records": records}
+    created = creation_time(run).replace(year=2020, month=1, day=1) + timedelta(days=seed)
+    path = results / run.parent.name / f"{created.strftime(STAMP)}-{config_digest(config)}"
     path.mkdir(parents=True)
     connection.execute(
         "COPY (SELECT * EXCLUDE (again) REPLACE (? AS seed, query_id + 10000 * again AS query_id, "
@@ -85,9 +89,6 @@ def _repeat(connection: duckdb.DuckDBPyConnection, run: Path, results: Path, see
         "(FORMAT parquet, COMPRESSION zstd)",
         [seed, str(run / "records.parquet")],
     )
-    config, manifest = (_read(run / name) for name in ("config.json", "manifest.json"))
-    config["config"]["seed"] = seed
-    manifest["totals"]["records"] = records
     write_json(path / "config.json", config)
     write_json(path / "manifest.json", manifest)
     (path / "events.jsonl").write_bytes((run / "events.jsonl").read_bytes())

@@ -22,7 +22,7 @@ from pydantic import Field
 from rich.table import Table
 
 from lcl_lab.commands.program import Program
-from lcl_lab.config import Config
+from lcl_lab.config import MOST_QUERIES, Config, Threads
 from lcl_lab.progress import track
 from lcl_lab.safe_console import SafeConsole
 
@@ -35,8 +35,8 @@ class EvaluatorBenchmarkConfig(Config):
     """Size of the benchmark."""
 
     studies: tuple[Literal["shots", "position"], ...] = Field(("shots", "position"), description="what to measure")
-    queries: int = Field(32, ge=1, description="queries per support in the shot study")
-    threads: int = Field(2, ge=1, description="threads of torch")
+    queries: int = Field(32, ge=1, le=MOST_QUERIES, description="queries per support in the shot study")
+    threads: Threads = Field(2, description="threads of torch")
 
 
 def run_benchmark(config: EvaluatorBenchmarkConfig) -> None:

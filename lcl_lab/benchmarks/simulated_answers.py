@@ -31,6 +31,7 @@ __all__ = [
     "pair_answers",
     "pair_changes",
     "pair_names",
+    "pair_uniforms",
     "prompts_with_flips",
     "repeated_answers",
     "single_drops",
@@ -65,6 +66,13 @@ def pair_answers(rng: np.random.Generator, names: Names, accuracy: float, correl
         strength = 1 / correlation - 1
         chances = rng.beta(accuracy * strength, (1 - accuracy) * strength, pairs)
     return (rng.random(len(names)) < chances[names]).astype(float)
+
+
+def pair_uniforms(rng: np.random.Generator, names: Names, correlation: float) -> Floats:
+    """(N,) uniform numbers; with a probability of √correlation, each is that of its pair."""
+    of_pair = rng.random(int(names.max()) + 1)[names]
+    shared = rng.random(len(names)) < correlation**0.5
+    return np.where(shared, of_pair, rng.random(len(names)))
 
 
 def pair_changes(rng: np.random.Generator, names: Names, gains: float, losses: float, correlation: float) -> Floats:

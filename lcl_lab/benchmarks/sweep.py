@@ -44,7 +44,7 @@ _MANY = 10_000  # trials whose overhead is projected
 class SweepBenchmarkConfig(Config):
     """Size of the benchmark."""
 
-    trials: int = Field(6, ge=2, description="trials of each sweep")
+    trials: int = Field(6, ge=2, le=1000, description="trials of each sweep")
     steps: int = Field(250, ge=1, description="optimizer steps of a trial")
 
 

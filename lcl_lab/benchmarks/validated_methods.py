@@ -60,6 +60,7 @@ def _grid(**values: Any) -> Iterator[dict[str, Any]]:
 
 
 _PAIRS = (10, 20, 50)
+_ANSWERS = np.array(["other", "true"])
 _SIZES = ("equal", "unequal")
 _CORRELATIONS = (0.0, 0.1, 0.3)
 _TRAINED = ((0.6, 0.0), (0.6, 0.02), (0.6, 0.06), (0.9, 0.0), (0.9, 0.02), (0.9, 0.05), (0.97, 0.005), (0.97, 0.02))
@@ -253,6 +254,36 @@ def _looks(rng: np.random.Generator, at: Scenario) -> Result:
     return {"difference at any time": bool((found.lows <= truth).all() and (found.highs >= truth).all())}
 
 
+def _rates(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    flipped = np.where(simulated.pair_answers(rng, names, at["link"], at["correlation"]) == 1, "other", "true")
+    rate = analysis.answer_rates(np.full(len(names), "true"), flipped, names, rng)["link"]
+    return {"rate of answers": rate.low <= at["link"] <= rate.high}
+
+
+def _agreement(rng: np.random.Generator, at: Scenario) -> Result:
+    """Answers that agree with probability κ, and are independent otherwise, have that κ."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    a, b = (simulated.pair_uniforms(rng, names, at["correlation"]) < at["true"] for _ in range(2))
+    same = simulated.pair_uniforms(rng, names, at["correlation"]) < at["kappa"]
+    sides = _ANSWERS[a.astype(int)], _ANSWERS[np.where(same, a, b).astype(int)]
+    found = analysis.prior_agreement(*sides, names, rng)
+    return {"agreement": found.low <= at["kappa"] <= found.high}
+
+
+def _copied(rng: np.random.Generator, at: Scenario) -> Result:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    rules = rng.choice([-1, 1], (2, len(names)))
+    chance = 1 / (1 + np.exp(-at["coefficient"] * rules[0]))
+    chosen = _ANSWERS[(simulated.pair_uniforms(rng, names, at["correlation"]) < chance).astype(int)]
+    predictors = {str(k): _ANSWERS[(of_rule > 0).astype(int)] for k, of_rule in enumerate(rules)}
+    found = analysis.copying(chosen, predictors, names)
+    return {
+        "coefficient of a rule": found["0"].low <= at["coefficient"] <= found["0"].high,
+        "no copying": not found["1"].low <= 0 <= found["1"].high,
+    }
+
+
 def _interval(name: str) -> Check:
     return Check(name, "interval")
 
@@ -401,6 +432,25 @@ METHODS: tuple[Method, ...] = (
             for pairs, correlation in product(_PAIRS, _CORRELATIONS)
             for gains, losses in ((0.1, 0.1), (0.3, 0.1), (0.02, 0.1), (0.9, 0.0))
         ),
+    ),
+    Method(
+        "answer_rates",
+        (_interval("rate of answers"),),
+        _rates,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, link=(0.05, 0.5, 0.9))),
+    ),
+    Method(
+        "prior_agreement",
+        (_interval("agreement"),),
+        _agreement,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, kappa=(0.0, 0.5, 0.9), true=(0.5, 0.8))),
+    ),
+    Method(
+        "copying",
+        (_interval("coefficient of a rule"), _test("no copying")),
+        _copied,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, coefficient=(0.0, 1.0, 2.0))),
+        effort=0.5,
     ),
 )
 """Every interval and test on which a statement of a study rests."""

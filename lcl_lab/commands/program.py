@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import io
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, NoReturn, TypeVar, get_origin
@@ -21,8 +24,10 @@ from cyclopts import (
 from pydantic.fields import FieldInfo
 
 from lcl_lab.config import Config
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.interrupts import EXIT_CODE, MESSAGE, interruptible
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["Program", "exit_with_status"]
 
@@ -69,7 +74,7 @@ class Program(Generic[C]):
             UserError: an argument is wrong.
         """
         if {"--help", "-h"} & set(arguments):
-            self._app(typed=True).help_print([])
+            self._app(typed=True).help_print([], console=SafeConsole())
             return None
         try:
             _, bound, _ = self._app().parse_args(list(arguments), exit_on_error=False, print_error=False)
@@ -124,17 +129,63 @@ class Program(Generic[C]):
 
 
 def exit_with_status(work: Callable[[], None]) -> NoReturn:
-    """Do the work of a command and exit; a mistake of the user becomes one line on standard error."""
+    """Do the work of a command and exit; a mistake of the user becomes one line on standard error.
+
+    The status is 0, 2 for a mistake and for a file or an output that cannot be read or written, 130 when interrupted,
+    and 141 when the reader of the output went away.
+    """
     line, status = "", 0
+    _open_standard_streams()
     try:
         with interruptible():
             work()
+            _flush_output()
     except UserError as error:
         line, status = f"error: {error.for_command_line()}", 2
+    except BrokenPipeError:  # such as `| head`; a program in C would end by SIGPIPE, which a shell reports as 128 + 13
+        status = 141
+    except OSError as error:
+        place = f"{escape_controls(str(error.filename))}: " if error.filename is not None else ""
+        line, status = f"error: {place}{error.strerror or error}", 2
     except KeyboardInterrupt:
         line, status = MESSAGE, EXIT_CODE
-    if line:  # after the handlers: with the exception, what it keeps alive has ended, such as a progress bar
-        print(line, file=sys.stderr)
+    _exit(status, line)  # after the handlers: with the exception, what it keeps alive has ended, such as a progress bar
+
+
+def _open_standard_streams() -> None:
+    """Put the null device in the place of closed streams, so that no file of the run gets their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the smallest free number
+            if number and getattr(sys, name) is None:
+                setattr(sys, name, os.fdopen(opened, "w", encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush_output() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write the output: {error.strerror or error}") from error
+
+
+def _exit(status: int, message: str = "") -> NoReturn:
+    """Exit without a second failure when the interpreter flushes a stream that cannot be written."""
+    with suppress(OSError):
+        if message:
+            print(message, file=sys.stderr, flush=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)
 
 

@@ -6,6 +6,7 @@ from .image_folder import read_folder
 from .names import invent_names, random_string
 from .release import read_imagenet, read_isekai, read_isekai_from_hub
 from .release_queries import FixedQuery, read_release_queries
+from .renamed_dataset import rename_concepts
 from .renderer import IMAGE_SIZE, Box, render, render_with_box
 from .vqav2 import VQA, VisualQuestion, read_vqa
 from .world import World, isekai_mini, world_100, world_900, world_dev
@@ -41,6 +42,7 @@ __all__ = [
     "read_release_queries",
     "read_vqa",
     "register_dataset",
+    "rename_concepts",
     "render",
     "render_with_box",
     "world_100",

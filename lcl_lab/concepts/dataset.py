@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from lcl_lab.control_characters import has_controls
 from lcl_lab.errors import UserError, nearest_values
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "DEFAULT_CLIP",
     "Concept",
     "Dataset",
     "ImageRef",
@@ -26,6 +28,8 @@ __all__ = [
     "unique_pairs",
 ]
 
+DEFAULT_CLIP = "mini/prototype"
+"""The CLIP that compares images where none is chosen."""
 _SPECIAL_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]{3,}\]")
 """Tokens such as `<image>`, `<|end|>`, `</s>`, `[IMG]` and `[/INST]`."""
 
@@ -163,6 +167,10 @@ def name_problem(name: object) -> str | None:
     """Why a concept cannot have a name, as the end of a sentence; None if it can."""
     if not isinstance(name, str) or not name.strip():
         return f"must be a non-empty string, not {name!r}"
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        return "is not text in the encoding of this locale; LC_ALL=C.UTF-8 reads UTF-8"
+    if has_controls(name):
+        return f"contains control characters: {name!a}"
     if token := _SPECIAL_TOKEN.search(name):
         return f"contains {token[0]!r}, which models read as a special token such as the placeholder of an image"
     return None

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from lcl_lab import concepts
-from lcl_lab.concepts.dataset import Dataset, check_dataset
+from lcl_lab.concepts.dataset import DEFAULT_CLIP, Dataset, check_dataset
 from lcl_lab.concepts.dataset_wrapper import DatasetWrapper
 from lcl_lab.errors import UserError
 from lcl_lab.plugins import file_fingerprint, find_maker, is_file
@@ -34,16 +34,16 @@ DOWNLOADS: dict[str, Callable[[], Dataset]] = {
     "isekai-pair": lambda: concepts.read_isekai_from_hub("ISEKAI-pair"),
 }
 """Datasets that are downloaded from the Hugging Face hub."""
-READERS: dict[str, Callable[[Path], Dataset]] = {
-    "folder": lambda path: concepts.read_folder(path),
-    "isekai": lambda path: concepts.read_isekai(path),
-    "imagenet": lambda path: concepts.read_imagenet(path),
+READERS: dict[str, Callable[[Path, str], Dataset]] = {
+    "folder": lambda path, clip: concepts.read_folder(path, clip),
+    "isekai": lambda path, _: concepts.read_isekai(path),
+    "imagenet": lambda path, _: concepts.read_imagenet(path),
 }
-"""Readers of files, by the prefix of a name such as `folder:PATH`."""
+"""Readers of files, by the prefix of a name such as `folder:PATH`; they receive the path and the name of a CLIP."""
 _registered: dict[str, Dataset] = {}
 
 
-def load_dataset(name: str | Dataset) -> Dataset:
+def load_dataset(name: str | Dataset, clip: str = DEFAULT_CLIP) -> Dataset:
     """Load a dataset.
 
     Args:
@@ -53,6 +53,8 @@ def load_dataset(name: str | Dataset) -> Dataset:
             - ``folder:PATH``, ``isekai:FILE`` or ``imagenet:FILE``;
             - the path of a Python file with a function ``load()`` that returns a dataset;
             - a dataset object, which is returned as it is.
+        clip: the CLIP that pairs look-alikes in a folder without `pairs.csv`: ``mini/prototype``, or a model of
+            open_clip such as ``ViT-B-32:laion2b_s34b_b79k``.
 
     Returns:
         The dataset. One from a Python file has a fingerprint that also covers the code: the file and the local
@@ -70,7 +72,7 @@ def load_dataset(name: str | Dataset) -> Dataset:
         return DATASETS[name]()
     kind, colon, path = name.partition(":")
     if colon and kind in READERS:
-        dataset = READERS[kind](Path(path))
+        dataset = READERS[kind](Path(path), clip)
     else:
         _check_prefix(name)
         also = [*DATASETS, *_registered, *(f"{reader}:PATH" for reader in READERS)]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
-from lcl_lab.concepts.per_file_cache import cached_results
 from lcl_lab.errors import UserError
+from lcl_lab.per_file_cache import cached_results
 
 __all__ = ["digest_files"]
 

@@ -15,7 +15,7 @@ from lcl_lab.concepts.image_reader import HEIF_PACKAGE, heif_is_readable
 from lcl_lab.concepts.image_verification import verify_images
 from lcl_lab.errors import UserError
 
-__all__ = ["FolderContents", "scan_folder", "verify_contents"]
+__all__ = ["FolderContents", "scan_folder", "verify_contents", "warn_once"]
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _report_skipped(contents: FolderContents) -> None:
     if counts := _counts(skipped):
         read = sum(map(len, contents.images.values()))
         total = read + skipped.total()
-        _warn_once(f"{contents.option}: {read} of {total} files read: {counts}{_problems(contents, contents.path)}")
+        warn_once(f"{contents.option}: {read} of {total} files read: {counts}{_problems(contents, contents.path)}")
 
 
 def _report_repeated(contents: FolderContents, pixels: Mapping[Path, str]) -> None:
@@ -157,7 +157,7 @@ def _report_repeated(contents: FolderContents, pixels: Mapping[Path, str]) -> No
         across = sum(len({file.parent for file in files}) > 1 for files in repeated)
         examples = _listed([" = ".join(map(contents.name_of, files[:_EXAMPLES])) for files in repeated])
         count = f"{len(repeated)} image{'s' if len(repeated) > 1 else ''}"
-        _warn_once(f"{contents.option}: {count} in more than one file, {across} in different concepts: {examples}")
+        warn_once(f"{contents.option}: {count} in more than one file, {across} in different concepts: {examples}")
 
 
 def _counts(skipped: Counter[str]) -> str:
@@ -180,6 +180,6 @@ def _listed(items: Sequence[str]) -> str:
 
 
 @cache
-def _warn_once(line: str) -> None:
-    """A study loads its dataset several times."""
+def warn_once(line: str) -> None:
+    """Log a warning, the first time in a process: a study loads its dataset several times."""
     _log.warning("%s", line)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lcl_lab.concepts.image_reader import UnreadableImageError, decode_image
-from lcl_lab.concepts.per_file_cache import cached_results
+from lcl_lab.errors import UserError
+from lcl_lab.per_file_cache import cached_results
 
-__all__ = ["Verification", "verify_images"]
+__all__ = ["Verification", "require_images", "verify_images"]
 
+_EXAMPLES = 3
 _MOST_THREADS = 8  # each holds a decoded image, which may have half a gigabyte
 
 
@@ -56,3 +58,26 @@ def verify_images(files: Sequence[Path]) -> list[Verification]:
         Verification(digest or "", problems.get(os.path.abspath(file), ""))
         for file, digest in zip(files, digests, strict=True)
     ]
+
+
+def require_images(files: Sequence[Path], root: Path, option: str, value: object) -> None:
+    """Check that every one of many image files can be read; see `verify_images`.
+
+    Args:
+        files: N paths; repeated ones are read once.
+        root: the folder that the paths of the error message are relative to.
+        option: the option that names the dataset, for the error message.
+        value: the value of the option.
+
+    Raises:
+        UserError: files are missing or cannot be read; one line counts them and names the first.
+    """
+    unique = list(dict.fromkeys(files))
+    present = [file for file in unique if file.is_file()]
+    verified = dict(zip(present, verify_images(present), strict=True))
+    problems = {file: verified[file].problem if file in verified else "no such file" for file in unique}
+    wrong = [f"{os.path.relpath(file, root)}: {problem}" for file, problem in problems.items() if problem]
+    if wrong:
+        more = f"; and {len(wrong) - _EXAMPLES} more" if len(wrong) > _EXAMPLES else ""
+        reason = f"{len(wrong)} of {len(unique)} images in {root} are missing or cannot be read"
+        raise UserError(f"{reason}: {'; '.join(wrong[:_EXAMPLES])}{more}", option=option, value=value)

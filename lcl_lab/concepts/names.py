@@ -8,7 +8,10 @@ import numpy as np
 
 from lcl_lab.concepts.appearance import FACTORS
 
-__all__ = ["invent_names", "portmanteau", "random_string"]
+__all__ = ["SHORTEST_NAME", "invent_names", "portmanteau", "random_string"]
+
+SHORTEST_NAME = 4
+"""Letters of an invented name, at least."""
 
 _ONSETS = "b bl br ch d dr f fl g gl gr h j k kl kr l m n p pl pr r s sk sl st t tr v w z".split()
 _VOWELS = "a e i o u ai ee oo".split()
@@ -30,7 +33,7 @@ def invent_names(rng: np.random.Generator, count: int, taken: Iterable[str] = ()
     while len(names) < count:
         parts = (_ONSETS, _VOWELS, _ONSETS, _VOWELS, _CODAS)
         name = "".join(str(rng.choice(part)) for part in parts)
-        if 4 <= len(name) <= 8 and not any(name.startswith(word) for word in avoid):
+        if SHORTEST_NAME <= len(name) <= 8 and not any(name.startswith(word) for word in avoid):
             names.setdefault(name)
     return list(names)
 

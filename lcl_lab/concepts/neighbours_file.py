@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lcl_lab.atomic import write_text
+from lcl_lab.atomic import parse_json, write_text
 from lcl_lab.concepts.dataset import Dataset, ImageRef
 from lcl_lab.errors import UserError, nearest_values
 
@@ -84,7 +84,7 @@ def _parse_lines(path: Path, text: str) -> Iterator[ConceptNeighbours]:
         if not line.strip():
             continue
         try:
-            fields: dict[str, Any] = json.loads(line)
+            fields: dict[str, Any] = parse_json(line)
             near = tuple((str(id), str(name), str(image)) for id, name, image in fields["neighbors"])
             yield ConceptNeighbours(str(fields["class_id"]), str(fields["class_name"]), tuple(fields["samples"]), near)
         except KeyError as error:

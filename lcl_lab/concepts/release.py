@@ -5,15 +5,16 @@ All are JSON Lines, whatever their suffix. Image paths are relative to the folde
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 
+from lcl_lab.atomic import parse_json
 from lcl_lab.concepts.dataset import Concept, Pair, unique_pairs
 from lcl_lab.concepts.image_files import ImageFiles
+from lcl_lab.concepts.image_verification import require_images
 from lcl_lab.errors import UserError
 
 __all__ = [
@@ -39,7 +40,7 @@ def read_isekai(path: Path) -> ImageFiles:
     A concept has all images that any line lists for it. Episodes are drawn from them as from any other dataset.
 
     Raises:
-        UserError: there is no such file, a line has the wrong format, or an image is missing.
+        UserError: there is no such file, a line has the wrong format, or an image is missing or cannot be read.
     """
     images: dict[str, dict[Path, None]] = {}
     pairs: list[Pair] = []
@@ -56,8 +57,9 @@ def read_isekai(path: Path) -> ImageFiles:
             (positive, fields["positive_list"]),
             (negative, fields["negative_list"]),
         ):
-            images.setdefault(name, {}).update(dict.fromkeys(_existing_files(path, number, listed)))
+            images.setdefault(name, {}).update(dict.fromkeys(_files(path, listed)))
     files = {name: list(paths) for name, paths in images.items()}
+    _require_images("isekai", path, files)
     concepts = {name: Concept(name, name, "", len(paths)) for name, paths in files.items()}
     return ImageFiles(f"isekai:{path}", concepts, files, unique_pairs(pairs))
 
@@ -99,7 +101,7 @@ def read_imagenet(path: Path) -> ImageFiles:
     `train900_pairs.jsonl`, a concept and its nearest neighbour are a pair.
 
     Raises:
-        UserError: there is no such file, a line has the wrong format, or an image is missing.
+        UserError: there is no such file, a line has the wrong format, or an image is missing or cannot be read.
     """
     concepts: dict[str, Concept] = {}
     files: dict[str, list[Path]] = {}
@@ -111,8 +113,8 @@ def read_imagenet(path: Path) -> ImageFiles:
         for key in lists:
             _check_list(path, number, key, fields[key])
         id, name = str(fields["class_id"]), str(fields["class_name"])
-        contexts = _existing_files(path, number, fields["context_samples"]) if is_test else []
-        files[id] = contexts + _existing_files(path, number, fields["test_samples" if is_test else "samples"])
+        contexts = _files(path, fields["context_samples"]) if is_test else []
+        files[id] = contexts + _files(path, fields["test_samples" if is_test else "samples"])
         concepts[id] = Concept(id, name, "", len(files[id]), len(contexts))
         if not is_test:
             nearest_neighbour[id] = str([*fields["neighbors"], [""]][0][0])
@@ -122,6 +124,7 @@ def read_imagenet(path: Path) -> ImageFiles:
             raise UserError(f"{path}: no concept has its nearest neighbour in the file")
     else:
         pairs = _consecutive_pairs(path, list(concepts))
+    _require_images("imagenet", path, files)
     return ImageFiles(f"imagenet:{path}", concepts, files, pairs)
 
 
@@ -159,7 +162,7 @@ def parse_line(path: Path, number: int, line: str, names: Sequence[str]) -> Mapp
         UserError: the line is not JSON, or a name is not among its fields.
     """
     try:
-        fields = json.loads(line)
+        fields = parse_json(line)
     except ValueError as error:
         raise _line_error(path, number, f"not JSON: {error}") from None
     for name in names:
@@ -175,12 +178,13 @@ def _check_list(path: Path, number: int, name: str, value: object) -> None:
         raise _line_error(path, number, f"{name} must be a list of {content}")
 
 
-def _existing_files(path: Path, number: int, names: Sequence[str]) -> list[Path]:
-    files = [path.parent / name for name in names]
-    for file in files:
-        if not file.is_file():
-            raise _line_error(path, number, f"no image {file}")
-    return files
+def _files(path: Path, names: Sequence[str]) -> list[Path]:
+    return [path.parent / name for name in names]
+
+
+def _require_images(reader: str, path: Path, files: Mapping[str, Sequence[Path]]) -> None:
+    """All images, since an episode may show any of them; last, because it takes longest."""
+    require_images([file for listed in files.values() for file in listed], path.parent, "data", f"{reader}:{path}")
 
 
 def _line_error(path: Path, number: int, reason: str) -> UserError:

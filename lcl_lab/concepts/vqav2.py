@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lcl_lab.atomic import parse_json
 from lcl_lab.concepts.dataset import ImageRef
 from lcl_lab.concepts.file_digests import digest_files
 from lcl_lab.concepts.image_reader import read_image
@@ -110,7 +110,7 @@ def read_vqa(questions: Path, annotations: Path, images: Path) -> VQA:
 
 def _load(path: Path, field: str) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except ValueError as error:

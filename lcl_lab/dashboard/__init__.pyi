@@ -2,7 +2,7 @@ from .dashboard_config import DashboardConfig
 from .launcher import serve, streamlit_command
 from .model_overview import ALL_FALSE, MEASURES, ZERO_SHOT_CHANGE, overview_findings
 from .shipping import ShipConfig, ship_runs
-from .source_comparison import comparison_findings, condition_columns, paired_records
+from .source_comparison import compared_conditions, comparison_findings, paired_records
 from .sweep_events import read_trial_events, trial_states
 
 __all__ = [
@@ -11,8 +11,8 @@ __all__ = [
     "ZERO_SHOT_CHANGE",
     "DashboardConfig",
     "ShipConfig",
+    "compared_conditions",
     "comparison_findings",
-    "condition_columns",
     "overview_findings",
     "paired_records",
     "read_trial_events",

@@ -14,11 +14,17 @@ from lcl_lab.dashboard.record_loading import connect_runs
 from lcl_lab.dashboard.run_index import Source, SourceState
 from lcl_lab.store import FIXED, quoted_names
 
-__all__ = ["OUTCOMES", "AnswerQuery", "Answers", "address_value", "condition_values", "metrics_of"]
+__all__ = ["OUTCOMES", "AnswerQuery", "Answers", "FoundAnswer", "address_value", "condition_values", "metrics_of"]
 
 _MAX_CHOICES = 1000  # values of a control
-OUTCOMES = {"all": "TRUE", "right": "a_right", "wrong": "NOT a_right", "flipped": "a_right <> b_right"}
+OUTCOMES = {
+    "all": "TRUE",
+    "right": "a.{column}",
+    "wrong": "NOT a.{column}",
+    "flipped": "a.{column} <> b.{column}",
+}
 """Which answers to show, each with its SQL test."""
+_OTHER = ("answer", "loglik_true", "loglik_other", "tokens_true", "tokens_other")
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,25 @@ class AnswerQuery:
     query: int | None
 
 
+@dataclass(frozen=True)
+class FoundAnswer:
+    """An answer, and the other source's to the same query under the same condition.
+
+    Attributes:
+        record: its record.
+        right: whether it is right; None if that is not known.
+        other: answer, log-likelihoods and tokens of the other source's record.
+        other_right: whether the other one is right.
+    """
+
+    record: dict[str, Any]
+    right: bool | None
+    other: dict[str, Any]
+    other_right: bool | None
+
+
 class Answers:
-    """The answers that a query finds: records with the other source's answer in columns that begin with `b_`.
+    """The answers that a query finds.
 
     Attributes:
         conditions: the condition columns of the records.
@@ -54,39 +77,47 @@ class Answers:
         other = query.other or query.source
         self._connection = connect_runs([query.source.run, other.run])
         types = {str(row[0]): str(row[1]) for row in self._connection.execute("DESCRIBE records").fetchall()}
-        self.conditions = _condition_columns(list(types))
+        self._names, self._column = list(types), METRICS[query.metric]
+        self.conditions = _condition_columns(self._names)
         self._selection, self._values = self._sql(query, other, types)
         counted = self._connection.execute(f"SELECT count(*) {self._selection}", self._values).fetchone()
         self.total = int(counted[0]) if counted else 0
 
     def _sql(self, query: AnswerQuery, other: Source, types: Mapping[str, str]) -> tuple[str, list[object]]:
-        column, keys = METRICS[query.metric], ("seed", "query_id", *(quoted_names([name]) for name in self.conditions))
+        keys = ("seed", "query_id", *(quoted_names([name]) for name in self.conditions))
         same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in keys)
         tests = [
-            OUTCOMES[query.outcome],
-            *(f"{quoted_names([name])} = CAST(? AS {types[name]})" for name in query.where),
+            OUTCOMES[query.outcome].format(column=self._column),
+            *(f"a.{quoted_names([name])} = CAST(? AS {types[name]})" for name in query.where),
         ]
         values: list[object] = [query.source.run.run, query.source.model, other.run.run, other.model]
         values += query.where.values()
         if query.query is not None:
-            tests.append("query_id = ?")
+            tests.append("a.query_id = ?")
             values.append(query.query)
         selection = (
-            f"FROM (SELECT a.*, a.{column} AS a_right, b.answer AS b_answer, "
-            f"b.{column} AS b_right, b.loglik_true AS b_loglik_true, "
-            "b.loglik_other AS b_loglik_other, b.tokens_true AS b_tokens_true, b.tokens_other AS b_tokens_other "
             "FROM (SELECT * FROM records WHERE run = ? AND model = ?) a "
-            f"JOIN (SELECT * FROM records WHERE run = ? AND model = ?) b ON {same}) WHERE {' AND '.join(tests)}"
+            f"JOIN (SELECT * FROM records WHERE run = ? AND model = ?) b ON {same} WHERE {' AND '.join(tests)}"
         )
         return selection, values
 
-    def rows(self, first: int, count: int) -> list[dict[str, Any]]:
+    def rows(self, first: int, count: int) -> list[FoundAnswer]:
         """`count` answers from number `first` on, by query and condition."""
-        order = quoted_names(["query_id", *self.conditions])
-        page = f"SELECT * {self._selection} ORDER BY {order} LIMIT {count} OFFSET {first}"
-        result = self._connection.execute(page, self._values)
-        names = [column[0] for column in result.description or []]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        columns = [*(f"a.{quoted_names([name])}" for name in self._names), f"a.{self._column}"]
+        columns += [f"b.{name}" for name in (*_OTHER, self._column)]
+        order = ", ".join(f"a.{quoted_names([name])}" for name in ("query_id", *self.conditions))
+        page = f"SELECT {', '.join(columns)} {self._selection} ORDER BY {order} LIMIT {count} OFFSET {first}"
+        return [self._answer(row) for row in self._connection.execute(page, self._values).fetchall()]
+
+    def _answer(self, row: Sequence[Any]) -> FoundAnswer:
+        size = len(self._names)
+        record, right, other = row[:size], row[size], row[size + 1 :]
+        return FoundAnswer(
+            record=dict(zip(self._names, record, strict=True)),
+            right=right,
+            other=dict(zip(_OTHER, other[:-1], strict=True)),
+            other_right=other[-1],
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from functools import partial
 
 import streamlit as st
 
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
 from lcl_lab.dashboard.pages import Page, find_pages
 from lcl_lab.dashboard.run_index import read_index
@@ -41,7 +42,8 @@ def _entry(page: Page, config: DashboardConfig) -> st.Page:
 def _show(page: Page, config: DashboardConfig) -> None:
     st.title(page.title)
     index = read_index(config)
-    st.sidebar.caption("Results that ship with LCL Lab" if index.shipped else f"Results in `{index.folder.name}`")
+    folder = escape_controls(index.folder.name)
+    st.sidebar.caption("Results that ship with LCL Lab" if index.shipped else f"Results in `{folder}`")
     page.show(index)
 
 

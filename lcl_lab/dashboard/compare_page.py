@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from lcl_lab import dashboard
@@ -42,18 +44,18 @@ def _show(index: RunIndex) -> None:
     if not controls.confirm_reading([a, b]):
         return
     try:
-        findings, columns = _cached_findings((a.state, b.state), a, b)
+        findings, conditions = _cached_findings((a.state, b.state), a, b)
     except UserError as error:
         st.info(escape_markdown(f"The answers cannot be paired: {error}"))
         return
     with metric_place:
         metric = controls.select_metric(_by_coverage(findings))
-    picked = render.show_findings(findings.for_metric(metric), "compare", [*columns, "condition"])
+    picked = render.show_findings(findings.for_metric(metric), "compare", ["condition"])
     render.show_export(findings.for_metric(metric), "compare")
     flips = episodes_page.link(a, {}, beside=episodes_page.source_name(b, a.run.run), answers="flipped", metric=metric)
     st.page_link(episodes_page.this_page(), label="The queries that flip", query_params=flips)
     if picked:
-        condition = {key: value for key, value in picked.items() if key != "condition"}
+        condition = conditions.get(picked["condition"], {})
         st.switch_page(episodes_page.this_page(), query_params=flips | episodes_page.link(a, condition))
 
 
@@ -64,6 +66,8 @@ def _by_coverage(findings: Findings) -> list[str]:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the records …")
-def _cached_findings(state: tuple[SourceState, SourceState], _a: Source, _b: Source) -> tuple[Findings, list[str]]:
+def _cached_findings(
+    state: tuple[SourceState, SourceState], _a: Source, _b: Source
+) -> tuple[Findings, dict[str, dict[str, Any]]]:
     records = dashboard.paired_records(_a, _b)
-    return dashboard.comparison_findings(records, _a.model, _b.model), dashboard.condition_columns(records)
+    return dashboard.comparison_findings(records, _a.model, _b.model), dashboard.compared_conditions(records)

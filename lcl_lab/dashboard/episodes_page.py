@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from lcl_lab.dashboard.answer_queries import (
     OUTCOMES,
     AnswerQuery,
     Answers,
+    FoundAnswer,
     address_value,
     condition_values,
     metrics_of,
@@ -28,6 +30,12 @@ __all__ = ["link", "pages", "source_name", "this_page"]
 _ANY = "any"
 _PER_PAGE = 10
 _CONTROLS_PER_ROW = 5
+_DIGITS = re.compile("[0-9]{1,18}")
+_PARAMETERS = frozenset(
+    "a all answers b beside by embed embed_options metric model models none page query run seeds study sweep".split()
+)
+"""Parameters of the address of any page that control something else, and keys that Streamlit does not take."""
+_PREFIX = "condition_"
 _MARKS = {True: "✓", False: "✗", None: "–"}
 
 
@@ -46,10 +54,14 @@ def link(source: Source, condition: Mapping[str, Any], **more: str) -> dict[str,
 
     Args:
         source: the model and its run.
-        condition: values of condition columns; `model` is ignored.
+        condition: values of condition columns; `model` and null values are ignored.
         **more: further parameters.
     """
-    values = {key: address_value(value) for key, value in condition.items() if key != "model"}
+    values = {
+        _parameter(key): address_value(value)
+        for key, value in condition.items()
+        if key != "model" and value is not None
+    }
     return {"run": source.run.run, "model": source.model, **values, **more}
 
 
@@ -78,7 +90,11 @@ def _show(index: RunIndex) -> None:
         st.info("No episode matches.")
         return
     listed = [
-        {"query": _condition_text(row, answers.conditions), "names": _names(row), **_answers(query, row)}
+        {
+            "query": _condition_text(row.record, answers.conditions),
+            "names": _names(row.record),
+            **_answers(query, row),
+        }
         for row in rows
     ]
     table = reporting.Table.from_rows("Answers", listed)
@@ -131,7 +147,7 @@ def _select_condition(source: Source) -> tuple[dict[str, str], Any]:
     for column, values in choices.items():
         with next(places):
             label = escape_markdown(column.replace("_", " ").capitalize())
-            selected = controls.select(label, [_ANY, *values], column)
+            selected = controls.select(label, [_ANY, *values], _parameter(column))
         if selected != _ANY:
             where[column] = selected
     return where, places
@@ -139,39 +155,54 @@ def _select_condition(source: Source) -> tuple[dict[str, str], Any]:
 
 def _select_number() -> int | None:
     text = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
-    if text and not text.isdigit():
+    number = _number(text or "")
+    if text and number is None:
         st.warning(f"Query {escape_markdown(text)}: must be a number, 0 or more.")
-    return int(text) if text and text.isdigit() else None
+    return number
 
 
 def _select_page(count: int) -> int:
     if count <= 1:
         return 1
     requested = st.query_params.get("page", "1")
-    if not (requested.isdigit() and 1 <= int(requested) <= count):
+    if not 1 <= (_number(requested) or 0) <= count:
         st.warning(f"There is no page {escape_markdown(requested)}: there are {count}.")
     return int(st.pagination(count, key="page", bind="query-params"))
 
 
-def _show_summary(index: RunIndex, query: AnswerQuery, row: dict[str, Any], conditions: Sequence[str]) -> None:
+def _number(text: str) -> int | None:
+    """The number that a text of an address stands for; None if it is none, or larger than any."""
+    return int(text) if _DIGITS.fullmatch(text) else None
+
+
+def _parameter(column: str) -> str:
+    """The parameter of the address for a condition column; no other control has it."""
+    is_taken = column.casefold() in _PARAMETERS or column.startswith((_PREFIX, "of_"))
+    return f"{_PREFIX}{column}" if is_taken else column
+
+
+def _show_summary(index: RunIndex, query: AnswerQuery, found: FoundAnswer, conditions: Sequence[str]) -> None:
+    record = found.record
     with st.container(border=True):
         image_place, text_place, link_place = st.columns([1, 6, 1])
         with image_place:
-            show_image(index.data, row["query_image"], 72)
+            show_image(index.data, record["query_image"], 72)
         with text_place:
-            st.caption(escape_markdown(_condition_text(row, conditions)))
-            st.text(_names(row))
-            _show_answers(query, row)
+            st.caption(escape_markdown(_condition_text(record, conditions)))
+            st.text(_names(record))
+            _show_answers(query, found)
         with link_place:
-            st.page_link(this_page(), label="Open", query_params=_permanent_link(query, row, conditions))
+            st.page_link(this_page(), label="Open", query_params=_permanent_link(query, record, conditions))
 
 
-def _show_conversation(index: RunIndex, query: AnswerQuery, row: dict[str, Any], conditions: Sequence[str]) -> None:
-    title = f"Query {row['query_id']}: {_names(row)}"
-    origin = f"{_condition_text(row, conditions)}; pair {row['pair']}; {row['data']}; support {row['support_id']}"
+def _show_conversation(index: RunIndex, query: AnswerQuery, found: FoundAnswer, conditions: Sequence[str]) -> None:
+    record = found.record
+    title = f"Query {record['query_id']}: {_names(record)}"
+    place = f"pair {record['pair']}; {record['data']}; support {record['support_id']}"
+    origin = f"{_condition_text(record, conditions)}; {place}"
     st.subheader(escape_markdown(title))
     st.caption(escape_markdown(origin))
-    for example in row["support"] or []:
+    for example in record["support"] or []:
         with st.chat_message("user"):
             show_image(index.data, example["image"], 72)
         with st.chat_message("assistant"), st.container(horizontal=True):
@@ -180,17 +211,17 @@ def _show_conversation(index: RunIndex, query: AnswerQuery, row: dict[str, Any],
                 st.badge("false label", color="red")
                 st.text(f"it is {example['true_label']}")
     with st.chat_message("user"):
-        show_image(index.data, row["query_image"], 128)
-        st.text(row["question"])
+        show_image(index.data, record["query_image"], 128)
+        st.text(record["question"])
     with st.chat_message("assistant"):
-        _show_answers(query, row)
-    address = _permanent_link(query, row, conditions)
+        _show_answers(query, found)
+    address = _permanent_link(query, record, conditions)
     st.page_link(this_page(), label="Permanent link to this episode", query_params=address)
     condition = {key: value for key, value in address.items() if key != "query"}
     st.page_link(this_page(), label="All episodes of this condition", query_params=condition)
-    lines = [origin, *(f"{model}: {answer}" for model, answer in _answers(query, row).items())]
+    lines = [origin, *(f"{model}: {answer}" for model, answer in _answers(query, found).items())]
     statements = [reporting.Statement("{line}", {"line": line}) for line in lines]
-    section = reporting.Section(query.source.run.run, statements, record_picture(row, index.data), "episode")
+    section = reporting.Section(query.source.run.run, statements, record_picture(record, index.data), "episode")
     render.show_export(reporting.Findings(title, [section]), "episode")
 
 
@@ -210,29 +241,27 @@ def _permanent_link(query: AnswerQuery, row: dict[str, Any], conditions: Sequenc
     return link(query.source, values, query=str(row["query_id"]), metric=query.metric, **beside)
 
 
-def _show_answers(query: AnswerQuery, row: dict[str, Any]) -> None:
+def _show_answers(query: AnswerQuery, found: FoundAnswer) -> None:
     """Each model's answer, whether it is right, and both names' log-likelihoods."""
-    for model, answer in _answers(query, row).items():
+    for model, answer in _answers(query, found).items():
         st.text(f"{answer[:1]} {model}: {answer[2:]}")
 
 
-def _answers(query: AnswerQuery, row: dict[str, Any]) -> dict[str, str]:
+def _answers(query: AnswerQuery, found: FoundAnswer) -> dict[str, str]:
     """By model: a mark and the answer, and below it each name's log-likelihood."""
-    sides = {query.source.model: ("a_right", "")}
+    names = {name: found.record[f"{name}_name"] for name in ("true", "other")}
+    answers = {query.source.model: _answer(found.record, found.right, names)}
     if query.other:
-        sides[source_name(query.other, query.source.run.run)] = ("b_right", "b_")
-    return {
-        model: "\n".join([f"{_MARKS[row[right]]} {row[f'{prefix}answer']}", *_logliks(row, prefix)])
-        for model, (right, prefix) in sides.items()
-    }
+        answers[source_name(query.other, query.source.run.run)] = _answer(found.other, found.other_right, names)
+    return answers
 
 
-def _logliks(row: dict[str, Any], prefix: str) -> list[str]:
+def _answer(record: Mapping[str, Any], right: bool | None, names: Mapping[str, str]) -> str:
     template = "   {name}: log-likelihood {total:.2f}, {per_token:.2f} per token"
-    lines = []
-    for name in ("true", "other"):
-        total, tokens = row[f"{prefix}loglik_{name}"], row[f"{prefix}tokens_{name}"]
+    lines = [f"{_MARKS[right]} {record['answer']}"]
+    for side, name in names.items():
+        total, tokens = record[f"loglik_{side}"], record[f"tokens_{side}"]
         if total is not None and tokens:
-            values = {"name": row[f"{name}_name"], "total": total, "per_token": total / tokens}
+            values = {"name": name, "total": total, "per_token": total / tokens}
             lines.append(reporting.render(template, values))
-    return lines
+    return "\n".join(lines)

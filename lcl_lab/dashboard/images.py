@@ -11,7 +11,9 @@ from PIL import Image
 
 from lcl_lab import concepts, episodes
 from lcl_lab.concepts.dataset import ImageRef
+from lcl_lab.concepts.renamed_dataset import name_without_renaming
 from lcl_lab.dashboard.escape import escape_markdown
+from lcl_lab.episodes.replaced_images import name_without_replacement
 from lcl_lab.errors import UserError
 
 __all__ = ["record_picture", "show_image", "warn_of_missing_datasets"]
@@ -67,9 +69,9 @@ def _parse(name: str) -> ImageRef:
 @lru_cache(maxsize=2048)
 def _image(ref: ImageRef, allowed: tuple[str, ...]) -> Image.Image | None:
     """An image of an embedded dataset, or of one that whoever started the dashboard allows; None for any other."""
-    dataset = _load(allowed)[0].get(ref.data)
+    dataset = _load(allowed)[0].get(name_without_renaming(name_without_replacement(ref.data)))
     try:
-        return dataset.image(ref) if dataset else None
+        return episodes.with_replacements(dataset.image)(ref) if dataset else None
     except (KeyError, IndexError, OSError, UserError):
         return None
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lcl_lab import dashboard
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.dashboard import controls, episodes_page, render
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.pages import Page
@@ -27,7 +28,7 @@ def _show(index: RunIndex) -> None:
         st.info("These results come with LCL Lab. Your own appear here as soon as a study has run.")
     for broken in index.broken:
         name = f"{broken.path.parent.name}/{broken.path.name}"
-        st.warning(f"{escape_markdown(name)}: {escape_markdown(broken.reason)}")
+        st.warning(escape_markdown(escape_controls(f"{name}: {broken.reason}")))
     groups = index.groups_of("false_ratio")
     if not groups:
         st.info("There is no run of the false-label study yet. This command makes one:")

@@ -7,6 +7,7 @@ import json
 import streamlit as st
 
 from lcl_lab import reporting, studies
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.dashboard import controls, render
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.pages import Page
@@ -25,7 +26,7 @@ def pages() -> list[Page]:
 def _show(index: RunIndex) -> None:
     """One run: command, commit, versions, configuration, seeds and log; and the runs that cannot be read."""
     for broken in index.broken:
-        st.warning(escape_markdown(f"{broken.path}: {broken.reason}"))
+        st.warning(escape_markdown(escape_controls(f"{broken.path}: {broken.reason}")))
     if not index.runs:
         st.info("There are no runs yet.")
         return

@@ -39,9 +39,9 @@ def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = N
         connection.executemany("INSERT INTO wanted VALUES (?, ?, ?)", wanted)
         return connection.execute(
             f"SELECT records.* EXCLUDE ({', '.join(_UNREAD)}) "
-            "REPLACE (query_id + shift AS query_id, support_id + shift AS support_id), "
-            f"CASE WHEN {store.quoted_names([column])} = ? "
-            "THEN list_transform(support, lambda example: {'false': example.false}) END AS support "
+            "REPLACE (query_id + wanted.shift AS query_id, support_id + wanted.shift AS support_id), "
+            f"CASE WHEN records.{store.quoted_names([column])} = ? "
+            "THEN list_transform(records.support, lambda example: {'false': example.false}) END AS support "
             "FROM records JOIN wanted USING (run, model)",
             [value],
         ).df()

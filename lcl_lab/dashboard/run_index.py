@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from lcl_lab.dashboard.dashboard_config import DashboardConfig
 __all__ = ["RunGroup", "RunIndex", "Source", "SourceState", "read_index", "shipped_results"]
 
 _NOT_DESIGN = ("models", "seed", "dtype", "content")
+_PARTS = ("config.json", "records", "records.parquet", "manifest.json", "events.jsonl")
 _PACKAGE = Path(__file__).parents[1]
 
 SourceState = tuple[str, str, int, int]
@@ -39,9 +41,7 @@ class Source:
     @property
     def state(self) -> SourceState:
         """A key for caches; it changes whenever the run grows."""
-        folders = (self.run.path, self.run.path / "records")
-        newest = max((folder.stat().st_mtime_ns for folder in folders if folder.exists()), default=0)
-        return self.run.run, self.model, self.seed, newest
+        return self.run.run, self.model, self.seed, max(_changes(self.run.path), default=0)
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,10 @@ class RunIndex:
 def read_index(config: DashboardConfig) -> RunIndex:
     """The runs of the configured folder as they are now; the shipped ones while that folder is empty."""
     results = config.results.absolute()
-    index = _read(str(results), _state(results))
+    index = _read(os.fsencode(results), _state(results))
     if not (index.runs or index.broken or (results / "sweeps").is_dir()):
         shipped = shipped_results()
-        index = replace(_read(str(shipped), _state(shipped)), shipped=True)
+        index = replace(_read(os.fsencode(shipped), _state(shipped)), shipped=True)
     return replace(index, data=config.data)
 
 
@@ -141,25 +141,32 @@ def shipped_results() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "dashboards" / "shipped"
 
 
-def _state(results: Path) -> tuple[tuple[str, int], ...]:
-    """Changes whenever a run is started, gets a shard, or is finished."""
-    state = []
-    for path in results.glob("*/*-*"):
-        for part in (path, path / "records"):
-            try:
-                state.append((str(part), part.stat().st_mtime_ns))
-            except OSError:
-                continue
-    return tuple(sorted(state))
+def _state(results: Path) -> tuple[tuple[bytes, int], ...]:
+    """Changes whenever a run is started, gets a shard, is finished, or is damaged.
+
+    Paths are bytes, since Streamlit cannot hash a text with bytes that are not UTF-8.
+    """
+    return tuple(sorted((os.fsencode(path), change) for path in results.glob("*/*-*") for change in _changes(path)))
+
+
+def _changes(run: Path) -> Iterator[int]:
+    """When the files and folders of a run that readers use were last changed."""
+    for part in (run, *(run / name for name in _PARTS)):
+        with suppress(OSError):
+            yield part.stat().st_ctime_ns
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the list of runs …")
-def _read(results: str, state: tuple[tuple[str, int], ...]) -> RunIndex:
-    folder = Path(results)
+def _read(results: bytes, state: tuple[tuple[bytes, int], ...]) -> RunIndex:
+    folder = Path(os.fsdecode(results))
     root = os.path.realpath(folder)
-    runs = tuple(run for run in store.runs(folder) if _is_inside(run.path, root))
-    broken = tuple(run for run in store.broken_runs(folder) if _is_inside(run.path, root))
-    return RunIndex(folder, False, runs, broken)
+    readable, broken = store.all_runs(folder)
+    return RunIndex(
+        folder,
+        shipped=False,
+        runs=tuple(run for run in readable if _is_inside(run.path, root)),
+        broken=tuple(run for run in broken if _is_inside(run.path, root)),
+    )
 
 
 def _is_inside(run: Path, root: str) -> bool:

@@ -14,21 +14,24 @@ from lcl_lab.errors import UserError
 from lcl_lab.reporting import Findings, Section, Statement, Table, format_condition
 from lcl_lab.store import FIXED
 
-__all__ = ["comparison_findings", "condition_columns", "paired_records"]
+__all__ = ["compared_conditions", "comparison_findings", "paired_records"]
 
 _SIGNIFICANT = 0.05
-_A, _B = {"side": "a"}, {"side": "b"}
+_SIDE = "run"  # a name that no condition column can have
+_A, _B = {_SIDE: "a"}, {_SIDE: "b"}
 
 
 def paired_records(a: Source, b: Source) -> pd.DataFrame:
-    """The records of two sources, with a column `side` that is ``"a"`` or ``"b"``."""
-    return pd.concat([load_records([a]).assign(side="a"), load_records([b]).assign(side="b")], ignore_index=True)
+    """The records of two sources, with a column `run` that is ``"a"`` or ``"b"``."""
+    return pd.concat([load_records([a]).assign(**_A), load_records([b]).assign(**_B)], ignore_index=True)
 
 
-def condition_columns(records: pd.DataFrame) -> list[str]:
-    """The condition columns with several values, among which the comparison distinguishes."""
-    columns = [column for column in records.columns if column not in (*FIXED, "side")]
-    return [column for column in columns if records[column].nunique(dropna=False) > 1]
+def compared_conditions(records: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The conditions that the comparison distinguishes, by their names in it; null values are left out."""
+    return {
+        _name(condition): {column: value for column, value in condition.items() if pd.notna(value)}
+        for condition, _ in _cells(records)
+    }
 
 
 def comparison_findings(records: pd.DataFrame, name_a: str, name_b: str) -> Findings:
@@ -63,7 +66,7 @@ def comparison_findings(records: pd.DataFrame, name_a: str, name_b: str) -> Find
     )
     table = Table(
         "Wrong under A and right under B are gains; McNemar's exact test over concept pairs, adjusted by Holm",
-        frame.drop(columns=condition_columns(records)),
+        frame,
         estimand="difference",
         method=analysis.PAIRED,
         decimals=3,
@@ -77,23 +80,34 @@ def comparison_findings(records: pd.DataFrame, name_a: str, name_b: str) -> Find
 
 def _differences(records: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row per condition: accuracies of both sides, the difference with its interval, and its test."""
-    column, conditions = analysis.METRICS[metric], condition_columns(records)
-    cells = records.groupby(conditions, dropna=False, sort=True) if conditions else [((), records)]
+    column = analysis.METRICS[metric]
     rows = [
-        _difference(cell, metric, dict(zip(conditions, key, strict=True)))
-        for key, cell in cells
-        if cell["side"].nunique() == 2 and cell[column].notna().all()
+        {"metric": metric, "condition": _name(condition), **_difference(cell, column)}
+        for condition, cell in _cells(records)
+        if cell[_SIDE].nunique() == 2 and cell[column].notna().all()
     ]
     frame = pd.DataFrame(rows)
     return frame.assign(holm=analysis.adjust(frame["p_value"].tolist())["holm"].to_numpy()) if rows else frame
 
 
-def _difference(cell: pd.DataFrame, metric: str, condition: Mapping[str, Any]) -> dict[str, Any]:
-    difference = analysis.paired_difference(cell, analysis.METRICS[metric], _A, _B)
+def _cells(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Each condition, as its values in the columns that have several, with its records."""
+    columns = [column for column in records.columns if column not in (*FIXED, _SIDE)]
+    varying = [column for column in columns if records[column].nunique(dropna=False) > 1]
+    if not varying:
+        yield {}, records
+        return
+    for key, cell in records.groupby(varying, dropna=False, sort=True):
+        yield dict(zip(varying, key, strict=True)), cell
+
+
+def _name(condition: Mapping[str, Any]) -> str:
+    return format_condition(condition) or "all"
+
+
+def _difference(cell: pd.DataFrame, column: str) -> dict[str, float]:
+    difference = analysis.paired_difference(cell, column, _A, _B)
     return {
-        "metric": metric,
-        "condition": format_condition(condition) or "all",
-        **condition,
         "A": difference.accuracy_a,
         "B": difference.accuracy_b,
         "estimate": difference.estimate,

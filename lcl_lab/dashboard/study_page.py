@@ -89,7 +89,8 @@ def _show(study: Study[Any], index: RunIndex) -> None:
     render.show_export(findings, study.name, study.doc, ["## Runs", "", *notes, ""])
     if picked:
         source = next((s for s in sources if s.model == picked.get("model")), sources[0])
-        st.switch_page(episodes_page.this_page(), query_params=episodes_page.link(source, picked))
+        metric = {key: str(picked.pop(key)) for key in ("metric",) if key in picked}
+        st.switch_page(episodes_page.this_page(), query_params=episodes_page.link(source, picked, **metric))
 
 
 def _of_selected_metric(findings: Findings) -> Findings:

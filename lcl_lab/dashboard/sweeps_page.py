@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from lcl_lab import dashboard, figures, reporting
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.dashboard import controls, render
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.pages import Page
@@ -23,13 +24,14 @@ def pages() -> list[Page]:
 def _show(index: RunIndex) -> None:
     """One sweep, read again every two seconds while it may still run."""
     root = index.folder / "sweeps"
-    files = sorted(root.glob("*/events.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
+    files = [file for file in root.glob("*/events.jsonl") if file.is_file()]
+    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
     inside = [file for file in files if file.resolve().is_relative_to(root.resolve())]
     if not inside:
         st.info("No sweep has run yet. This command runs a small one:")
         st.code("python -m lcl_lab.sweep studies/tiny_grid.yaml", language="sh")
         return
-    names = {file.parent.name: file for file in inside}
+    names = {escape_controls(file.parent.name): file for file in inside}
     _show_live(names[controls.select("Sweep", list(names), "sweep")])
 
 
@@ -47,6 +49,6 @@ def _show_live(file: Path) -> None:
     figure = figures.trials_figure(steps) if len(steps) else None
     if figure is not None:
         render.show_chart(figure, "trials", "trials")
-    name = file.parent.name
+    name = escape_controls(file.parent.name)
     section = reporting.Section("Trials", figure=figure, name="trials", tables=[reporting.Table("Trials", trials)])
     render.show_export(reporting.Findings(name, [section]), name)

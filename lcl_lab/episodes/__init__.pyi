@@ -1,7 +1,9 @@
 from .drawing import check_shots, draw_episode, redraw
 from .episode import Episode, Example
+from .image_ablations import blank_query, blank_support, permute_images, remove_support
 from .perturb import falsify, falsify_at, falsify_independently, rename, reorder
 from .release_episodes import FINAL_QUESTION, ReleaseEpisodes
+from .replaced_images import with_replacements
 from .scoring import RULES, OpenRule, default_rule, is_correct_candidate, is_correct_open
 from .visualize import episode_html, episode_image, stack_images
 
@@ -12,6 +14,8 @@ __all__ = [
     "Example",
     "OpenRule",
     "ReleaseEpisodes",
+    "blank_query",
+    "blank_support",
     "check_shots",
     "default_rule",
     "draw_episode",
@@ -22,8 +26,11 @@ __all__ = [
     "falsify_independently",
     "is_correct_candidate",
     "is_correct_open",
+    "permute_images",
     "redraw",
+    "remove_support",
     "rename",
     "reorder",
     "stack_images",
+    "with_replacements",
 ]

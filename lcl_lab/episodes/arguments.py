@@ -5,18 +5,19 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 from lcl_lab.errors import UserError
+from lcl_lab.type_checks import LARGEST_INTEGER
 
 __all__ = ["check_fraction", "check_integer"]
 
 
-def check_integer(option: str, value: object, least: int = 0, most: int | None = None) -> None:
+def check_integer(option: str, value: object, least: int = 0, most: int = LARGEST_INTEGER) -> None:
     """Check that an argument is an integer of a range.
 
     Args:
         option: the name of the argument.
         value: its value.
         least: the smallest valid value.
-        most: the largest valid value, if there is one.
+        most: the largest valid value.
 
     Raises:
         UserError: it is not.
@@ -25,7 +26,7 @@ def check_integer(option: str, value: object, least: int = 0, most: int | None =
         raise UserError("must be an integer", option=option, value=value)
     if int(value) < least:
         raise UserError(f"must be at least {least}", option=option, value=value)
-    if most is not None and int(value) > most:
+    if int(value) > most:
         raise UserError(f"must be at most {most}", option=option, value=value)
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.episodes.episode import Episode
+from lcl_lab.episodes.replaced_images import with_replacements
 from lcl_lab.errors import UserError
 
 __all__ = ["episode_html", "episode_image", "stack_images"]
@@ -42,6 +43,7 @@ def episode_image(
         if episode.dataset is None:
             raise UserError("has no dataset to take images from; create it with draw_episode", option="episode")
         image = episode.dataset.image
+    image = with_replacements(image)
     tiles = [
         _tile(image(e.image), e.label, f"is {e.true_label}" if e.false else "", _FALSE if e.false else _PLAIN)
         for e in episode.support
@@ -100,7 +102,7 @@ def _html_tile(episode: Episode, ref: ImageRef, label: str, note: str, colour: s
     if episode.dataset is None:
         picture = f'<div style="{box};overflow-wrap:anywhere;background:#eeeeee">{escape(str(ref))}</div>'
     else:
-        source = _data_uri(episode.dataset.image(ref))
+        source = _data_uri(with_replacements(episode.dataset.image)(ref))
         picture = f'<img src="{source}" alt="{escape(str(ref))}" style="{box};object-fit:contain">'
     return (
         f'<div style="width:{_TILE}px;text-align:center;overflow-wrap:anywhere">{picture}'

@@ -1,8 +1,20 @@
 from .design import Condition, Design, EvalItem, Question, Value, episode_design
-from .evaluator import GradedAnswer, answer, cell_names, evaluate, evaluate_run, grade_answer, scoring_code
+from .evaluator import (
+    BLIND,
+    UNSAYABLE,
+    GradedAnswer,
+    answer,
+    cell_names,
+    evaluate,
+    evaluate_run,
+    grade_answer,
+    scoring_code,
+)
 from .items import mini_vqa_item, vqa_item
 
 __all__ = [
+    "BLIND",
+    "UNSAYABLE",
     "Condition",
     "Design",
     "EvalItem",

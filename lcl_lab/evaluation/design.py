@@ -112,7 +112,7 @@ class Condition:
         models: the only models to evaluate under it; None means all.
 
     Raises:
-        UserError: a condition column has the name of another column of the records.
+        UserError: a condition column has the name of another column of the records, or a value that they cannot store.
     """
 
     values: Mapping[str, Value]
@@ -122,9 +122,15 @@ class Condition:
 
     def __post_init__(self) -> None:
         try:
-            store.check_columns(self.values)
+            store.check_condition(self.values)
         except ValueError as error:
             raise UserError(str(error), option="conditions") from None
+
+    def sample(self, most: int) -> list[EvalItem]:
+        """The items of up to `most` queries, evenly spread, the first and the last among them."""
+        if self.queries <= most:
+            return [self.item(number) for number in range(self.queries)]
+        return [self.item(number * (self.queries - 1) // (most - 1)) for number in range(most)]
 
 
 @dataclass(frozen=True)
@@ -156,16 +162,9 @@ class Design:
         digest = blake2b(digest_size=8)
         for condition in self.conditions:
             content = [dict(condition.values), condition.queries, condition.models]
-            content += [condition.item(query).content() for query in _spread(condition.queries, _SAMPLED)]
+            content += [item.content() for item in condition.sample(_SAMPLED)]
             digest.update(json.dumps(content, sort_keys=True, default=str).encode())
         return digest.hexdigest()
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Up to `most` numbers below `count`, evenly spread, the first and the last among them."""
-    if count <= most:
-        return list(range(count))
-    return [number * (count - 1) // (most - 1) for number in range(most)]
 
 
 def episode_design(

@@ -4,13 +4,17 @@ from .checkpoint import (
     find_checkpoint,
     is_on_hub,
     is_prototype,
+    is_reference,
+    is_shipped,
     needs_preflight,
     shipped,
     strategy_of,
 )
+from .heuristics import HeuristicModel
 from .hub import fetch_adapter_from_hub, fetch_from_hub
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
+from .name_check import NameCheck, check_names
 from .preflight import Requirements, check_requirements
 from .server import ServerModel
 from .transformers_model import TransformersModel, load_transformers_model
@@ -21,19 +25,24 @@ __all__ = [
     "PROTOTYPE",
     "Answer",
     "Checkpoint",
+    "HeuristicModel",
     "Loglik",
     "Model",
     "ModelSettings",
+    "NameCheck",
     "Requirements",
     "ServerModel",
     "Status",
     "TransformersModel",
+    "check_names",
     "check_requirements",
     "fetch_adapter_from_hub",
     "fetch_from_hub",
     "find_checkpoint",
     "is_on_hub",
     "is_prototype",
+    "is_reference",
+    "is_shipped",
     "load_model",
     "load_transformers_model",
     "needs_preflight",

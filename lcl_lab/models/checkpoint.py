@@ -7,7 +7,7 @@ Hugging Face hub, or `openai:NAME` for one on a server.
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,26 +16,30 @@ from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
-from safetensors import SafetensorError, safe_open
-
 from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.models.checkpoint_files import HASHED, check_code, check_metadata, check_weights, read_object
 from lcl_lab.models.interface import Images, Model, ModelSettings
 from lcl_lab.models.openai_client import check_server, redact
 from lcl_lab.models.user_models import load_user_file, registered_model
 from lcl_lab.plugins import is_file
+from lcl_lab.source_code import source_digest
 
 __all__ = [
     "CARD",
+    "HEURISTICS",
     "PROTOTYPE",
     "TRAINING",
     "Checkpoint",
     "find_checkpoint",
     "fingerprint",
+    "is_heuristic",
     "is_hub_id",
     "is_on_hub",
     "is_prototype",
+    "is_reference",
     "is_shikra",
+    "is_shipped",
     "needs_preflight",
     "shipped",
     "shipped_folder",
@@ -48,13 +52,15 @@ TRAINING = "training.json"
 """File in the folder of an unfinished training run that describes it."""
 PROTOTYPE = "mini/prototype"
 """Name of the nearest-prototype classifier."""
+HEURISTICS = tuple(f"heuristic/{rule}" for rule in ("link", "last", "majority", "nearest", "prior"))
+"""Names of the reference models that follow a rule."""
 
 _ADAPTER = "adapter_config.json"
 _DEFAULTS = ModelSettings()
 _SERVED = "openai:"
+_HEURISTIC = "heuristic/"
 _SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
-_HASHED = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")  # *.txt and *.model hold vocabularies
-_HASHED_BY_OLD_CARDS = _HASHED[:3]  # cards of version 0.1 do not cover vocabularies
+_HASHED_BY_OLD_CARDS = HASHED[:3]  # cards of version 0.1 do not cover vocabularies
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Checkpoint:
 
     def identity(self) -> dict[str, object]:
         """What answers depend on: name, fingerprint, and the generation settings of models that generate text."""
-        generates = self.model is None and not is_prototype(self)
+        generates = self.model is None and not is_reference(self)
         settings = self.settings.identity() if generates else {}
         return {"name": self.name, "fingerprint": self.fingerprint, "generation": settings}
 
@@ -114,7 +120,11 @@ def find_checkpoint(
         UserError: there is no such model, one of its files is missing or damaged, or it cannot follow the settings.
     """
     option = option.removeprefix("--")
-    checkpoint = _find(name, option, base_url, settings)
+    try:
+        checkpoint = _find(name, option, base_url, settings)
+    except (OSError, RecursionError, UnicodeError) as error:  # a name that no file can have, or a file without access
+        reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise UserError(reason, option=option, value=name) from error
     if settings.images != "all":
         _check_images(checkpoint, settings.images)
     return checkpoint
@@ -127,6 +137,8 @@ def _find(name: str, option: str, base_url: str | None, settings: ModelSettings)
     alias, equals, target = name.partition("=")
     if equals and alias and not Path(name).exists():
         return replace(find_checkpoint(target, option, base_url, settings), name=alias)
+    if name.startswith(_HEURISTIC):
+        return _heuristic(name, option)
     if name.startswith(_SERVED):
         return replace(_find_served(name, option, base_url), settings=settings)
     if is_file(name):
@@ -136,17 +148,20 @@ def _find(name: str, option: str, base_url: str | None, settings: ModelSettings)
     if plus and not Path(name).exists():
         return _adapted(name, find_checkpoint(base, option, base_url, settings), adapter, option)
     path = _folder(name)
-    if (path / _ADAPTER).is_file() and not (path / "config.json").is_file():
+    if _is_adapter(path):
         return _adapted(name, _base_of(path, option, settings), str(path), option)
     if is_on_hub(name):
         path, commit = models.fetch_from_hub(name, option, settings.revision)
+        check_metadata(path, option, name)
         if settings.trust_remote_code:
-            _check_code(path, name, option)
+            check_code(path, option, name)
         return Checkpoint(name, path, commit[:16], settings=settings)
-    _check_files(path, name, option)
+    _check_is_folder(path, name, option)
+    check_metadata(path, option, name)
+    check_weights(path, option, name)
     if settings.trust_remote_code:
-        _check_code(path, name, option)
-    patterns = (*_HASHED, "**/*.py") if settings.trust_remote_code else _HASHED
+        check_code(path, option, name)
+    patterns = (*HASHED, "**/*.py") if settings.trust_remote_code else HASHED
     checkpoint = Checkpoint(name, path, fingerprint(path, patterns), settings=settings)
     _check_card(checkpoint, option)
     return checkpoint
@@ -159,10 +174,10 @@ def is_hub_id(name: str) -> bool:
 
 def is_on_hub(name: str) -> bool:
     """Whether a name is that of a model on the hub rather than of anything on this machine."""
-    return is_hub_id(name) and not _folder(name).exists() and not name.startswith("mini/")
+    return is_hub_id(name) and not _folder(name).exists() and not name.startswith(("mini/", _HEURISTIC))
 
 
-def fingerprint(path: Path, patterns: Sequence[str] = _HASHED) -> str:
+def fingerprint(path: Path, patterns: Sequence[str] = HASHED) -> str:
     """16 hex digits over the files of a checkpoint that its answers depend on.
 
     Args:
@@ -172,7 +187,7 @@ def fingerprint(path: Path, patterns: Sequence[str] = _HASHED) -> str:
     digest = sha256()
     for file in sorted(file for pattern in patterns for file in path.glob(pattern)):
         if file.name not in (CARD, TRAINING):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+            digest.update(os.fsencode(file.name) + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -190,7 +205,8 @@ def strategy_of(name: str) -> str | None:
     alias, equals, target = name.partition("=")
     named = equals and alias and not Path(name).exists()
     card = _folder(target if named else name) / CARD
-    return str(json.loads(card.read_text(encoding="utf-8"))["strategy"]) if card.is_file() else None
+    strategy = read_object(card, "model", name).get("strategy") if card.is_file() else None
+    return None if strategy is None else str(strategy)
 
 
 def is_prototype(checkpoint: Checkpoint) -> bool:
@@ -198,13 +214,27 @@ def is_prototype(checkpoint: Checkpoint) -> bool:
     return _model_type(checkpoint) == "prototype"
 
 
-def needs_preflight(checkpoint: Checkpoint) -> bool:
-    """Whether memory and context length should be checked before loading (see `check_requirements`).
+def is_heuristic(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a reference model that follows a rule."""
+    return str(checkpoint.path) in HEURISTICS
 
-    Shipped models are small; models on servers and the user's objects are not loaded here.
+
+def is_reference(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a nearest-prototype classifier or follows a rule, and so generates no text."""
+    return is_prototype(checkpoint) or is_heuristic(checkpoint)
+
+
+def needs_preflight(checkpoint: Checkpoint) -> bool:
+    """Whether memory, context length and names are checked before loading (see `check_requirements`).
+
+    Models on servers and the user's objects are not loaded here; references have neither context nor tokenizer.
     """
-    local = checkpoint.base_url is None and checkpoint.model is None
-    return local and not checkpoint.path.is_relative_to(_SHIPPED) and not is_prototype(checkpoint)
+    return checkpoint.base_url is None and checkpoint.model is None and not is_reference(checkpoint)
+
+
+def is_shipped(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint ships with the package."""
+    return checkpoint.path.is_relative_to(_SHIPPED)
 
 
 def _model_type(checkpoint: Checkpoint) -> str | None:
@@ -212,17 +242,21 @@ def _model_type(checkpoint: Checkpoint) -> str | None:
     config = checkpoint.path / "config.json"
     if checkpoint.base_url or not config.is_file():
         return None
-    model_type: str | None = json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    return model_type
+    model_type = read_object(config, "model", checkpoint.name).get("model_type")
+    return model_type if isinstance(model_type, str) else None
 
 
 def _check_images(checkpoint: Checkpoint, images: str) -> None:
     if images not in get_args(Images):
         raise UserError(f"unknown; {nearest(images, get_args(Images))}", option="images", value=images)
-    # Studies add the prototype as a reference, to which no setting applies.
-    if not is_shikra(checkpoint) and not is_prototype(checkpoint):
+    # No setting applies to references, which studies add.
+    if not is_shikra(checkpoint) and not is_reference(checkpoint):
         reason = f"{checkpoint.name} is not a converted checkpoint of Shikra or LCL; it receives all images"
         raise UserError(reason, option="images", value=images)
+
+
+def _is_adapter(path: Path) -> bool:
+    return (path / _ADAPTER).is_file() and not (path / "config.json").is_file()
 
 
 def _folder(name: str) -> Path:
@@ -231,12 +265,13 @@ def _folder(name: str) -> Path:
 
 def _base_of(adapter: Path, option: str, settings: ModelSettings) -> Checkpoint:
     """The model that an adapter was trained for, according to its config."""
+    base = read_object(adapter / _ADAPTER, option, adapter).get("base_model_name_or_path")
+    if not base or not isinstance(base, str):
+        raise UserError(f"its {_ADAPTER} names no base model", option=option, value=adapter)
+    if _is_adapter(Path(base)):
+        raise UserError(f"its base model, {base}, is an adapter itself; merge that first", option=option, value=adapter)
     try:
-        base = json.loads((adapter / _ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"its {_ADAPTER} names no base model", option=option, value=adapter) from error
-    try:
-        return find_checkpoint(str(base), option, settings=settings)
+        return find_checkpoint(base, option, settings=settings)
     except UserError as error:
         reason = f"its base model: {error}; give another base as BASE+{adapter}"
         raise UserError(reason, option=option, value=adapter) from error
@@ -244,6 +279,8 @@ def _base_of(adapter: Path, option: str, settings: ModelSettings) -> Checkpoint:
 
 def _adapted(name: str, base: Checkpoint, adapter: str, option: str) -> Checkpoint:
     """A model with the weights of an adapter."""
+    if base.adapter is not None:
+        raise UserError(f"{base.name} is an adapter itself; merge it first", option=option, value=name)
     folder = Path(adapter)
     if not (folder / _ADAPTER).is_file() and is_hub_id(adapter):
         folder, _ = models.fetch_adapter_from_hub(adapter, option)
@@ -251,8 +288,18 @@ def _adapted(name: str, base: Checkpoint, adapter: str, option: str) -> Checkpoi
     if not (folder / _ADAPTER).is_file() or not weights:
         reason = f"no {_ADAPTER} with adapter_model.safetensors in {folder}"
         raise UserError(reason, option=option, value=name)
+    check_metadata(folder, option, name)
+    check_weights(folder, option, name)
     content = sha256(f"{base.fingerprint}\0{fingerprint(folder)}".encode()).hexdigest()[:16]
     return replace(base, name=name, fingerprint=content, adapter=folder)
+
+
+def _heuristic(name: str, option: str) -> Checkpoint:
+    if name not in HEURISTICS:
+        raise UserError(f"unknown model; {nearest(name, HEURISTICS)}", option=option, value=name)
+    code = source_digest("models/heuristics.py", "models/mini/*.py")
+    features = fingerprint(_folder(PROTOTYPE))
+    return Checkpoint(name, Path(name), sha256(f"{name}\0{code}\0{features}".encode()).hexdigest()[:16])
 
 
 def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
@@ -264,59 +311,20 @@ def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
     return Checkpoint(name, Path(served), content, base_url, behaviour=shown.behaviour)
 
 
-def _check_files(path: Path, name: str, option: str) -> None:
+def _check_is_folder(path: Path, name: str, option: str) -> None:
     if not (path / "config.json").is_file():
         if path.is_dir() and name not in ("", "."):
             reason = f"no config.json in {path}; give the folder of a checkpoint"
         else:
             reason = f"unknown model, and no such folder; {nearest(name, shipped())}"
         raise UserError(reason, option=option, value=name)
-    weights = sorted(path.glob("*.safetensors"))
-    if not weights:
-        raise UserError(f"no *.safetensors in {path}", option=option, value=name)
-    missing = _shards(path, name, option) - {file.name for file in weights}
-    if missing:
-        raise UserError(f"{path} lacks {min(missing)}, one of its shards", option=option, value=name)
-    for file in weights:
-        try:
-            with safe_open(file, framework="numpy") as tensors:
-                empty = not tensors.keys()
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{file} is damaged: {error}", option=option, value=name) from error
-        if empty:
-            raise UserError(f"{file} contains no tensors", option=option, value=name)
-
-
-def _check_code(path: Path, name: str, option: str) -> None:
-    """The code of a checkpoint must be in its folder, where its fingerprint or its commit covers it."""
-    for file in sorted(path.glob("*config.json")):
-        try:
-            entries = json.loads(file.read_text(encoding="utf-8")).get("auto_map", {}).values()
-        except (ValueError, AttributeError) as error:
-            raise UserError(f"{file} is damaged: {error}", option=option, value=name) from error
-        classes = [one for entry in entries for one in (entry if isinstance(entry, list) else [entry])]
-        for repository, dashes, module in (str(one).partition("--") for one in classes):
-            if dashes:
-                reason = f"its {file.name} takes code from {repository}; copy the code to {path} and name it {module}"
-                raise UserError(reason, option=option, value=name)
-
-
-def _shards(path: Path, name: str, option: str) -> set[str]:
-    """Names of the files that the index of a sharded checkpoint lists."""
-    index = path / "model.safetensors.index.json"
-    if not index.is_file():
-        return set()
-    try:
-        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{index} is damaged: {error}", option=option, value=name) from error
 
 
 def _check_card(checkpoint: Checkpoint, option: str) -> None:
     """A checkpoint with a card must have the fingerprint that the card states."""
     card = checkpoint.path / CARD
     if card.is_file():
-        expected = json.loads(card.read_text(encoding="utf-8"))["fingerprint"]
+        expected = read_object(card, option, checkpoint.name).get("fingerprint")
         if expected not in (checkpoint.fingerprint, fingerprint(checkpoint.path, _HASHED_BY_OLD_CARDS)):
             reason = (
                 f"{checkpoint.path} is damaged: its fingerprint is {checkpoint.fingerprint}, its card says {expected}"

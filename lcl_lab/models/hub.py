@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from lcl_lab.errors import UserError
+from lcl_lab.models.checkpoint_files import read_object
 
 __all__ = ["fetch_adapter_from_hub", "fetch_from_hub"]
 
@@ -85,7 +85,6 @@ def _snapshot(name: str, *, allow_patterns: Sequence[str] = _FILES, **how: Any) 
 
 
 def _check_kind(folder: Path, name: str, option: str) -> None:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    kind = str(config.get("model_type"))
+    kind = str(read_object(folder / "config.json", option, name).get("model_type"))
     if kind in CONFIG_MAPPING_NAMES and kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         raise UserError(f"a {kind} model does not accept images and text", option=option, value=name)

@@ -14,7 +14,7 @@ from lcl_lab.prompts import Prompt
 __all__ = ["NEW_TOKENS", "Answer", "Images", "Loglik", "Model", "ModelSettings", "Status"]
 
 NEW_TOKENS = 16
-"""Default of the maximum number of tokens of a greedy answer."""
+"""Maximum number of tokens of a greedy answer by default, if no candidate is longer."""
 
 Images = Literal["all", "query-only"]
 """Images of a prompt whose features a converted checkpoint of Shikra or link-context learning receives."""
@@ -32,7 +32,8 @@ class ModelSettings:
     """How a model is loaded and how it generates answers; part of the identity of everything that it answers.
 
     Attributes:
-        max_new_tokens: maximum number of tokens of a greedy answer, including the model's thinking.
+        max_new_tokens: maximum number of tokens of a greedy answer, including the model's thinking; None for
+            `NEW_TOKENS`, or as many as the longest candidate has.
         thinking: let a model that can think do so before it answers.
         processor: settings of the processor that replace those of the checkpoint, such as ``{"max_pixels": 200704}``.
         revision: branch, tag or commit of a model on the hub.
@@ -42,7 +43,7 @@ class ModelSettings:
             learning does; only for its converted checkpoints and those of Shikra.
     """
 
-    max_new_tokens: int = NEW_TOKENS
+    max_new_tokens: int | None = None
     thinking: bool = False
     processor: Mapping[str, object] = field(default_factory=dict)
     revision: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models import mini
-from lcl_lab.models.checkpoint import Checkpoint, find_checkpoint, is_prototype
+from lcl_lab.models.checkpoint import Checkpoint, find_checkpoint, is_heuristic, is_prototype
 from lcl_lab.models.interface import Model, ModelSettings
 from lcl_lab.type_checks import check_type
 
@@ -53,6 +53,8 @@ def load_model(
         return checkpoint.model
     if checkpoint.base_url:
         return models.ServerModel(checkpoint, batch_size, fresh, use_cache)
+    if is_heuristic(checkpoint):
+        return models.HeuristicModel(checkpoint)
     if is_prototype(checkpoint):
         return mini.PrototypeModel(checkpoint)
     return models.load_transformers_model(checkpoint, batch_size, dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -34,6 +34,7 @@ __all__ = [
     "choose_dtype",
     "config_and_processor",
     "needs_several_gpus",
+    "one_line",
     "processor_settings",
 ]
 
@@ -98,16 +99,16 @@ def check_requirements(
     shots = len(longest.images) - 1
     try:
         encoder = PromptEncoder(processor, thinking=checkpoint.settings.thinking, config=config)
-        inputs = process_prompts(processor, encoder, [longest], image)
+        length = _prompt_length(processor, encoder, longest, image)
     except TemplateError as error:
         raise UserError(str(error), option="model", value=checkpoint.name) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         reason = f"its processor does not accept {shots + 1} images in one prompt: {reason}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
-    tokens = int(inputs["input_ids"].shape[1]) + checkpoint.settings.max_new_tokens
+    tokens = length + encoder(longest).answer_limit(checkpoint.settings.max_new_tokens)
     context = getattr(text, "max_position_embeddings", None)
-    per_image = _tokens_per_image(inputs, encoder, longest)
+    per_image = _tokens_per_image(length, encoder, longest)
     setting = next((name for name in _FEWER_TOKENS if name in processor_settings(processor)), "size")
     if context is not None and tokens > context:
         fitting = max(0, (shots + 1) * context // tokens - 1) // 2 * 2
@@ -124,7 +125,7 @@ def check_requirements(
         setting=setting,
         context=context,
         weights=_parameters(checkpoint) * torch_dtype.itemsize,
-        kv_cache=_kv_cache_values(text) * torch_dtype.itemsize * tokens,
+        kv_cache=_kv_cache_values(text, checkpoint.name) * torch_dtype.itemsize * tokens,
         free=_free_memory(),
     )
     if requirements.weights + requirements.kv_cache > requirements.free:
@@ -138,13 +139,15 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
     Raises:
         UserError: `transformers` does not know the architecture, or the processor does not accept images.
     """
-    remote = {"trust_remote_code": checkpoint.settings.trust_remote_code}
+    remote = {"trust_remote_code": checkpoint.settings.trust_remote_code, "local_files_only": True}
     try:
         config = AutoConfig.from_pretrained(checkpoint.path, **remote)
         check_architecture(config, 1, checkpoint.name)
         processor = AutoProcessor.from_pretrained(checkpoint.path, **remote, **checkpoint.settings.processor)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
+    except UserError:
+        raise
+    except Exception as error:  # damaged settings make `transformers` raise whatever they are used for
+        reason = f"cannot load {checkpoint.path}: {one_line(error)}"
         if "trust_remote_code" in str(error):
             reason = "it contains Python code, which only --trust-remote-code runs"
         raise UserError(reason, option="model", value=checkpoint.name) from error
@@ -153,6 +156,11 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
         if known and setting not in known:
             raise UserError(f"{setting} is unknown; {nearest(setting, known)}", option="processor")
     return config, processor
+
+
+def one_line(error: Exception) -> str:
+    """What an exception of another package says, in one line that is not too long."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def check_quantization(config: Any, name: str) -> None:
@@ -211,16 +219,27 @@ def choose_dtype(dtype: str, config: Any) -> torch.dtype:
     return torch_dtype
 
 
-def _tokens_per_image(inputs: Mapping[str, Any], encoder: PromptEncoder, prompt: Prompt) -> int:
-    prefix, images = encoder(prompt).prefix, len(prompt.images)
+def _prompt_length(processor: Any, encoder: PromptEncoder, prompt: Prompt, image: Callable[[ImageRef], Image]) -> int:
+    """The number of tokens of a prompt, those of its images included."""
+    if not prompt.images:
+        return len(encoder(prompt).prefix)
+    return int(process_prompts(processor, encoder, [prompt], image)["input_ids"].shape[1])
+
+
+def _tokens_per_image(length: int, encoder: PromptEncoder, prompt: Prompt) -> int:
+    prefix = encoder(prompt).prefix
     text = len(prefix) - prefix.count(encoder.placeholder)
-    return (int(inputs["input_ids"].shape[1]) - text) // max(1, images)
+    return (length - text) // max(1, len(prompt.images))
 
 
-def _kv_cache_values(text: Any) -> int:
+def _kv_cache_values(text: Any, name: str) -> int:
     """Number of values that a KV cache keeps for each token, at most; layers may differ."""
-    layers = getattr(text, "per_layer_config", None) or [text] * int(text.num_hidden_layers)
-    return sum(map(_values_of_layer, layers))
+    try:
+        layers = getattr(text, "per_layer_config", None) or [text] * int(text.num_hidden_layers)
+        return sum(map(_values_of_layer, layers))
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
+        reason = f"its config does not describe a language model: {one_line(error)}"
+        raise UserError(reason, option="model", value=name) from error
 
 
 def _values_of_layer(layer: Any) -> int:

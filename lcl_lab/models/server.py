@@ -18,15 +18,14 @@ from threading import Event, Thread
 from typing import Any
 
 import openai
-from diskcache import Cache
 from PIL.Image import Image
 
-from lcl_lab.cache_dir import cache_folder
 from lcl_lab.concepts import ImageRef
 from lcl_lab.control_characters import escape_controls
+from lcl_lab.disk_cache import DiskCache
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
-from lcl_lab.models.interface import Answer, Loglik
+from lcl_lab.models.interface import NEW_TOKENS, Answer, Loglik
 from lcl_lab.models.openai_client import error_reason, open_client, redact
 from lcl_lab.models.server_messages import as_messages
 from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError, Reply, parse_reply
@@ -73,8 +72,7 @@ class ServerModel:
         self._model = str(checkpoint.path)
         self._client = open_client(self._base_url, _RETRIES)
         self._scorer = self._find_scorer()
-        folder = cache_folder() / "responses"
-        self._cache = Cache(str(folder), size_limit=_CACHE_BYTES) if use_cache else None
+        self._cache = DiskCache("responses", _CACHE_BYTES) if use_cache else None
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
         """Answer prompts; see `Model.answer`.
@@ -114,7 +112,7 @@ class ServerModel:
         request: dict[str, Any] = {
             "model": self._model,
             "messages": messages,
-            "max_tokens": self._settings.max_new_tokens,
+            "max_tokens": self._answer_limit(prompt),
             "temperature": 0,
         }
         extra = dict(self._settings.extra_body)
@@ -129,11 +127,18 @@ class ServerModel:
             if logliks is None:
                 reply, logliks = replace(reply, status="error"), ()
             if reply.status == "ok" and self._cache is not None:
-                self._cache.set(key, (vars(reply), logliks))
+                answered = [vars(reply), [vars(loglik) for loglik in logliks]]
+                self._cache.set(key, json.dumps(answered).encode())
         else:
-            reply, logliks = Reply(**stored[0]), stored[1]
+            fields, values = json.loads(stored)
+            reply, logliks = Reply(**fields), tuple(Loglik(**one) for one in values)
         seconds = time.perf_counter() - started
         return Answer(reply.text, logliks, seconds, reply.status, reply.status == "truncated", reply.thinking)
+
+    def _answer_limit(self, prompt: Prompt) -> int:
+        """The maximum number of tokens. By default all candidates fit, since no token is shorter than a byte."""
+        longest = max((len(candidate.encode()) for candidate in prompt.candidates), default=0)
+        return self._settings.max_new_tokens or max(NEW_TOKENS, longest + 1)
 
     def _send(self, request: dict[str, Any], extra: dict[str, Any]) -> Reply:
         """Send a request until its reply is a chat completion, a few times."""

@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
+from lcl_lab.errors import shorten
 from lcl_lab.models.interface import Loglik, Status
 
 __all__ = ["CannotScoreError", "MalformedReplyError", "Reply", "as_loglik", "parse_reply", "reading_reply"]
 
 _THINKING = ("<think>", "</think>")
+_LEAST = -1e100  # nats; sums of smaller numbers would not be finite
 _ROUNDING = 1e-3  # nats by which the log-probability of a certain token may exceed 0
 
 
@@ -67,7 +68,7 @@ def parse_reply(body: bytes) -> Reply:
     thinking, text, closed = _split(text)
     thinking = _clean(reasoning) if isinstance(reasoning, str) else thinking
     if refusal or reason == "content_filter":
-        return Reply("refused", refusal if isinstance(refusal, str) else text, thinking)
+        return Reply("refused", _clean(refusal) if isinstance(refusal, str) else text, thinking)
     if reason == "length" or not closed:
         return Reply("truncated", text, thinking)
     return Reply("ok" if text else "empty", text, thinking)
@@ -83,8 +84,8 @@ def as_loglik(logprobs: Sequence[Any]) -> Loglik:
         MalformedReplyError: there is none, or one is not a finite number of at most 0.
     """
     for value in logprobs:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value > _ROUNDING:
-            raise MalformedReplyError(f"{value!r} is not a log-probability")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST <= value <= _ROUNDING:
+            raise MalformedReplyError(f"{shorten(repr(value))} is not a log-probability")
     if not logprobs:
         raise MalformedReplyError("a candidate has no log-probabilities")
     return Loglik(float(sum(logprobs)), len(logprobs))

@@ -19,13 +19,20 @@ from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.models.architecture_limits import check_architecture
 from lcl_lab.models.checkpoint import Checkpoint
+from lcl_lab.models.engine.chat_template import TemplateError
 from lcl_lab.models.engine.engine_choice import choose_engine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.prompt_encoder import Generated, PromptEncoder
 from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import Answer, Loglik, ModelSettings, Status
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
-from lcl_lab.models.preflight import check_quantization, choose_dtype, config_and_processor, needs_several_gpus
+from lcl_lab.models.preflight import (
+    check_quantization,
+    choose_dtype,
+    config_and_processor,
+    needs_several_gpus,
+    one_line,
+)
 from lcl_lab.models.shikra.shikra_architecture import ShikraConfig
 from lcl_lab.prompts import Prompt
 from lcl_lab.source_code import source_digest
@@ -54,20 +61,25 @@ def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype:
     torch_dtype = choose_dtype(dtype, config)
     try:
         model = _load_weights(checkpoint, config, torch_dtype)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        reason = f"cannot load {checkpoint.path}: {str(error).strip().splitlines()[0]}"
+    except UserError:
+        raise
+    except Exception as error:  # damaged settings make `transformers` raise whatever they are used for
+        reason = f"cannot load {checkpoint.path}: {one_line(error)}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
     is_mini = isinstance(model, MiniForConditionalGeneration)
     disk_cache = None if is_mini else FeatureDiskCache(_feature_key(checkpoint, torch_dtype), str(model.device))
-    return TransformersModel(
-        checkpoint.name,
-        model,
-        processor,
-        checkpoint.fingerprint,
-        batch_size,
-        disk_cache,
-        checkpoint.settings,
-    )
+    try:
+        return TransformersModel(
+            checkpoint.name,
+            model,
+            processor,
+            checkpoint.fingerprint,
+            batch_size,
+            disk_cache,
+            checkpoint.settings,
+        )
+    except TemplateError as error:
+        raise UserError(str(error), option="model", value=checkpoint.name) from error
 
 
 def _load_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> Any:
@@ -80,6 +92,7 @@ def _load_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> An
         dtype="auto" if quantized else dtype,
         device_map="auto" if spread and torch.cuda.is_available() else None,
         trust_remote_code=checkpoint.settings.trust_remote_code,
+        local_files_only=True,
     )
     missing = sorted(loaded["missing_keys"])
     if missing:
@@ -136,7 +149,7 @@ class TransformersModel:
         self.network, self.processor = model.eval(), processor
         if isinstance(model.config, ShikraConfig):
             model.config.images = settings.images
-        self.encoder = PromptEncoder(processor, _end_ids(model), settings.thinking, model.config)
+        self.encoder = PromptEncoder(processor, _end_ids(name, model, processor), settings.thinking, model.config)
         self.engine = choose_engine(
             name, model, processor, self.encoder, batch_size, settings.max_new_tokens, disk_cache
         )
@@ -175,7 +188,8 @@ class TransformersModel:
         dtype = str(self.network.dtype).removeprefix("torch.")
         weights = self.network.state_dict().items()
         damaged = next((name for name, weight in weights if not weight.float().isfinite().all()), None)
-        cause = f"its weight {damaged} is not finite" if damaged else f"it overflows in {dtype}; use --dtype float32"
+        remedy = "check the image_mean and image_std of its processor" if dtype == "float32" else "use --dtype float32"
+        cause = f"its weight {damaged} is not finite" if damaged else f"it overflows in {dtype}; {remedy}"
         raise UserError(f"log-likelihoods are not finite: {cause}", option="model", value=self.name)
 
 
@@ -184,7 +198,12 @@ def _answer(generated: Generated, logliks: tuple[Loglik, ...], seconds: float) -
     return Answer(generated.text or "", logliks, seconds, status, generated.cut_off, generated.thinking)
 
 
-def _end_ids(model: Any) -> list[int]:
+def _end_ids(name: str, model: Any, processor: Any) -> list[int]:
     """Ids of the tokens that end an answer, according to the generation config."""
-    ids = model.generation_config.eos_token_id
-    return [] if ids is None else ids if isinstance(ids, list) else [ids]
+    given = model.generation_config.eos_token_id
+    ids = [] if given is None else given if isinstance(given, list) else [given]
+    for id in ids:
+        if not isinstance(id, int) or processor.tokenizer.convert_ids_to_tokens(max(id, 0)) is None or id < 0:
+            reason = f"its generation config ends answers with eos_token_id {id!r}, which is no token"
+            raise UserError(reason, option="model", value=name)
+    return ids

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lcl_lab.config import Config
+from lcl_lab.config import MOST_QUERIES, Config
 
 __all__ = ["PaperConfig"]
 
@@ -22,7 +22,9 @@ class PaperConfig(Config):
     )
     folder: Path = Field(Path("paper"), description="folder of the converted systems and the data")
     preset: Literal["default", "tiny", "paper"] = Field("default", description="preset of the study")
-    queries: int | None = Field(None, ge=1, description="queries under each condition (default: the preset's)")
+    queries: int | None = Field(
+        None, ge=1, le=MOST_QUERIES, description="queries under each condition (default: the preset's)"
+    )
     seed: int = Field(0, ge=0, description="random seed")
     batch_size: int = Field(32, ge=1, description="prompts per batch; does not change results")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="precision of the weights")

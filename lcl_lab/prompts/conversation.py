@@ -48,6 +48,11 @@ class Prompt:
         """All images in order."""
         return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, ImageRef))
 
+    @property
+    def text(self) -> str:
+        """All text in order."""
+        return "".join(part for turn in self.turns for part in turn.parts if isinstance(part, str))
+
 
 def chat(episode: Episode) -> Prompt:
     """Write an episode with K shots as a conversation of K + 1 questions; with K = 0 it is the zero-shot prompt."""

@@ -12,6 +12,7 @@ import pandas as pd
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from lcl_lab.atomic import write_atomic
+from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.figures.panels import Figure
 from lcl_lab.reporting.bibliography import bibtex, split_citations
@@ -139,7 +140,7 @@ def _marked(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    text = _NEGATIVE.sub("−", text)
+    text = _NEGATIVE.sub("−", remove_controls(text))
     return str(_ENCODER.unicode_to_latex(re.sub(r"\s+", " ", text)))
 
 

@@ -133,6 +133,19 @@ METHODS: Mapping[str, str] = {
         "numbers of {units} together, so that the study may be looked at, and continued with further {units}, at any "
         "time."
     ),
+    "share of answers, cluster bootstrap over concept pairs": (
+        "Rates of answers that move or stay when all labels are exchanged are shares of queries, with the same "
+        "intervals as accuracies."
+    ),
+    "Cohen's kappa, jackknife and bootstrap over concept pairs": (
+        "Agreement with the answers without a support is Cohen's kappa [@cohen1960], with the outer ends of Student's "
+        "interval on the jackknife over {units} [@arvesen1969] and of the interval of the share of equal answers."
+    ),
+    "penalised logistic regression on rules, jackknife over concept pairs": (
+        "With random labels, the choice between the two names was regressed on the choices of simple rules by logistic "
+        "regression penalised by Jeffreys' prior [@firth1993; @heinze2002], with Student's intervals on the jackknife "
+        "over {units} [@arvesen1969]."
+    ),
     "permutation of positions within concept pairs": (
         "That all positions have the same effect was tested by the variance of the mean drops under {permutations:,} "
         "permutations of the positions within {units}."

@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from PIL.Image import Image
 
 from lcl_lab.atomic import atomic_path, write_text
+from lcl_lab.control_characters import remove_controls
 from lcl_lab.figures.panels import Figure
 from lcl_lab.reporting.findings import Findings
 from lcl_lab.reporting.methods_paragraph import methods_markdown
@@ -115,7 +116,7 @@ def findings_page(findings: Findings, doc: str = "", notes: Sequence[str] = ()) 
             elif section.figure is not None:
                 section.figure.save(folder / f"{section.name}.png")
         lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *_methods(findings), *notes]
-        return _page(findings.title, "\n".join(lines), folder)
+        return _page(findings.title, remove_controls("\n".join(lines)), folder)
 
 
 def findings_markdown(findings: Findings, level: int = 2, location: str = "") -> Iterator[str]:
@@ -155,7 +156,7 @@ def _save_image(image: Image, path: Path) -> None:
 
 
 def _write(folder: Path, title: str, lines: Sequence[str]) -> None:
-    text = "\n".join([*lines, ""])
+    text = remove_controls("\n".join([*lines, ""]))
     write_text(folder / "report.md", text)
     write_text(folder / "report.html", _page(title, text, folder))
 
@@ -195,7 +196,6 @@ def _page(title: str, markdown: str, folder: Path) -> str:
         return f'src="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 
     content = re.sub(r'src="([^"]+\.png)"', inline, reader.render(markdown))
-    head = (
-        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-    )
+    title = html.escape(remove_controls(title))
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{content}</body></html>'

@@ -1,10 +1,12 @@
 from .arrow import record_schema, to_table
+from .event_log import read_events
+from .inspection import BrokenRun, RunInfo
 from .looks import count_look
 from .provenance import Provenance, collect
-from .query import BrokenRun, RunInfo, broken_runs, connect, connect_to, read_info, read_records, read_run, runs
+from .query import all_runs, broken_runs, connect, connect_to, read_info, read_records, read_run, runs
 from .record_diff import records_digest, same_records
-from .records import FIXED, Record, SupportExample, check_columns
-from .run_directory import Run, read_events
+from .records import FIXED, Record, SupportExample, check_condition
+from .run_directory import Run
 from .shards import quoted_names
 
 __all__ = [
@@ -15,8 +17,9 @@ __all__ = [
     "Run",
     "RunInfo",
     "SupportExample",
+    "all_runs",
     "broken_runs",
-    "check_columns",
+    "check_condition",
     "collect",
     "connect",
     "connect_to",

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 
 import pyarrow as pa
 
-from lcl_lab.store.records import FIXED, Record, SupportExample
+from lcl_lab.store.records import FIXED, Record, SupportExample, check_columns
 
 __all__ = ["record_schema", "to_table"]
 
@@ -40,9 +40,10 @@ def to_table(records: Sequence[Record]) -> pa.Table:
     """Convert N records to an Arrow table with N rows; condition columns that a record lacks are null.
 
     Raises:
-        ValueError: a condition column mixes text and numbers, or contains anything else.
+        ValueError: a condition column mixes text and numbers or contains anything else, or two have the same name.
     """
     names = sorted({name for record in records for name in record.condition})
+    check_columns(names)
     conditions = {name: _condition_type(name, [record.condition.get(name) for record in records]) for name in names}
     rows = [_row(record, names) for record in records]
     return pa.Table.from_pylist(rows, schema=record_schema(conditions))

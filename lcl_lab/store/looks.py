@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lcl_lab.atomic import canonical_json, reporting_os_errors
+from lcl_lab.atomic import canonical_json, parse_strict_json, reporting_os_errors
 
 __all__ = ["LOOKS", "count_look"]
 
@@ -50,10 +50,12 @@ def _runs(path: Path, question: str) -> list[str]:
     """The runs that were analysed for a question, oldest first; lines that a kill left incomplete are skipped."""
     if not path.exists():
         return []
+    if not path.is_file():
+        raise OSError("not a file")  # a FIFO would wait for a writer
     runs: dict[str, None] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            look = json.loads(line)
+            look = parse_strict_json(line.encode())
         except ValueError:
             continue
         if isinstance(look, dict) and look.get("question") == question:

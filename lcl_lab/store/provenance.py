@@ -13,6 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from lcl_lab.atomic import canonical_json
+
 __all__ = ["PACKAGES", "Provenance", "collect", "git_state"]
 
 PACKAGES = (
@@ -38,6 +42,7 @@ class Provenance:
         started: UTC.
         finished: UTC.
         command: the command in shell syntax.
+        blind_models: the models that did not see the images of supports.
     """
 
     commit: str | None
@@ -52,6 +57,7 @@ class Provenance:
     started: datetime
     finished: datetime
     command: str
+    blind_models: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, with times in ISO 8601."""
@@ -62,14 +68,18 @@ class Provenance:
         """The inverse of `to_json`.
 
         Raises:
-            KeyError, TypeError, ValueError: the value does not come from `to_json`.
+            ValueError: the value does not come from `to_json`.
         """
-        times = {name: datetime.fromisoformat(value[name]) for name in ("started", "finished")}
-        return cls(**{**value, **times, "seeds": tuple(value["seeds"])})
+        return TypeAdapter(cls).validate_json(canonical_json(value), strict=True)
 
 
 def collect(
-    config: Mapping[str, object], seeds: Sequence[int], device: str, seconds: float, command: Sequence[str]
+    config: Mapping[str, object],
+    seeds: Sequence[int],
+    device: str,
+    seconds: float,
+    command: Sequence[str],
+    blind_models: Sequence[str] = (),
 ) -> Provenance:
     """Collect the provenance of a result that has just been finished. Works without git, too.
 
@@ -79,6 +89,7 @@ def collect(
         device: where models ran.
         seconds: wall time.
         command: the arguments of the process, program first.
+        blind_models: the models that did not see the images of supports.
     """
     commit, dirty = git_state(Path(__file__))
     finished = datetime.now(UTC)
@@ -95,6 +106,7 @@ def collect(
         started=finished - timedelta(seconds=seconds),
         finished=finished,
         command=shlex.join(command),
+        blind_models=tuple(blind_models),
     )
 
 

@@ -3,102 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError, nearest
-from lcl_lab.store.provenance import Provenance
+from lcl_lab.store.inspection import BrokenRun, RunInfo, inspect_run
 from lcl_lab.store.records import FIXED, RESERVED
-from lcl_lab.store.run_directory import CONFIG, DIRECTORY, MANIFEST, PACKED, RECORDS, record_files, started_at
-from lcl_lab.store.shards import (
-    SUFFIX,
-    is_whole,
-    ordered_query,
-    quoted_names,
-    read_shards,
-    relation,
-    rows_in,
-    shard_files,
-)
+from lcl_lab.store.run_layout import DIRECTORY, RECORDS, run_directories
+from lcl_lab.store.shards import ordered_query, quoted_names, read_shards, relation
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "BrokenRun",
-    "RunInfo",
-    "broken_runs",
-    "connect",
-    "connect_to",
-    "read_info",
-    "read_records",
-    "read_run",
-    "runs",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """A readable run.
-
-    Attributes:
-        run: ``study/directory``.
-        study: the name of the study.
-        path: the run directory.
-        created: when the run was started, UTC.
-        config: the configuration.
-        provenance: None until the run is finished.
-    """
-
-    run: str
-    study: str
-    path: Path
-    created: datetime
-    config: dict[str, Any]
-    provenance: Provenance | None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run has its manifest."""
-        return self.provenance is not None
-
-    @property
-    def records(self) -> int:
-        """The number of records. Reads only footers."""
-        return sum(map(rows_in, record_files(self.path)))
-
-    @property
-    def commit(self) -> str | None:
-        """The git commit of the code that finished the run, if known."""
-        return self.provenance.commit if self.provenance else None
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenRun:
-    """A damaged run directory, which queries leave out.
-
-    Attributes:
-        path: the run directory.
-        reason: what is wrong with it.
-    """
-
-    path: Path
-    reason: str
+__all__ = ["all_runs", "broken_runs", "connect", "connect_to", "read_info", "read_records", "read_run", "runs"]
 
 
 def runs(results: Path | str) -> list[RunInfo]:
     """The readable runs of all studies, newest first; none if there is no such folder."""
-    return [run for run in _inspect_all(results) if isinstance(run, RunInfo)]
+    return all_runs(results)[0]
 
 
 def broken_runs(results: Path | str) -> list[BrokenRun]:
     """The run directories that `runs` and `connect` leave out, newest first."""
-    return [run for run in _inspect_all(results) if isinstance(run, BrokenRun)]
+    return all_runs(results)[1]
+
+
+def all_runs(results: Path | str) -> tuple[list[RunInfo], list[BrokenRun]]:
+    """The readable runs and the broken ones of all studies, each newest first."""
+    inspected = [inspect_run(path) for path in reversed(run_directories(Path(results).absolute(), "*/*"))]
+    readable = [run for run in inspected if isinstance(run, RunInfo)]
+    return readable, [run for run in inspected if isinstance(run, BrokenRun)]
 
 
 def connect(results: Path | str, study: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -114,28 +50,16 @@ def connect_to(infos: Sequence[RunInfo]) -> duckdb.DuckDBPyConnection:
         run has no such column), `filename`, and `run` ("study/directory"). `latest` has those of the newest run for
         every study, model, dataset, seed, condition and query, so that repeated runs do not count twice. `runs` has
         run, study, finished, path, commit and created (UTC). Without runs, all are empty.
+
+    Raises:
+        UserError: a file cannot be read any more.
     """
     connection = duckdb.connect()
-    files = [file for info in infos for file in record_files(info.path)]
-    run = f"regexp_extract(filename, '([^/]+/{DIRECTORY.pattern})/({RECORDS}/)?[^/]+$', 1)"
-    connection.execute(f"CREATE VIEW records AS SELECT *, {run} AS run FROM {relation(connection, files)}")
-    connection.execute(
-        "CREATE TABLE runs "
-        '(run VARCHAR, study VARCHAR, finished BOOLEAN, path VARCHAR, "commit" VARCHAR, created TIMESTAMP)'
-    )
-    rows = [
-        (info.run, info.study, info.finished, str(info.path), info.commit, info.created.replace(tzinfo=None))
-        for info in infos
-    ]
-    if rows:
-        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
-    columns = [row[0] for row in connection.execute("DESCRIBE records").fetchall()]
-    conditions = [name for name in columns if name not in (*FIXED, *RESERVED)]
-    same = quoted_names(["study", "model", "data", "seed", "query_id", *conditions])
-    connection.execute(
-        "CREATE VIEW latest AS SELECT records.* FROM records JOIN (SELECT run, created FROM runs) USING (run) "
-        f"QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY created DESC, run DESC) = 1"
-    )
+    try:
+        _create_views(connection, infos)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -145,7 +69,7 @@ def read_run(path: Path) -> pd.DataFrame:
     Raises:
         UserError: it is not a run directory, or it is damaged.
     """
-    return read_shards(record_files(read_info(path).path))
+    return read_shards(read_info(path).files)
 
 
 def read_info(path: Path) -> RunInfo:
@@ -155,7 +79,7 @@ def read_info(path: Path) -> RunInfo:
         UserError: it is not a run directory, or it is damaged.
     """
     is_run = DIRECTORY.fullmatch(path.absolute().name) and path.is_dir()
-    run = _inspect(path.absolute()) if is_run else BrokenRun(path, "give results/STUDY/TIME-HASH")
+    run = inspect_run(path.absolute()) if is_run else BrokenRun(path, "give results/STUDY/TIME-HASH")
     if isinstance(run, BrokenRun):
         raise UserError(f"{path} is not a run: {run.reason}")
     return run
@@ -188,58 +112,26 @@ def read_records(results: Path | str = "results", study: str | None = None) -> p
         return connection.execute(ordered_query(connection, "records", leading=["run"])).df()
 
 
-def _inspect_all(results: Path | str) -> list[RunInfo | BrokenRun]:
-    directories = [
-        path for path in Path(results).absolute().glob("*/*") if DIRECTORY.fullmatch(path.name) and path.is_dir()
-    ]
-    directories.sort(key=lambda path: (path.name, path.parent.name), reverse=True)
-    return [_inspect(path) for path in directories]
-
-
-def _inspect(path: Path) -> RunInfo | BrokenRun:
-    created = started_at(path.name)
-    if created is None:
-        return BrokenRun(path, "its name has no valid time")
-    content = read_json(path / CONFIG)
-    if content is None or not isinstance(content.get("config"), dict):
-        return BrokenRun(path, f"{CONFIG} is missing or cannot be read")
-    provenance = None
-    if (path / MANIFEST).exists():
-        try:
-            manifest = read_json(path / MANIFEST) or {}
-            provenance = Provenance.from_json(manifest["provenance"])
-            reason = _missing(path, manifest)
-        except (KeyError, TypeError, ValueError):
-            return BrokenRun(path, f"{MANIFEST} cannot be read")
-    else:
-        reason = _damaged(path)
-    if reason:
-        return BrokenRun(path, reason)
-    return RunInfo(
-        run=f"{path.parent.name}/{path.name}",
-        study=path.parent.name,
-        path=path,
-        created=created,
-        config=content["config"],
-        provenance=provenance,
+def _create_views(connection: duckdb.DuckDBPyConnection, infos: Sequence[RunInfo]) -> None:
+    files = [file for info in infos for file in info.files]
+    run = f"regexp_extract(filename, '([^/]+/{DIRECTORY.pattern})/({RECORDS}/)?[^/]+$', 1)"
+    connection.execute(f"CREATE VIEW records AS SELECT *, {run} AS run FROM {relation(connection, files)}")
+    connection.execute(
+        "CREATE TABLE runs "
+        '(run VARCHAR, study VARCHAR, finished BOOLEAN, path VARCHAR, "commit" VARCHAR, created TIMESTAMP)'
     )
-
-
-def _missing(path: Path, manifest: dict[str, Any]) -> str | None:
-    """What is missing of a finished run, according to its manifest. Raises KeyError and TypeError."""
-    packed = path / PACKED
-    if packed.exists():
-        whole = is_whole(packed) and rows_in(packed) == manifest["totals"]["records"]
-        return None if whole else f"cannot read {PACKED}"
-    expected = {shard["cell"] + SUFFIX for shard in manifest["shards"]}
-    missing = expected - {shard.name for shard in shard_files(path / RECORDS)}
-    return f"{_first(sorted(missing))} is missing, although {MANIFEST} lists it" if missing else _damaged(path)
-
-
-def _damaged(path: Path) -> str | None:
-    damaged = [shard.name for shard in shard_files(path / RECORDS) if not is_whole(shard)]
-    return f"cannot read {_first(damaged)}" if damaged else None
-
-
-def _first(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} others"
+    rows = [
+        (info.run, info.study, info.finished, str(info.path), info.commit, info.created.replace(tzinfo=None))
+        for info in infos
+    ]
+    if rows:
+        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
+    columns = [row[0] for row in connection.execute("DESCRIBE records").fetchall()]
+    conditions = [name for name in columns if name not in (*FIXED, *RESERVED)]
+    same = ", ".join(
+        f"records.{quoted_names([name])}" for name in ("study", "model", "data", "seed", "query_id", *conditions)
+    )
+    connection.execute(
+        "CREATE VIEW latest AS SELECT records.* FROM records JOIN (SELECT run, created FROM runs) listed USING (run) "
+        f"QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY listed.created DESC, run DESC) = 1"
+    )

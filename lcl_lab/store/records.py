@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
-__all__ = ["ADDED", "FIXED", "RESERVED", "Record", "SupportExample", "check_columns"]
+__all__ = ["ADDED", "FIXED", "RESERVED", "Record", "SupportExample", "check_columns", "check_condition"]
 
 RESERVED = ("run", "filename")
 """Columns that the `records` view adds."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # halves of surrogates stand for bytes that are not UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,36 @@ def check_columns(condition: Iterable[str]) -> None:
     """Refuse condition columns that other columns of a record are named like.
 
     Raises:
-        ValueError: a name is empty, is that of another column, or occurs twice.
+        ValueError: a name is empty, is that of another column, occurs twice, or cannot be stored.
     """
     taken = {*FIXED, *RESERVED}
     for name in condition:
+        if not _is_storable(name):
+            raise ValueError(f"condition column {name!r} must be valid Unicode without NUL")
         # Column names in SQL are not case-sensitive.
         if not name or name.casefold() in taken:
             raise ValueError(f"condition column {name!r} clashes with another column of the record")
         taken.add(name.casefold())
+
+
+def check_condition(values: Mapping[str, object]) -> None:
+    """Refuse the values of a condition that records cannot store; see `check_columns` for its names.
+
+    Raises:
+        ValueError: a name is wrong, or a value is neither a number nor text.
+    """
+    check_columns(values)
+    for name, value in values.items():
+        if isinstance(value, Integral):
+            is_valid = -(2**63) <= int(value) < 2**63
+        else:
+            is_valid = value is None or isinstance(value, Real) or (isinstance(value, str) and _is_storable(value))
+        if not is_valid:
+            raise ValueError(f"condition column {name!r} must have a number of 64 bits or text, not {value!r}")
+
+
+def _is_storable(text: str) -> bool:
+    return _UNSTORABLE.search(text) is None
 
 
 @dataclass(frozen=True, slots=True)

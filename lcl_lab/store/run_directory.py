@@ -1,54 +1,54 @@
-"""A run: a directory that grows by complete shards, survives a kill at any moment, and ends with a manifest.
-
-<results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/    later than all others of the study, whatever the clock says
-    config.json           study and configuration; the hash covers these two
-    records/<cell>.parquet
-    records.parquet       all records in one file, once the run is finished; preferred by readers
-    events.jsonl
-    manifest.json         written last; a run that has it is finished
-    run.lock              held while a process has the run open
-"""
+"""A run: a directory that grows by complete shards, survives a kill at any moment, and ends with a manifest."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock, Timeout
 
-from lcl_lab.atomic import canonical_json, read_json, remove_temporary, reporting_os_errors, write_json
+from lcl_lab.atomic import (
+    canonical_json,
+    read_json,
+    remove_temporary,
+    reporting_os_errors,
+    write_atomic,
+    write_json,
+)
 from lcl_lab.errors import UserError
+from lcl_lab.store.event_log import append_event, read_events
+from lcl_lab.store.inspection import STORED, BrokenRun, RunInfo, check_config, inspect_run
 from lcl_lab.store.provenance import Provenance
+from lcl_lab.store.record_check import checksum
 from lcl_lab.store.records import Record
-from lcl_lab.store.shards import SUFFIX, is_whole, pack, read_shards, rows_in, shard_files, write_shard
+from lcl_lab.store.run_layout import (
+    CONFIG,
+    MANIFEST,
+    PACKED,
+    RECORDS,
+    STAMP,
+    config_digest,
+    creation_time,
+    is_finished,
+    run_directories,
+    shard_files,
+)
+from lcl_lab.store.shards import SUFFIX, encode_shard, pack, read_shards, rows_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CONFIG",
-    "DIRECTORY",
-    "MANIFEST",
-    "PACKED",
-    "RECORDS",
-    "Run",
-    "read_events",
-    "record_files",
-    "started_at",
-]
+__all__ = ["Run"]
 
-CONFIG, MANIFEST, RECORDS, EVENTS = "config.json", "manifest.json", "records", "events.jsonl"
-PACKED = "records.parquet"
-DIRECTORY = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
-
-_STAMP = "%Y%m%d-%H%M%S"
+_LOCK = "run.lock"
 _CODE_EVENT = "evaluating"  # with the code that computes the records that follow
 _NAME = re.compile(r"[A-Za-z0-9._=-]+")
 
@@ -64,14 +64,22 @@ class Run:
         study: the name of the study.
         not_resumed: the newest run, if it is unfinished and other code computed its records, so that this one was
             opened in its place; else None.
+        broken: the newest run, if it is broken, so that this one was opened in its place; else None.
     """
 
     def __init__(
-        self, path: Path, study: str, lock: FileLock, code: str | None = None, not_resumed: Path | None = None
+        self,
+        path: Path,
+        study: str,
+        lock: FileLock,
+        code: str | None = None,
+        not_resumed: Path | None = None,
+        broken: BrokenRun | None = None,
     ) -> None:
         self.path = path
         self.study = study
         self.not_resumed = not_resumed
+        self.broken = broken
         self._lock = lock
         self._code = code
         self._code_is_noted = False
@@ -89,7 +97,8 @@ class Run:
         """Open the newest run of a study and configuration, or a new one.
 
         An unfinished run is not resumed if other code computed some of its records, so that no run mixes the answers
-        of two versions. A finished run is opened whatever the code, and so is one that lacks only its report.
+        of two versions. A finished run is opened whatever the code, and so is one that lacks only its report. A broken
+        run is left as it is. In a folder without write access, a finished run is opened for reading.
 
         Args:
             results: the folder of all runs.
@@ -102,22 +111,28 @@ class Run:
 
         Raises:
             UserError: the folder cannot be written, or another process has the run open.
-            ValueError: the study name does not match ``[A-Za-z0-9._=-]+``.
+            ValueError: the study name does not match ``[A-Za-z0-9._=-]+``, or the configuration has models without
+                names, or a seed that is no seed.
             TypeError: the configuration is not JSON.
         """
         _check_name("study", study)
+        check_config(config)
         folder = results.absolute() / study
         content = {"study": study, "config": dict(config)}
-        digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:8]
+        digest = config_digest(content)
         with reporting_os_errors("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
+        if not fresh and not os.access(folder, os.W_OK):  # where nothing can be locked, and nothing changes
+            earlier, broken = _usable(run_directories(folder, f"*-{digest}"))
+            if earlier and is_finished(earlier[-1]):
+                return cls(earlier[-1], study, FileLock(earlier[-1] / _LOCK), code, broken=broken)
         # Two processes that start at once must choose the same directory, and one of them is then refused.
         choosing = _locked(folder / ".open.lock", wait=30)
         try:
-            earlier = sorted(path for path in folder.glob(f"*-{digest}") if DIRECTORY.fullmatch(path.name))
-            found = None if fresh else _newest_of_code(earlier, code, cells)
+            earlier, broken = ([], None) if fresh else _usable(run_directories(folder, f"*-{digest}"))
+            found = _newest_of_code(earlier, code, cells)
             path = found or _new_directory(folder, digest)
-            lock = _locked(path / "run.lock", wait=0)
+            lock = _locked(path / _LOCK, wait=0)
         finally:
             choosing.release()
         try:
@@ -125,13 +140,13 @@ class Run:
         except BaseException:
             lock.release()
             raise
-        not_resumed = earlier[-1] if earlier and not fresh and path != earlier[-1] else None
-        return cls(path, study, lock, code, not_resumed)
+        not_resumed = earlier[-1] if earlier and path != earlier[-1] else None
+        return cls(path, study, lock, code, not_resumed, broken)
 
     @property
     def finished(self) -> bool:
         """Whether the run has a manifest, so that nothing is left to do."""
-        return (self.path / MANIFEST).exists()
+        return is_finished(self.path)
 
     def committed(self) -> set[str]:
         """The cells whose records are completely stored."""
@@ -155,14 +170,16 @@ class Run:
         if others:
             raise ValueError(f"records of {', '.join(sorted(others))} in a run of {self.study}")
         path = self.path / RECORDS / (cell + SUFFIX)
-        if is_whole(path):
+        if os.path.lexists(path):
             raise ValueError(f"cell {cell!r} is already in {self.path}")
+        content = encode_shard(records)
         with reporting_os_errors("write", self.path / MANIFEST):
             (self.path / MANIFEST).unlink(missing_ok=True)
         if self._code is not None and not self._code_is_noted:
             self.note(_CODE_EVENT, code=self._code)  # before the records, in case the process is killed in between
             self._code_is_noted = True
-        write_shard(path, records)
+        self.note(STORED, cell=cell, sha256=sha256(content).hexdigest())
+        write_atomic(path, content)
 
     def note(self, event: str, **fields: object) -> None:
         """Append an event to the log, with the UTC time.
@@ -172,41 +189,44 @@ class Run:
             UserError: the log cannot be written.
         """
         self._check_open()
-        if "time" in fields:
-            raise ValueError("the time of an event is set by the log")
-        line = json.dumps({"time": datetime.now(UTC).isoformat(), "event": event, **fields}, default=str) + "\n"
-        path = self.path / EVENTS
-        with reporting_os_errors("write", path), path.open("a+b") as file:
-            file.write(("\n" + line if _is_incomplete(file) else line).encode())
+        append_event(self.path, event, **fields)
 
     def events(self) -> list[dict[str, Any]]:
         """The events, oldest first; see `read_events`."""
         return read_events(self.path)
 
     def finish(self, provenance: Provenance) -> None:
-        """Write all records to one file, then the manifest with provenance, shards (rows, sha256) and totals.
+        """Write all records to one file, then the manifest with provenance, shards and totals, and their checksums.
 
         Raises:
             ValueError: the run is closed.
-            UserError: a file cannot be written.
+            UserError: a shard is damaged, or a file cannot be written.
         """
         self._check_open()
-        if self._shards():
-            pack(self._shards(), self.path / PACKED)
-        shards = [_entry(path) for path in self._shards()]
-        write_json(
-            self.path / MANIFEST,
-            {
-                "study": self.study,
-                "provenance": provenance.to_json(),
-                "shards": shards,
-                "totals": {"shards": len(shards), "records": sum(shard["rows"] for shard in shards)},
-            },
-        )
+        self._inspect()
+        shards, packed = shard_files(self.path), self.path / PACKED
+        totals: dict[str, Any] = {"shards": len(shards), "records": sum(map(rows_in, shards))}
+        if shards:
+            pack(shards, packed)
+            totals["sha256"] = _checksum(packed)
+        manifest = {
+            "study": self.study,
+            "provenance": provenance.to_json(),
+            "shards": [
+                {"cell": shard.name.removesuffix(SUFFIX), "rows": rows_in(shard), "sha256": _checksum(shard)}
+                for shard in shards
+            ],
+            "totals": totals,
+        }
+        write_json(self.path / MANIFEST, manifest)
 
     def records(self) -> pd.DataFrame:
-        """All records: N rows by (model, condition columns, seed, query_id), whatever the order of commits."""
-        return read_shards([path for path in record_files(self.path) if is_whole(path)])
+        """All records: N rows by (model, condition columns, seed, query_id), whatever the order of commits.
+
+        Raises:
+            UserError: the run is damaged.
+        """
+        return read_shards(self._inspect().files)
 
     def close(self) -> None:
         """Release the run, so that others can open it; this object can no longer write to it."""
@@ -220,32 +240,15 @@ class Run:
     ) -> None:
         self.close()
 
-    def _shards(self) -> list[Path]:
-        return _whole_shards(self.path)
+    def _inspect(self) -> RunInfo:
+        run = inspect_run(self.path)
+        if isinstance(run, BrokenRun):
+            raise UserError(f"{self.path} is broken: {run.reason}")
+        return run
 
     def _check_open(self) -> None:
         if not self._lock.is_locked:
             raise ValueError(f"the run {self.path} is closed")
-
-
-def read_events(run: Path) -> list[dict[str, Any]]:
-    """Read the events of a run directory, oldest first. Lines that a kill left incomplete are skipped.
-
-    Raises:
-        UserError: the log cannot be read.
-    """
-    path = run / EVENTS
-    if not path.exists():
-        return []
-    with reporting_os_errors("read", path):
-        lines = path.read_bytes().splitlines()
-    return [event for event in map(_event, lines) if event is not None]
-
-
-def record_files(run: Path) -> list[Path]:
-    """The files with the records of a run directory: one file if the run is finished, else its shards."""
-    packed = run / PACKED
-    return [packed] if (run / MANIFEST).exists() and packed.exists() else shard_files(run / RECORDS)
 
 
 def _check_name(what: str, name: str) -> None:
@@ -264,30 +267,35 @@ def _locked(path: Path, wait: float) -> FileLock:
     return lock
 
 
-def started_at(directory: str) -> datetime | None:
-    """The time in the name of a run directory, UTC; None for other names."""
-    if not DIRECTORY.fullmatch(directory):
-        return None
-    try:
-        return datetime.strptime(directory[:15], _STAMP).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
 def _new_directory(folder: Path, digest: str) -> Path:
     """Create a directory that sorts after all others of the study, even if the clock was set back since."""
     moments = [datetime.now(UTC)]
-    moments += [moment + timedelta(seconds=1) for path in folder.iterdir() if (moment := started_at(path.name))]
-    path = folder / f"{max(moments).strftime(_STAMP)}-{digest}"
+    for other in run_directories(folder, "*"):
+        with suppress(ValueError, OverflowError):  # its name is no time, or the last one that there is
+            moments.append(creation_time(other) + timedelta(seconds=1))
+    path = folder / f"{max(moments).strftime(STAMP)}-{digest}"
     with reporting_os_errors("create", path):
         path.mkdir()
     return path
 
 
+def _usable(earlier: Sequence[Path]) -> tuple[list[Path], BrokenRun | None]:
+    """Those of some runs that can be resumed or read; and the newest of them, if it is broken."""
+    inspected = {path: None if _is_empty(path) else inspect_run(path) for path in earlier}
+    newest = inspected[earlier[-1]] if earlier else None
+    usable = [path for path, run in inspected.items() if not isinstance(run, BrokenRun)]
+    return usable, newest if isinstance(newest, BrokenRun) else None
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether the process that created a run was killed before it wrote anything."""
+    return not (os.path.lexists(path / CONFIG) or is_finished(path) or shard_files(path))
+
+
 def _newest_of_code(earlier: Sequence[Path], code: str | None, cells: Collection[str] | None) -> Path | None:
     """The newest of some runs, or the newest unfinished one after the last finished one that this code may resume."""
     for path in reversed(earlier):
-        if (path / MANIFEST).exists():
+        if is_finished(path):
             return path if path == earlier[-1] else None
         if _may_resume(path, code, cells):
             return path
@@ -301,15 +309,11 @@ def _may_resume(path: Path, code: str | None, cells: Collection[str] | None) -> 
     committed = _committed(path)
     if not committed or (cells is not None and committed.issuperset(cells)):
         return True
-    return {event["code"] for event in read_events(path) if event.get("event") == _CODE_EVENT} <= {code}
+    return {str(event.get("code")) for event in read_events(path) if event.get("event") == _CODE_EVENT} <= {code}
 
 
 def _committed(path: Path) -> set[str]:
-    return {shard.name.removesuffix(SUFFIX) for shard in _whole_shards(path)}
-
-
-def _whole_shards(path: Path) -> list[Path]:
-    return [shard for shard in shard_files(path / RECORDS) if is_whole(shard)]
+    return {shard.name.removesuffix(SUFFIX) for shard in shard_files(path)}
 
 
 def _prepare(path: Path, content: Mapping[str, object]) -> None:
@@ -322,23 +326,6 @@ def _prepare(path: Path, content: Mapping[str, object]) -> None:
         write_json(path / CONFIG, content)
 
 
-def _entry(shard: Path) -> dict[str, Any]:
-    with reporting_os_errors("read", shard):
-        sha256 = hashlib.sha256(shard.read_bytes()).hexdigest()
-    return {"cell": shard.name.removesuffix(SUFFIX), "rows": rows_in(shard), "sha256": sha256}
-
-
-def _is_incomplete(log: BinaryIO) -> bool:
-    """Whether the last line is incomplete, so that a line appended to it would be lost."""
-    if not log.seek(0, os.SEEK_END):
-        return False
-    log.seek(-1, os.SEEK_END)
-    return log.read(1) != b"\n"
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
+def _checksum(file: Path) -> str:
+    with reporting_os_errors("read", file):
+        return checksum(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lcl_lab.atomic import atomic_path, write_atomic
+from lcl_lab.atomic import atomic_path
 from lcl_lab.errors import UserError
 from lcl_lab.store.arrow import record_schema, to_table
 from lcl_lab.store.records import ADDED, FIXED, RESERVED, Record
@@ -21,31 +22,29 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SUFFIX",
-    "is_whole",
+    "column_types",
+    "encode_shard",
     "ordered_query",
     "pack",
     "quoted_names",
+    "read_parquet",
     "read_shards",
     "relation",
     "rows_in",
-    "shard_files",
-    "write_shard",
 ]
 
 SUFFIX = ".parquet"
 
 
-def write_shard(path: Path, records: Sequence[Record]) -> None:
-    """Write records to a Parquet file, atomically.
+def encode_shard(records: Sequence[Record]) -> bytes:
+    """The content of a Parquet file with records.
 
     Raises:
         ValueError: a condition column cannot be stored; see `to_table`.
-        UserError: the file cannot be written.
     """
-    table = to_table(records)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_atomic(path, sink.getvalue().to_pybytes())
+    pq.write_table(to_table(records), sink, compression="zstd")
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def pack(paths: Sequence[Path], packed: Path) -> None:
@@ -62,23 +61,19 @@ def pack(paths: Sequence[Path], packed: Path) -> None:
         raise UserError(f"cannot write {packed}: {' '.join(str(error).split())}") from error
 
 
-def shard_files(folder: Path) -> list[Path]:
-    """The complete shards in a folder, by name; none if there is no such folder."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+@cache
+def column_types() -> dict[str, str]:
+    """The SQL types of the fixed columns by name."""
+    with duckdb.connect() as connection:
+        connection.register("no_records", record_schema().empty_table())
+        return {str(row[0]): str(row[1]) for row in connection.execute("DESCRIBE no_records").fetchall()}
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a file is a Parquet file with the columns of records. Reads only the footer."""
-    try:
-        names = pq.read_schema(path).names
-    except (pa.ArrowException, OSError):
-        return False
-    return set(FIXED) - set(ADDED) <= set(names)
-
-
-def rows_in(path: Path) -> int:
-    """The number of records in a shard. Reads only the footer."""
-    return int(pq.read_metadata(path).num_rows)
+def read_parquet(paths: Sequence[Path], *options: str) -> str:
+    """SQL, for use after FROM, for the columns of Parquet files as they are stored."""
+    literals = ", ".join(_literal(path) for path in paths)
+    # A folder named "a=b" is no Hive partition.
+    return f"read_parquet({', '.join([f'[{literals}]', *options, 'hive_partitioning = false'])})"
 
 
 def relation(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> str:
@@ -89,20 +84,30 @@ def relation(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> st
         paths: the shards; without any, the relation is empty and has the fixed columns.
 
     Returns:
-        SQL for a table with the columns of all shards and `filename`; columns that are missing in shards of earlier
-        versions have the value that they stood for.
+        SQL for a table with the columns of all shards and `filename`. Fixed columns have their types; those that are
+        missing in shards of earlier versions have the value that they stood for.
+
+    Raises:
+        UserError: a file cannot be read any more.
     """
     if not paths:
         connection.register("no_records", record_schema({"filename": pa.string()}).empty_table())
         return "no_records"
-    literals = ", ".join(_literal(path) for path in paths)
-    # A folder named "a=b" is no Hive partition.
-    stored = f"read_parquet([{literals}], union_by_name = true, filename = true, hive_partitioning = false)"
-    columns = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
-    filled = [f"coalesce({name}, {value}) AS {name}" for name, value in ADDED.items() if name in columns]
+    stored = read_parquet(paths, "union_by_name = true", "filename = true")
+    try:
+        columns = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
+    except duckdb.IOException as error:
+        raise UserError(f"cannot read records: {str(error).partition(chr(10))[0]}") from error
+    values = {name: f"coalesce({name}, {ADDED[name]})" if name in ADDED else quoted_names([name]) for name in FIXED}
+    typed = [f"CAST({values[name]} AS {kind}) AS {name}" for name, kind in column_types().items() if name in columns]
     added = [f"{value} AS {name}" for name, value in ADDED.items() if name not in columns]
-    star = f"* REPLACE ({', '.join(filled)})" if filled else "*"
+    star = f"* REPLACE ({', '.join(typed)})"
     return f"(SELECT {', '.join([star, *added])} FROM {stored})"
+
+
+def rows_in(path: Path) -> int:
+    """The number of records in a shard. Reads only the footer."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def read_shards(paths: Sequence[Path]) -> pd.DataFrame:

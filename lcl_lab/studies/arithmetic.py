@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from lcl_lab import analysis, evaluation, figures, prompts, reporting, store
-from lcl_lab.config import no_repeats
+from lcl_lab.config import MOST_QUERIES, no_repeats
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
@@ -70,7 +70,9 @@ class Arithmetic(StudyConfig):
     model: tuple[str, ...] = Field(
         ("mini/base", "mini/mix"), min_length=1, max_length=8, description="models, named as in every study"
     )
-    queries: int = Field(120, ge=1, description="questions per number of examples, each under both rules of a pair")
+    queries: int = Field(
+        120, ge=1, le=MOST_QUERIES, description="questions per number of examples, each under both rules of a pair"
+    )
     shots: Annotated[
         tuple[Annotated[int, Field(ge=0, le=32)], ...], Field(min_length=1), AfterValidator(no_repeats)
     ] = Field((0, 2, 4, 8), description="numbers of examples")

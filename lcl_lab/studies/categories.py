@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from lcl_lab import analysis, episodes, evaluation, figures, reporting
+from lcl_lab.config import MOST_QUERIES
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -51,7 +52,7 @@ class Categories(EpisodeConfig):
         description="models, named as in every study; the first is compared with the others",
     )
     data: str = Field("isekai-mini", description="dataset, as in every study")
-    queries: int = Field(600, ge=1, description="queries in total, shared evenly by the categories")
+    queries: int = Field(600, ge=1, le=MOST_QUERIES, description="queries in total, shared evenly by the categories")
     shots: int = Field(16, ge=0, description="support images in total, half of each concept")
 
 

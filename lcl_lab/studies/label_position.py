@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import Field
 
 from lcl_lab import analysis, episodes, evaluation, figures, reporting
+from lcl_lab.config import MOST_QUERIES
 from lcl_lab.errors import UserError
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
@@ -64,9 +65,9 @@ class LabelPosition(EpisodeConfig):
     model: tuple[str, ...] = Field(
         ("mini/2-way", "mini/mix"), min_length=1, max_length=8, description="models, named as in every study"
     )
-    queries: int = Field(100, ge=1, description="queries per position, one label false at a time")
+    queries: int = Field(100, ge=1, le=MOST_QUERIES, description="queries per position, one label false at a time")
     shots: int = Field(16, ge=2, description="support images in total, half of each concept")
-    factorial: int = Field(600, ge=0, description="prompts of the factorial design")
+    factorial: int = Field(600, ge=0, le=MOST_QUERIES, description="prompts of the factorial design")
     share: float | None = Field(
         None, gt=0, lt=1, description="probability of each label to be false in it; default: 1/shots"
     )

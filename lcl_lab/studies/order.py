@@ -56,7 +56,7 @@ class Order(EpisodeConfig):
         ("mini/2-way", "mini/mix"), min_length=1, max_length=8, description="models, named as in every study"
     )
     shots: int = Field(8, ge=2, description="support images in total, half of each concept")
-    repeats: int = Field(4, ge=2, description="number of orders of one support, and number of supports")
+    repeats: int = Field(4, ge=2, le=1000, description="number of orders of one support, and number of supports")
 
 
 def _design(config: Order) -> Design:

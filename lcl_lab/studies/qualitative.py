@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from lcl_lab import episodes, evaluation, reporting
+from lcl_lab.config import MOST_QUERIES
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -51,9 +52,9 @@ class Qualitative(EpisodeConfig):
         description="models, named as in every study",
     )
     data: str = Field("isekai-mini", description="dataset, as in every study")
-    queries: int = Field(80, ge=1, description="episodes to choose from")
+    queries: int = Field(80, ge=1, le=MOST_QUERIES, description="episodes to choose from")
     shots: int = Field(4, ge=0, description="support images in total, half of each concept")
-    examples: int = Field(2, ge=1, description="episodes shown of each group")
+    examples: int = Field(2, ge=1, le=1000, description="episodes shown of each group")
 
 
 def _design(config: Qualitative) -> Design:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from lcl_lab import analysis, concepts, episodes, reporting, store
 from lcl_lab.concepts.datasets import registered_datasets
+from lcl_lab.concepts.renamed_dataset import USUAL
 from lcl_lab.studies.study_config import EpisodeConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lcl_lab.episodes import OpenRule
     from lcl_lab.reporting import Findings
     from lcl_lab.studies.study_config import StudyConfig
 
-__all__ = ["with_setting"]
+__all__ = ["grading_rule", "with_setting"]
 
 
 def with_setting(
@@ -44,7 +46,7 @@ def with_setting(
         queries=(int(sizes.min()), int(sizes.max())),
         clusters=int(records["pair"].nunique()),
         units="concept pairs" if isinstance(config, EpisodeConfig) else "clusters",
-        grading=_grading(config),
+        grading=grading_rule(config),
         has_questions=not isinstance(config, EpisodeConfig) or bool(records["other_name"].eq("").any()),
         ties=bool(analysis.is_tie(records).any()),
         margins=config.margins,
@@ -66,12 +68,12 @@ def _fingerprints(identities: Iterable[Mapping[str, Any]]) -> tuple[dict[str, st
     return models, data
 
 
-def _grading(config: StudyConfig) -> str | None:
+def grading_rule(config: StudyConfig) -> OpenRule | None:
     """The rule that graded generated answers to episodes; None in a study without episodes."""
     if not isinstance(config, EpisodeConfig):
         return None
     if config.open_rule:
         return config.open_rule
-    if config.data in concepts.DATASETS:
+    if config.data in concepts.DATASETS and config.names == USUAL:
         return episodes.default_rule(concepts.load_dataset(config.data))
     return episodes.default_rule(registered_datasets().get(config.data))

@@ -104,7 +104,8 @@ def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool =
 
     A run is identified by everything that its records depend on: the design, the seed, and the contents of models and
     data. A finished run with the same identity is returned without evaluating anything, unless `fresh` is set. An
-    unfinished one is resumed only by the version of the scoring code that began it; another version starts a new run.
+    unfinished one is resumed only by the version of scoring code and libraries that began it; another version starts a
+    new run.
 
     Args:
         study: a study, or the name of one.
@@ -187,13 +188,14 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     code, cells = evaluation.scoring_code(), evaluation.cell_names(checkpoints, design)
     with store.Run.open(config.results, study.name, identity, config.fresh, code, cells) as run:
         if notify and run.not_resumed:
-            notify(f"another version of the scoring code computed the records of {run.not_resumed}: starting a new run")
+            notify(f"other scoring code or libraries computed the records of {run.not_resumed}: starting a new run")
+        if notify and run.broken:
+            notify(f"{run.broken.path} is broken and left as it is ({run.broken.reason}): this run is {run.path.name}")
         if run.finished:
             line = f"already finished; --fresh runs it again\n{run.path}"
             out.print(line, soft_wrap=True, highlight=False, markup=False)
             registration = _registered(study, config, design, identity, run)
-            history = replace(read_history(run.path), registration=registration)
-            findings = study.findings(config, run.records(), [identity], history)
+            findings = study.findings(config, run.records(), [identity], _history(run, registration))
         else:
             registration = _registered(study, config, design, identity, run)
             run.note("began", options=config.model_dump(mode="json"))
@@ -209,9 +211,11 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
             )
             look = store.count_look(run.path.parent, identity, run.path.name)
             run.note("analysed", look=look)
-            findings = study.findings(config, run.records(), [identity], RunHistory(look, registration))
+            history = _history(run, registration)
+            findings = study.findings(config, run.records(), [identity], history)
             seconds = time.perf_counter() - started
-            provenance = store.collect(identity, [config.seed], device, seconds, _command(study, config))
+            command = _command(study, config)
+            provenance = store.collect(identity, [config.seed], device, seconds, command, history.blind)
             reporting.write_report(run.path, _with_example(findings, design), study.doc, provenance)
             run.finish(provenance)
         records = run.records()
@@ -219,6 +223,10 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
         reporting.print_findings(out, findings)
         out.print(str(run.path), soft_wrap=True, highlight=False, markup=False)
     return StudyResult(study.name, config, run.path, findings, records)
+
+
+def _history(run: store.Run, registration: Registration | None) -> RunHistory:
+    return replace(read_history(run.path), registration=registration)
 
 
 def _registered(
@@ -256,7 +264,7 @@ def _notifier(verbose: bool) -> Any:
     if not verbose:
         return None
     console = SafeConsole(stderr=True)
-    return lambda line: console.print(line, style="dim", highlight=False, markup=False)
+    return lambda line: console.print(line, style="dim", soft_wrap=True, highlight=False, markup=False)
 
 
 def _model_name(model: Any) -> str:

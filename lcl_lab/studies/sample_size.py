@@ -13,6 +13,7 @@ trainings of one strategy, it is one between two strategies, each trained severa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -37,6 +38,7 @@ __all__ = ["QUERIES_PER_PAIR", "PowerConfig", "SampleSize", "clustering_of", "re
 
 QUERIES_PER_PAIR = (1, 2, 4, 8)
 """The numbers of queries per concept pair that are planned for."""
+_MOST_TRAININGS = 1000  # of a strategy
 
 
 def _condition(given: Any) -> Any:
@@ -44,14 +46,15 @@ def _condition(given: Any) -> Any:
     if isinstance(given, Mapping):
         return given
     condition: dict[str, float | str] = {}
-    for text in [given] if isinstance(given, str) else given:
+    for text in given if isinstance(given, list | tuple) else [given]:
         name, equals, value = str(text).partition("=")
         if not equals:
             raise ValueError("must be COLUMN=VALUE, such as model=mini/2-way")
         try:
-            condition[name] = float(value)
+            number = float(value)
         except ValueError:
-            condition[name] = value
+            number = math.nan
+        condition[name] = number if math.isfinite(number) else value
     return condition
 
 
@@ -88,6 +91,8 @@ class PowerConfig(Config):
     def _several_trainings(cls, trainings: tuple[int, ...]) -> tuple[int, ...]:
         if min(trainings) < 2:
             raise ValueError("must be at least 2 each; one training does not show how much trainings differ")
+        if max(trainings) > _MOST_TRAININGS:
+            raise ValueError(f"must be at most {_MOST_TRAININGS} each")
         return trainings
 
     @field_validator("figure")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, field_serializer, model_validator
 
 from lcl_lab import concepts, episodes
-from lcl_lab.config import Config, KeyValues
+from lcl_lab.config import MOST_QUERIES, Config, KeyValues
 from lcl_lab.episodes.scoring import OpenRule
 from lcl_lab.models.interface import Images, ModelSettings
 from lcl_lab.models.openai_client import redact
@@ -32,14 +32,20 @@ class StudyConfig(Config):
         ("mini/base", "mini/2-way"),
         min_length=1,
         max_length=8,
-        description="models: mini/NAME, a folder, a hub id, openai:NAME, a Python file, or NAME= before any of these",
+        description="models: mini/NAME, heuristic/NAME, a folder, a hub id, openai:NAME, a Python file, or NAME= "
+        "before any of these",
     )
     seed: int = Field(0, ge=0, description="random seed")
-    queries: int = Field(200, ge=1, description="queries under each condition")
+    queries: int = Field(200, ge=1, le=MOST_QUERIES, description="queries under each condition")
     batch_size: int = Field(32, ge=1, description="prompts per batch; does not change results")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="precision of the weights")
     base_url: str | None = Field(None, description="server of openai:NAME, such as http://127.0.0.1:8000/v1")
-    max_new_tokens: int = Field(16, ge=1, description="maximum number of tokens of an answer, with its thinking")
+    max_new_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="maximum number of tokens of an answer, with its thinking (default: 16, or the longest candidate)",
+    )
     thinking: bool = Field(False, description="let models that can think do so before they answer")
     processor: KeyValues = Field({}, description="settings of the processor, such as max_pixels=200704")
     revision: str | None = Field(None, description="branch, tag or commit of models on the hub")
@@ -104,6 +110,15 @@ class EpisodeConfig(StudyConfig):
         description="dataset: world-100, isekai-mini, isekai-10, isekai-pair, folder:PATH, isekai:FILE, "
         "imagenet:FILE or a Python file",
     )
+    names: str = Field(
+        "usual",
+        description="names of the concepts: usual, invented, or a table with the columns concept and name",
+    )
+    clip: str = Field(
+        "mini/prototype",
+        description="CLIP that pairs look-alikes in a folder without pairs.csv: mini/prototype or MODEL:PRETRAINED of "
+        "open_clip",
+    )
     queries_per_support: int = Field(1, ge=1, description="queries that share a support; more are faster")
     protocol: Literal["lcl", "release"] = Field(
         "lcl",
@@ -116,6 +131,8 @@ class EpisodeConfig(StudyConfig):
     def _release_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
         if values.get("protocol") != "release":
             return values
+        if values.get("names", "usual") != "usual":
+            raise ValueError("names cannot be changed with the protocol of the release, whose files contain them")
         data = str(values.get("data", cls.model_fields["data"].default))
         queries = len(episodes.ReleaseEpisodes(data).queries)
         requested = values.get("queries", queries)
@@ -124,9 +141,11 @@ class EpisodeConfig(StudyConfig):
         return {**_RELEASE_DEFAULTS, "queries": queries, **values}
 
     def load_dataset(self) -> Dataset:
-        """The dataset that episodes are drawn from.
+        """The dataset that episodes are drawn from, with the names that they show.
 
         Raises:
-            UserError: there is no such dataset.
+            UserError: there is no such dataset, or no such names.
         """
-        return episodes.ReleaseEpisodes(self.data) if self.protocol == "release" else concepts.load_dataset(self.data)
+        if self.protocol == "release":
+            return episodes.ReleaseEpisodes(self.data)
+        return concepts.rename_concepts(concepts.load_dataset(self.data, self.clip), self.names, self.seed)

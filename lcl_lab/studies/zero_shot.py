@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 
 from lcl_lab import analysis, concepts, episodes, evaluation, figures, prompts, reporting
 from lcl_lab.analysis.vqa_scoring import VQAVariant
+from lcl_lab.config import MOST_QUERIES
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -60,8 +61,8 @@ class ZeroShot(EpisodeConfig):
         description="models, named as in every study; the first is the one before training",
     )
     data: str = Field("isekai-mini", description="dataset whose concepts are named, as in every study")
-    queries: int = Field(400, ge=1, description="queries of the naming task")
-    questions: int = Field(800, ge=0, description="questions of mini-VQA")
+    queries: int = Field(400, ge=1, le=MOST_QUERIES, description="queries of the naming task")
+    questions: int = Field(800, ge=0, le=MOST_QUERIES, description="questions of mini-VQA")
     vqa_questions: Path | None = Field(None, description="questions file of VQAv2")
     vqa_annotations: Path | None = Field(None, description="annotations file of VQAv2")
     vqa_images: Path | None = Field(None, description="folder of COCO images")

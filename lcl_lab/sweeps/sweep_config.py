@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lcl_lab import studies
-from lcl_lab.config import Config, read_yaml
+from lcl_lab.config import Config, Threads
 from lcl_lab.errors import UserError
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
 from lcl_lab.sweeps.trial import Trial
 from lcl_lab.training.train_config import TrainConfig
+from lcl_lab.yaml_reading import read_yaml
 
 __all__ = ["Logger", "Stopping", "SweepConfig", "SweepOptions", "errors_in_file"]
 
@@ -83,14 +84,14 @@ class SweepOptions(Config):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_unique)] = Field(
         (0,), min_length=1, description="random seeds; every strategy is trained with each"
     )
-    cpu: int = Field(1, ge=1, description="CPU cores of a trial")
-    gpu: float = Field(0, ge=0, description="GPUs of a trial; 0.5 lets two trials share one")
+    cpu: Threads = Field(1, description="CPU cores of a trial")
+    gpu: float = Field(0, ge=0, le=1024, description="GPUs of a trial; 0.5 lets two trials share one")
     retries: int = Field(3, ge=0, description="how many times a failed trial is retried")
     loggers: tuple[Logger, ...] = Field((), description="mlflow, wandb, in addition to TensorBoard")
     address: str | None = Field(
         None, description="Ray cluster: auto, HOST:PORT or ray://HOST:10001 (default: start one on this machine)"
     )
-    workers: int | None = Field(None, ge=1, description="trials that run at once (default: as many as fit)")
+    workers: Threads | None = Field(None, description="trials that run at once (default: as many as fit)")
     storage: str | None = Field(
         None, description="s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, …: for nodes that share no folder"
     )

@@ -134,6 +134,7 @@ def _encode_world(
     world: World, images: int, bank: FeatureBank, vision: FrozenVision, workers: int
 ) -> Mapping[ImageRef, Tensor]:
     """Add the features of a world's images to a bank; the mean features of its concepts."""
+    images = min(images, *(concept.images for concept in world.concepts.values()))  # no episode shows others
     refs = [ImageRef(world.name, concept, number) for concept in world.concepts for number in range(images)]
     rendered = [(world.appearances[ref.concept], ref.number) for ref in refs]
 

@@ -101,6 +101,9 @@ def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
 def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:
     """Whether a folder contains this training, unfinished; raises if its content is in the way."""
     begun = read_json(out / TRAINING)
+    if begun is None and not overwrite and ((out / TRAINING).exists() or (out / CHECKPOINTS).exists()):
+        reason = f"contains an unfinished training whose {TRAINING} is damaged or missing; overwrite to restart"
+        raise UserError(reason, option="out", value=out)
     differences = list(_differences(begun, identity)) if begun is not None else []
     resumes = begun is not None and not differences
     if differences and not overwrite:

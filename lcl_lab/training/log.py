@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lcl_lab.atomic import write_text
+from lcl_lab.atomic import parse_json, write_text
 from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["METRICS_FILE", "TrainingLog"]
@@ -80,7 +81,7 @@ class TrainingLog:
         self._silent, self.done, self._steps = silent, first, steps
         file = self.folder / METRICS_FILE
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if first and file.exists() else []
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= first]
+        kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= first]
         if not silent:
             write_text(file, "".join(kept))
         self._tokens, self._since = 0, time.perf_counter()
@@ -127,3 +128,12 @@ class TrainingLog:
             file.write(json.dumps(line) + "\n")
         if self._report:
             self._report({**line, "steps": self._steps})
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of the file; infinite if the line is damaged."""
+    try:
+        step = parse_json(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+    return step if isinstance(step, int) else math.inf

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def fit(
         The trained state dict in the main process, None in others.
 
     Raises:
-        UserError: a checkpoint cannot be written.
+        UserError: the loss is not finite, or a checkpoint cannot be written.
     """
     accelerator = _create_accelerator()
     trained = [p for p in module.parameters() if p.requires_grad]
@@ -133,6 +134,9 @@ def fit(
         remaining = range(config.steps if done else first, config.steps)
         for step, batch in _prefetch(build_step, remaining):
             loss, tokens = _backward(accelerator, wrapped, batch)
+            if not isfinite(loss):
+                reason = f"the loss of step {step + 1} is not finite; use a lower learning rate"
+                raise UserError(reason, option="learning_rate", value=config.learning_rate)
             accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()

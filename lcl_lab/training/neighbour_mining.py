@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lcl_lab.concepts import Dataset, ImageRef, load_dataset, neighbours_file
+from lcl_lab.concepts import Dataset, load_dataset, neighbours_file
 from lcl_lab.concepts.hard_negatives import WEIGHTS, draw_neighbours, similarity
 from lcl_lab.errors import UserError
 from lcl_lab.models.clip_registry import Clip, load_clip_by_name
-from lcl_lab.progress import track
+from lcl_lab.models.concept_features import mean_image_features
 from lcl_lab.training.mine_config import MineConfig
 from lcl_lab.training.tensor_cache import cached, digest
 
@@ -50,12 +50,8 @@ def mine_neighbours(
     key = digest(dataset.fingerprint, clip.fingerprint, images, seed)
 
     def encode() -> dict[str, torch.Tensor]:
-        means = []
-        for row, concept in enumerate(track(concepts, "mining hard negatives")):
-            numbers = np.random.default_rng([seed, row, 4]).permutation(concept.images)[:images]
-            subset = [dataset.image(ImageRef(dataset.name, concept.id, int(number))) for number in numbers]
-            means.append(clip.encode_images(subset).mean(0))
-        return {"images": torch.from_numpy(np.stack(means)), "texts": torch.from_numpy(clip.encode_concepts(concepts))}
+        means = mean_image_features(dataset, clip, images, seed, "Mining hard negatives")
+        return {"images": torch.from_numpy(means), "texts": torch.from_numpy(clip.encode_concepts(concepts))}
 
     features = cached("clip", key, encode)
     similarities = similarity(features["images"].numpy(), features["texts"].numpy(), weights)

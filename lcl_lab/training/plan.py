@@ -12,7 +12,7 @@ from lcl_lab.models import Checkpoint, find_checkpoint
 from lcl_lab.strategies import Strategy, find_strategy
 from lcl_lab.training.train_config import TrainConfig
 
-__all__ = ["VISION", "TrainingPlan", "check_training"]
+__all__ = ["VISION", "TrainingPlan", "check_batch", "check_training"]
 
 VISION = "vision"
 """The strategy that trains the embedded vision encoder; it has no prompts and starts from random weights."""
@@ -53,7 +53,8 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     Raises:
         UserError: training with these options is not possible.
     """
-    _check_batch(config)
+    if config.batch is not None:
+        check_batch(config.batch, config.accumulate)
     if config.strategy == VISION:
         return TrainingPlan(config, None, None, None)
     strategy = find_strategy(config.strategy, also=(VISION,))
@@ -69,12 +70,21 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     return TrainingPlan(config, strategy, dataset, start)
 
 
-def _check_batch(config: TrainConfig) -> None:
+def check_batch(batch: int, accumulate: int) -> None:
+    """Check that every process has a prompt in every gradient accumulation step.
+
+    Args:
+        batch: prompts per step over all processes.
+        accumulate: gradient accumulation steps.
+
+    Raises:
+        UserError: the batch is too small.
+    """
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    least = config.accumulate * processes
-    if config.batch is not None and config.batch < least:
-        reason = f"must be at least {least}, one prompt for each of {processes} × {config.accumulate} parts"
-        raise UserError(f"{reason} (processes × accumulate)", option="batch", value=config.batch)
+    least = accumulate * processes
+    if batch < least:
+        reason = f"must be at least {least}, one prompt for each of {processes} × {accumulate} parts"
+        raise UserError(f"{reason} (processes × accumulate)", option="batch", value=batch)
 
 
 def _check_images(name: str, dataset: Dataset) -> None:

@@ -30,7 +30,7 @@ from lcl_lab.training.log import TrainingLog
 from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit, processes
 from lcl_lab.training.lora import add_adapters
 from lcl_lab.training.loss import AnswerLoss, BatchBuilder
-from lcl_lab.training.plan import TrainingPlan
+from lcl_lab.training.plan import TrainingPlan, check_batch
 from lcl_lab.training.train_config import TrainConfig
 from lcl_lab.type_checks import check_type
 
@@ -61,6 +61,8 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
         module = _trainable(model, strategy, config)
         data = load_training_data(strategy, _data_config(plan), vision, plan.threads, precompute=embedded)
         stages = _stages(strategy, config, embedded)
+        for stage in stages:
+            check_batch(stage.batch, config.accumulate)
         builders = {}
         for stage in stages:
             augmented = FeatureAugmentation(data.features, data.means, stage.noise) if data.means else data.features
@@ -120,10 +122,10 @@ def _load(start: Checkpoint) -> tuple[Any, Any]:
         tower = transformers_vision_tower(load_clip(start.path))
         return build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id), processor
     try:
-        model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32)
-        return model, AutoProcessor.from_pretrained(start.path)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = f"cannot load {start.path}: {str(error).splitlines()[0]}"
+        model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32, local_files_only=True)
+        return model, AutoProcessor.from_pretrained(start.path, local_files_only=True)
+    except Exception as error:  # damaged settings make `transformers` raise whatever they are used for
+        reason = f"cannot load {start.path}: {' '.join(f'{type(error).__name__}: {error}'.split())[:300]}"
         raise UserError(reason, option="start", value=start.name) from error
 
 

@@ -8,10 +8,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from lcl_lab import concepts, strategies
-from lcl_lab.config import Config, Presets
+from lcl_lab.config import Config, Presets, Threads
 from lcl_lab.errors import UserError
 
 __all__ = ["TrainConfig"]
+
+_MOST_PROMPTS = 65_536  # of a step, which are in memory at once
+_MOST_IMAGES = 100_000  # of a kind in the rendered corpus, which is in memory as a whole
 
 
 def _strategy_name(value: Any) -> Any:
@@ -70,26 +73,30 @@ class TrainConfig(Config):
     batch: int | None = Field(
         None,
         ge=1,
+        le=_MOST_PROMPTS,
         description="prompts per step over all processes, or groups of images for vision (default: that of the "
         "strategy; 4 for a LLaVA)",
     )
-    accumulate: int = Field(1, ge=1, description="gradient accumulation steps")
+    accumulate: int = Field(1, ge=1, le=_MOST_PROMPTS, description="gradient accumulation steps")
     learning_rate: float | None = Field(
         None, gt=0, description="peak learning rate (default: that of the strategy; 2e-5 for a LLaVA, 2e-4 with lora)"
     )
-    lora: int | None = Field(None, ge=1, description="train LoRA adapters of this rank instead of all weights")
+    lora: int | None = Field(
+        None, ge=1, le=65_536, description="train LoRA adapters of this rank instead of all weights"
+    )
     every_answer: bool = Field(False, description="compute the loss on every answer of a dialogue, not only the last")
     target: float | None = Field(None, gt=0, le=1, description="stop when the held-out accuracy reaches this value")
     evaluate_every: int = Field(200, ge=1, description="steps between two evaluations on held-out episodes")
-    held_out_queries: int = Field(100, ge=1, description="held-out episodes of an evaluation")
+    held_out_queries: int = Field(100, ge=1, le=100_000, description="held-out episodes of an evaluation")
     checkpoint_every: int = Field(100, ge=1, description="steps between two checkpoints")
     images: int = Field(32, ge=9, description="images per concept that training episodes are drawn from")
     groups: int | None = Field(
         None,
         ge=1,
+        le=_MOST_IMAGES,
         description="groups of look-alikes in the rendered corpus of the original tasks (default: 5000; 20000 for "
         "vision)",
     )
-    known_images: int = Field(256, ge=1, description="images of each known object in that corpus")
-    threads: int | None = Field(None, ge=1, description="CPU threads (default: one per core)")
+    known_images: int = Field(256, ge=1, le=_MOST_IMAGES, description="images of each known object in that corpus")
+    threads: Threads | None = Field(None, description="CPU threads (default: one per core)")
     overwrite: bool = Field(False, description="replace another model or unfinished training in the output folder")

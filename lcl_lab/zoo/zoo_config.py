@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from lcl_lab.config import Config
+from lcl_lab.config import Config, Threads
 
 __all__ = ["ZooSeedsConfig", "ZooTableConfig", "ZooTrainConfig"]
 
 
 class _TrainingOptions(Config):
     preset: Literal["default", "tiny"] = Field("default", description="preset of every training; tiny is a smoke test")
-    threads: int | None = Field(None, ge=1, description="CPU threads (default: one per core)")
+    threads: Threads | None = Field(None, description="CPU threads (default: one per core)")
 
 
 class ZooTrainConfig(_TrainingOptions):
@@ -30,7 +30,7 @@ class ZooSeedsConfig(_TrainingOptions):
     """Options of training `2-way` with several seeds."""
 
     out: Path = Field(description="folder for the models, one folder per seed")
-    count: int = Field(3, ge=1, description="number of seeds, counted from 0")
+    count: int = Field(3, ge=1, le=1000, description="number of seeds, counted from 0")
 
 
 class ZooTableConfig(Config):

@@ -17,6 +17,7 @@ import torch
 from lcl_lab import analysis, models, strategies, training
 from lcl_lab.atomic import write_json, write_text
 from lcl_lab.models.checkpoint import CARD, shipped_folder
+from lcl_lab.models.checkpoint_files import read_object
 from lcl_lab.zoo.claims import paper_claims
 from lcl_lab.zoo.markdown_table import accuracies, check_marks, model_table, write_between
 from lcl_lab.zoo.release_criteria import ZOO, CriterionResult, check_criteria
@@ -75,7 +76,7 @@ def train_zoo(config: ZooTrainConfig) -> ZooReport:
     claims = paper_claims(records, 0, config.floor_margin)
     text = json.dumps([claim.text for claim in claims], indent=1, ensure_ascii=False)
     write_text(config.out / _CLAIMS, text + "\n")
-    cards = {name: json.loads((config.out / name / CARD).read_text(encoding="utf-8")) for name in ZOO}
+    cards = {name: read_object(config.out / name / CARD, "out", config.out) for name in ZOO}
     criteria = check_criteria(records, questions, ZOO, config.margin)
     report = ZooReport(estimates, claims, criteria, cards, time.perf_counter() - started)
     if config.ship and not report.refused:
@@ -128,7 +129,9 @@ def write_model_table(config: ZooTableConfig) -> Path:
         UserError: the page has no place for it.
     """
     check_marks(config.page)
-    cards = {path.parent.name: json.loads(path.read_text("utf-8")) for path in shipped_folder().glob(f"*/{CARD}")}
+    cards = {
+        path.parent.name: read_object(path, "model", path.parent.name) for path in shipped_folder().glob(f"*/{CARD}")
+    }
     names = [name for name in ZOO if name in cards]
     rows = [{"model": name, **row} for name in names for row in cards[name]["accuracy"]]
     claims = json.loads((shipped_folder() / _CLAIMS).read_text(encoding="utf-8"))
@@ -158,7 +161,7 @@ def _evaluate(
 
 def _write_card(folder: Path, estimates: pd.DataFrame) -> None:
     """Add the accuracies to the card of a model."""
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card = read_object(folder / CARD, "out", folder)
     columns = ["data", "shots", "false_ratio", "metric", "n", "estimate", "low", "high"]
     card["accuracy"] = estimates[columns].round(4).to_dict(orient="records")
     write_json(folder / CARD, card)

@@ -20,6 +20,13 @@ def no_heif(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_contents, "heif_is_readable", lambda: False)
 
 
+@pytest.fixture
+def folder(folder: Path) -> Path:
+    """The usual folder, with pairs, so that none are reported."""
+    (folder / "pairs.csv").write_text("positive,negative\ncacti_hog,cactus\nshoe_car,car\n")
+    return folder
+
+
 def warnings_of(folder: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
     """The lines that are logged when a folder is loaded, without the name of the dataset."""
     caplog.clear()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.concepts import folder_contents, load_dataset
+from lcl_lab.control_characters import escape_controls
 from lcl_lab.episodes import check_shots, draw_episode
 from lcl_lab.errors import UserError
 
@@ -26,10 +27,6 @@ def test_a_folder_has_concepts_and_pairs(folder: Path) -> None:
         check_shots(dataset, 12)
 
 
-def test_a_folder_without_pairs_pairs_by_name(folder: Path) -> None:
-    assert [str(pair) for pair in load_dataset(f"folder:{folder}").pairs] == ["cacti_hog~cactus", "car~shoe_car"]
-
-
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -39,7 +36,6 @@ def test_a_folder_without_pairs_pairs_by_name(folder: Path) -> None:
         (lambda f: (f / "pairs.csv").write_text("a,b\n"), r"line 1: its columns must be positive,negative"),
         (lambda f: (f / "pairs.csv").write_text("positive,negative\n"), "contains no pairs"),
         (lambda f: (f / "empty").mkdir(), "empty contains no images"),
-        (lambda f: picture(f / "odd" / "1.png"), "5 concepts cannot all be paired"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_folder_is_reported(folder: Path, spoil: Callable[[Path], object], reason: str) -> None:
@@ -65,10 +61,10 @@ def test_one_name_in_two_unicode_forms_is_refused(folder: Path) -> None:
     refused(f"folder:{folder}", "same name")
 
 
-@pytest.mark.parametrize("name", ["<image>", "<|end|>", "a <img>", "[IMG]", "_", " "])
+@pytest.mark.parametrize("name", ["<image>", "<|end|>", "a <img>", "[IMG]", "_", " ", "a\x1b[2J", "wug\u202e"])
 def test_names_that_break_prompts_are_refused(folder: Path, name: str) -> None:
     picture(folder / name / "0.png")
-    refused(f"folder:{folder}", rf"the name of the folder '{re.escape(name)}' (contains|must be)")
+    refused(f"folder:{folder}", rf"the name of the folder {re.escape(escape_controls(repr(name)))} (contains|must be)")
 
 
 def test_names_are_shown_composed_and_with_single_spaces(folder: Path) -> None:

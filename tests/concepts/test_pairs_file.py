@@ -8,6 +8,8 @@ from lcl_lab.concepts import load_dataset
 
 from .factories import picture, refused
 
+pytestmark = pytest.mark.attack
+
 
 def pairs_of(folder: Path, content: str | bytes) -> list[str]:
     """The pairs of a folder with a `pairs.csv`."""

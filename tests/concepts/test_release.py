@@ -82,9 +82,15 @@ def test_an_invalid_line_is_reported_with_its_number(isekai: Path, line: str, re
     refused(f"isekai:{isekai}", rf"ISEKAI-10\.json, {reason}")
 
 
-def test_a_missing_image_is_reported_with_the_line(isekai: Path) -> None:
-    (isekai.parent / "images" / "cactus" / "4.png").unlink()
-    refused(f"isekai:{isekai}", r"ISEKAI-10\.json, line 2: no image .*cactus/4\.png")
+def test_missing_and_damaged_images_are_reported_together(isekai: Path) -> None:
+    folder = isekai.parent / "images" / "cactus"
+    (folder / "4.png").unlink()
+    (folder / "0.png").write_bytes(b"damaged")
+    problems = r"images/cactus/4\.png: no such file; images/cactus/0\.png: not an image, .*"
+    refused(f"isekai:{isekai}", rf"ISEKAI-10\.json: 2 of 10 images in .* are missing or cannot be read: {problems}$")
+    for number in range(1, 4):
+        (folder / f"{number}.png").write_bytes(b"")
+    refused(f"isekai:{isekai}", r": 5 of 10 images .* cannot be read: (.*; ){3}and 2 more$")
     refused(f"isekai:{isekai}x", "No such file")
 
 

@@ -18,6 +18,7 @@ from streamlit.util import calc_hash
 
 from lcl_lab.analysis import METRICS
 from lcl_lab.store import Run, runs
+from lcl_lab.store.run_layout import config_digest
 from lcl_lab.studies import find_studies
 from tests.store.factories import provenance, record
 
@@ -35,7 +36,7 @@ def copy_shipped(folder: Path, *studies: str) -> Path:
     return folder
 
 
-def open_page(page: str = "", /, **query: str) -> AppTest:
+def open_page(page: str = "", /, **query: str | list[str]) -> AppTest:
     """A page as its address opens it."""
     app = AppTest.from_file(str(ROOT / "dashboards" / "app.py"), default_timeout=60)
     app._page_hash = calc_hash(page) if page else ""
@@ -108,12 +109,11 @@ def write_hostile_run(results: Path) -> Run:
 def repeat_run(results: Path, **config: Any) -> None:
     """The one run of a results folder once more, newer, and with another configuration."""
     (run,) = runs(results)
-    other = run.path.with_name(f"20301231-000000-{run.path.name[-8:]}")
-    shutil.copytree(run.path, other)
-    file = other / "config.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = json.loads((run.path / "config.json").read_text(encoding="utf-8"))
     content["config"] |= config
-    file.write_text(json.dumps(content), encoding="utf-8")
+    other = run.path.with_name(f"20301231-000000-{config_digest(content)}")
+    shutil.copytree(run.path, other)
+    (other / "config.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def rewrite_records(results: Path, replacement: str) -> None:

@@ -14,6 +14,8 @@ import lcl_lab
 from lcl_lab.store import read_run, runs
 from tests.sweeps.grids import environment
 
+pytestmark = pytest.mark.attack
+
 PACKAGE = Path(lcl_lab.__file__).parent
 EVALUATOR = "lcl_lab/evaluation/evaluator.py"
 KILLED_AFTER_TWO_CELLS = """
@@ -63,7 +65,7 @@ def test_no_run_has_records_of_two_versions_of_the_scoring_code(checkout: Path) 
     mark_answers(checkout, "!")
     done = study(checkout)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count(f"another version of the scoring code computed the records of {first.path}") == 1
+    assert done.stderr.count(f"other scoring code or libraries computed the records of {first.path}") == 1
     unfinished, finished = sorted(runs(checkout / "results"), key=lambda run: run.path)
     assert (unfinished.path, unfinished.finished, finished.finished) == (first.path, False, True)
     assert not any(answer.endswith("!") for answer in read_run(unfinished.path)["answer"])
@@ -83,7 +85,7 @@ def test_a_study_that_was_killed_resumes_under_the_same_code_and_after_edits_els
         file.write("# edited\n")
     done = study(checkout)
     assert done.returncode == 0, done.stderr
-    assert "another version" not in done.stderr
+    assert "other scoring code" not in done.stderr
     (run,) = runs(checkout / "results")
     assert run.finished
     assert os.listdir(checkout / "results" / "false_ratio").count(run.path.name) == 1

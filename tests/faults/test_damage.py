@@ -12,7 +12,7 @@ import pytest
 from lcl_lab.store import same_records
 from tests.sweeps.grids import ONE, records, run, started, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

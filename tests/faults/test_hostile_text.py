@@ -18,6 +18,8 @@ from lcl_lab.models import Answer, Loglik
 from lcl_lab.prompts import Prompt
 from tests.servers import RefusedError, serving
 
+pytestmark = pytest.mark.attack
+
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\rerror\u202egnorw\x9b31m"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -47,6 +49,10 @@ def test_names_and_answers_of_a_model_cannot_control_the_terminal(
     assert not CONTROLS.search(printed.out), CONTROLS.search(printed.out)
     assert not CONTROLS.search(printed.err)
     assert HOSTILE in "".join(result.records["answer"]), "records keep the answer as it was"
+    result.to_latex(tmp_path / "latex")
+    for file in [*result.path.glob("report.*"), *(tmp_path / "latex").glob("*.tex")]:
+        assert not CONTROLS.search(file.read_text()), file
+    assert not CONTROLS.search(result._repr_html_())
 
 
 @pytest.mark.parametrize("code", [400, 500])

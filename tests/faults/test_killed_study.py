@@ -15,6 +15,8 @@ import pytest
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import STUDY
 
+pytestmark = pytest.mark.attack
+
 
 def run(results: Path) -> None:
     STUDY.run(model="mini/2-way", queries=60, shots=4, ratios=(0, 1), results=results)

@@ -13,7 +13,7 @@ import pytest
 from lcl_lab.store import same_records
 from tests.sweeps.grids import GRID, ONE, PATIENCE, StoredFiles, records, run, started, wait_for, workers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
+pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 def test_twenty_kills_in_twelve_trials_lose_repeat_and_change_nothing(tmp_path: Path) -> None:

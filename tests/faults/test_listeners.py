@@ -15,6 +15,8 @@ from tests.listening import listening, open_to_others
 from tests.servers import answers, free_port
 from tests.sweeps.grids import environment, killing_descendants, wait_for
 
+pytestmark = pytest.mark.attack
+
 ROOT = Path(__file__).parents[2]
 LCL = ["-c", "from lcl_lab.commands import main; main()", "dashboard", "--headless", "--port"]
 STREAMLIT = ["-m", "streamlit", "run", str(ROOT / "dashboards" / "app.py"), "--server.headless=true", "--server.port"]

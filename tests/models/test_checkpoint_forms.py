@@ -17,13 +17,15 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import lcl_lab as lcl
 from lcl_lab.benchmarks.architectures import build
+from lcl_lab.concepts import ImageRef
 from lcl_lab.episodes import Episode
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation import episode_design, evaluate_run
 from lcl_lab.models import ModelSettings, find_checkpoint, load_model
 from lcl_lab.models.engine import PromptEncoder
+from lcl_lab.models.engine.reference_engine import ReferenceEngine
 from lcl_lab.models.preflight import check_requirements
-from lcl_lab.prompts import chat
+from lcl_lab.prompts import Prompt, Turn, chat
 from lcl_lab.store import Run, read_records
 from tests.models.factories import build as build_llava
 
@@ -174,6 +176,26 @@ def test_the_length_of_an_answer_is_a_setting(base: Path, episode: Episode) -> N
     assert short.cut_off
     assert long.text.startswith(short.text.rstrip("\ufffd"))
     assert len(long.text) > len(short.text)
+
+
+@pytest.mark.parametrize("engine", ["tree", "reference"])
+def test_an_answer_is_as_long_as_its_longest_candidate(engine: str, base: Path) -> None:
+    """Other prompts of a batch, which have longer candidates, do not matter."""
+    model = load_model(str(base))
+    if engine == "reference":
+        model.engine = ReferenceEngine(model.network, model.processor, model.encoder, 8, None)
+    turns = (Turn("user", ("What is this?", ImageRef("world-100", "000", 0))),)
+    words = ("dax", "a much longer name that has many tokens, more than sixteen of them")
+    prompts = [Prompt(turns, (word, "wug")) for word in words]
+    prompts.append(Prompt((Turn("user", ("Which?", ImageRef("world-100", "001", 0))),), ("dax", "wug")))
+    limits = [model.encoder(prompt).answer_limit(None) for prompt in prompts]
+    assert limits[0] == limits[2] == 16 < limits[1] == len(model.encoder(prompts[1]).candidates[0])
+    together = [answer.text for answer in model.answer(prompts, WORLD.image)]
+    assert together == [answer.text for prompt in prompts for answer in model.answer([prompt], WORLD.image)]
+    long = ModelSettings(max_new_tokens=limits[1])
+    (expected,) = load_model(find_checkpoint(str(base), settings=long)).answer([prompts[0]], WORLD.image)
+    assert together[1] == expected.text != together[0]
+    assert expected.text.startswith(together[0].rstrip("\ufffd"))
 
 
 def test_a_checkpoint_whose_code_fails_is_an_error(base: Path, tmp_path: Path) -> None:

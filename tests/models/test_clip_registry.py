@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import pytest
 import torch
 
@@ -16,19 +14,6 @@ WORLD = load_dataset("world-dev")
 CONCEPTS = list(WORLD.concepts.values())[:3]
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a tiny model that open_clip knows as `tiny-registry`."""
-    folder = tmp_path_factory.mktemp("open_clip")
-    vision = {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
-    config = folder / "tiny-registry.json"
-    config.write_text(json.dumps({"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}))
-    open_clip.add_model_config(config)
-    torch.save(open_clip.create_model("tiny-registry").state_dict(), folder / "weights.pt")
-    return folder / "weights.pt"
-
-
 def test_features_of_the_mini_clip_have_unit_length() -> None:
     clip = load_clip_by_name("mini/prototype")
     images = [WORLD.image(ImageRef(WORLD.name, concept.id, 0)) for concept in CONCEPTS]
@@ -36,14 +21,14 @@ def test_features_of_the_mini_clip_have_unit_length() -> None:
         np.testing.assert_allclose(np.linalg.norm(features, axis=1), np.ones(3), rtol=1e-5)
 
 
-def test_the_fingerprint_is_that_of_the_weights(weights: Path, tmp_path: Path) -> None:
-    original = load_clip_by_name(f"tiny-registry:{weights}").fingerprint
-    copy = tmp_path / weights.name
-    state = torch.load(weights)
+def test_the_fingerprint_is_that_of_the_weights(tiny_open_clip: Path, tmp_path: Path) -> None:
+    original = load_clip_by_name(f"tiny-registry:{tiny_open_clip}").fingerprint
+    copy = tmp_path / tiny_open_clip.name
+    state = torch.load(tiny_open_clip)
     state["logit_scale"] += 1
     torch.save(state, copy)
     assert load_clip_by_name(f"tiny-registry:{copy}").fingerprint != original
-    copy.write_bytes(weights.read_bytes())
+    copy.write_bytes(tiny_open_clip.read_bytes())
     assert load_clip_by_name(f"tiny-registry:{copy}").fingerprint == original
 
 

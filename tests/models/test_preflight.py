@@ -14,7 +14,7 @@ from lcl_lab.models import find_checkpoint
 from lcl_lab.models.engine.reference_engine import process_prompts
 from lcl_lab.models.preflight import check_requirements, choose_dtype
 from lcl_lab.models.transformers_model import load_transformers_model
-from lcl_lab.prompts import chat
+from lcl_lab.prompts import Prompt, Turn, chat
 from tests.models.factories import build
 
 WORLD = load_dataset("world-100")
@@ -36,6 +36,15 @@ def test_requirements_are_those_of_a_loaded_model(llava: Path) -> None:
     assert required.weights == weights
     assert required.tokens == inputs["input_ids"].shape[1] + 16
     assert required.kv_cache == per_token * required.tokens
+
+
+@pytest.mark.parametrize("checkpoint", ["mini/2-way", "llava"])
+def test_a_prompt_without_images_has_the_tokens_of_its_text(checkpoint: str, llava: Path) -> None:
+    prompt = Prompt((Turn("user", ("1 + 1 = ?",)),), ("2", "3"))
+    found = find_checkpoint(str(llava) if checkpoint == "llava" else checkpoint)
+    required = check_requirements(found, "auto", prompt, WORLD.image)
+    prefix = load_transformers_model(found).encoder(prompt).prefix
+    assert (required.tokens, required.per_image) == (len(prefix) + 16, 0)
 
 
 def test_a_context_that_is_too_short_is_an_error_with_the_shots_that_fit(llava: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -19,7 +20,7 @@ import lcl_lab as lcl
 from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
-from lcl_lab.models import Checkpoint, find_checkpoint, load_model
+from lcl_lab.models import Checkpoint, ModelSettings, find_checkpoint, load_model
 from lcl_lab.models.openai_client import check_server
 from lcl_lab.models.server import ServerModel
 from lcl_lab.models.transformers_model import TransformersModel
@@ -222,7 +223,28 @@ def test_a_study_without_a_cache_leaves_none(tmp_path: Path, monkeypatch: pytest
         assert (tmp_path / "cache" / "responses").exists()
 
 
+def test_a_server_may_write_as_many_tokens_as_the_longest_candidate_has_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
+    limits: list[int] = []
+
+    def reply(request: dict[str, Any]) -> Any:
+        limits.append(request["max_tokens"])
+        return {"choices": [{"message": {"content": "it"}, "finish_reason": "stop"}]}
+
+    with serving(reply, {"/v1/models": lambda _: {"data": [{"id": "it"}]}}) as address:
+        for settings in (ModelSettings(), ModelSettings(max_new_tokens=5)):
+            model = load_model(find_checkpoint("openai:it", base_url=address, settings=settings), 1, use_cache=False)
+            for name in ("dax", "\u7ea2\u718a\u732b\u5c71\u5c71\u5c71"):
+                prompt = replace(chat(draw_episode(WORLD, 0, 0, 2)), candidates=(name, "wug"))
+                limits.clear()
+                list(model.answer([prompt], WORLD.image))
+                expected = settings.max_new_tokens or max(16, len(name.encode()) + 1)
+                assert limits == [expected]
+
+
 def test_the_identity_of_a_served_model_has_its_generation_settings() -> None:
     checkpoint = Checkpoint("openai:it", Path("it"), "1", "http://127.0.0.1:9/v1")
-    settings = {"temperature": 0, "max_new_tokens": 16}
+    settings = {"temperature": 0, "max_new_tokens": None}
     assert checkpoint.identity() == {"name": "openai:it", "fingerprint": "1", "generation": settings}

@@ -27,6 +27,8 @@ from lcl_lab.models import Answer, Checkpoint, find_checkpoint
 from lcl_lab.models.server import ServerModel
 from lcl_lab.prompts import chat
 
+pytestmark = pytest.mark.attack
+
 WORLD = load_dataset("world-100")
 PROMPT = chat(draw_episode(WORLD, 0, 0, 0))
 KEY = "sk-very-secret"

@@ -123,12 +123,12 @@ def test_broken_runs_are_listed_and_left_out(tmp_path: Path) -> None:
     (manifestless.path / "manifest.json").write_text('{"provenance": {}}')
     (tmp_path / "shots" / "notes").mkdir()
     assert {broken.path: broken.reason for broken in broken_runs(tmp_path)} == {
-        torn.path: "cannot read cell=0.parquet",
-        empty.path: "cannot read cell=1.parquet",
+        torn.path: "cell=0.parquet: its SHA-256 is not the one that was stored",
+        empty.path: "cell=1.parquet: its SHA-256 is not the one that was stored",
         configless.path: "config.json is missing or cannot be read",
         shardless.path: "cell=1.parquet is missing, although manifest.json lists it",
         manifestless.path: "manifest.json cannot be read",
-        pack.path: "cannot read records.parquet",
+        pack.path: "records.parquet: its SHA-256 is not the one that was stored",
     }
     assert [info.path for info in runs(tmp_path)] == [good.path]
     assert count(tmp_path) == 2

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from lcl_lab.errors import UserError
-from lcl_lab.store import Run, broken_runs, connect, run_directory, runs, same_records
+from lcl_lab.store import Run, connect, run_directory, runs, same_records
 
 from .factories import CONFIG, STUDY, provenance, record, records
 
@@ -68,23 +68,48 @@ def test_runs_sort_in_the_order_in_which_they_were_started_whatever_the_clock_sa
         assert run.path == paths[3]
 
 
-def test_a_directory_whose_name_is_no_time_is_listed_as_broken(tmp_path: Path) -> None:
-    with open_run(tmp_path) as run:
-        shutil.copytree(run.path, run.path.with_name("20269999-999999-00000000"))
-    assert [broken.reason for broken in broken_runs(tmp_path)] == ["its name has no valid time"]
-    assert [info.path for info in runs(tmp_path)] == [run.path]
-    with open_run(tmp_path, fresh=True) as newer:
-        assert newer.path > run.path
-
-
-def test_broken_config_matters_to_no_other_run_and_is_mended_in_its_own(tmp_path: Path) -> None:
+def test_a_broken_run_is_left_as_it_is(tmp_path: Path) -> None:
     with open_run(tmp_path, preset="full") as other, open_run(tmp_path) as run:
         run.commit("a", records(1))
-    for path in (other.path, run.path):
-        (path / "config.json").write_text('{"study": "sh')
+    (run.path / "config.json").write_text('{"study": "sh')
     with open_run(tmp_path) as again:
-        assert again.path == run.path and again.committed() == {"a"}
+        assert again.path != run.path and again.committed() == set()
+        assert again.broken and again.broken.path == run.path and again.not_resumed is None
+    assert (run.path / "config.json").read_text() == '{"study": "sh'
+    with open_run(tmp_path) as resumed, open_run(tmp_path, preset="full") as unaffected:
+        assert (resumed.path, resumed.broken) == (again.path, None)
+        assert (unaffected.path, unaffected.broken) == (other.path, None)
+
+
+def test_a_run_whose_creation_was_interrupted_is_resumed(tmp_path: Path) -> None:
+    with open_run(tmp_path) as run:
+        (run.path / "config.json").unlink()
+    with open_run(tmp_path) as again:
+        assert (again.path, again.broken) == (run.path, None)
         assert json.loads((again.path / "config.json").read_text())["config"] == CONFIG
+
+
+def test_an_older_run_is_used_where_the_newest_is_broken(tmp_path: Path) -> None:
+    with open_run(tmp_path) as older:
+        older.commit("a", records(1))
+        older.finish(provenance())
+    with open_run(tmp_path, fresh=True) as newer:
+        newer.commit("a", records(1))
+        newer.finish(provenance())
+    (newer.path / "records.parquet").write_bytes(b"")
+    with open_run(tmp_path) as run:
+        assert run.path == older.path and run.finished
+        assert run.broken and run.broken.path == newer.path
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"models": ["a"]}, {"models": [{"name": 1}]}, {"seed": "0"}, {"seed": -1}, {"seed": 2**63}, {"text": "\ud800"}],
+)
+def test_a_configuration_that_no_reader_could_use_is_refused(tmp_path: Path, config: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        Run.open(tmp_path, STUDY, config)
+    assert not list(tmp_path.iterdir())
 
 
 def test_results_that_cannot_be_made_are_the_users_mistake(tmp_path: Path) -> None:
@@ -124,18 +149,20 @@ def test_commit_refuses_what_would_spoil_the_run(tmp_path: Path) -> None:
         Run.open(tmp_path, "a/b", CONFIG)
 
 
-def test_damaged_shard_is_not_committed_and_can_be_made_again(tmp_path: Path) -> None:
+def test_damaged_records_are_neither_read_nor_finished(tmp_path: Path) -> None:
     with open_run(tmp_path) as run:
         for cell in "ab":
             run.commit(cell, records(3, cell=cell))
-        run.finish(provenance())
         shard = run.path / "records" / "a.parquet"
-        shard.write_bytes(shard.read_bytes()[:-20])
-    with open_run(tmp_path) as run:
-        assert run.committed() == {"b"}
-        run.commit("a", records(3, cell="a"))
-        assert run.committed() == {"a", "b"} and len(run.records()) == 6
-        assert not run.finished  # the manifest's sha256 of the shard no longer held
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 2] ^= 1
+        shard.write_bytes(content)
+        for use in (run.records, lambda: run.finish(provenance())):
+            with pytest.raises(UserError, match=r"is broken: a\.parquet: its SHA"):
+                use()
+        assert not run.finished
+    with open_run(tmp_path) as other:
+        assert other.path != run.path and other.committed() == set()
 
 
 def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
@@ -195,9 +222,12 @@ def test_manifest_lists_shards_totals_and_provenance(tmp_path: Path) -> None:
         run.finish(provenance())
         assert run.finished
         manifest = json.loads((run.path / "manifest.json").read_text())
-        sha256 = hashlib.sha256((run.path / "records" / "a.parquet").read_bytes()).hexdigest()
-    assert manifest["shards"][0] == {"cell": "a", "rows": 3, "sha256": sha256}
-    assert manifest["totals"] == {"shards": 2, "records": 5}
+        shard, packed = (
+            hashlib.sha256((run.path / name).read_bytes()).hexdigest()
+            for name in ("records/a.parquet", "records.parquet")
+        )
+    assert manifest["shards"][0] == {"cell": "a", "rows": 3, "sha256": shard}
+    assert manifest["totals"] == {"shards": 2, "records": 5, "sha256": packed}
     assert manifest["provenance"]["config"] == CONFIG and manifest["provenance"]["seeds"] == [0, 1]
     with open_run(tmp_path) as again:
         assert again.path == run.path and again.finished
@@ -266,7 +296,7 @@ def test_a_damaged_record_is_not_replaced_by_other_code_while_the_run_is_unfinis
 def test_the_code_is_noted_once_for_each_process_that_writes_records(tmp_path: Path) -> None:
     for cell in "ab":
         with open_by(tmp_path, "1") as run:
-            assert len(run.events()) == "ab".index(cell)
             run.commit(f"{cell}1", records(1))
             run.commit(f"{cell}2", records(1))
-    assert [(event["event"], event["code"]) for event in run.events()] == [("evaluating", "1")] * 2
+    assert [event["event"] for event in run.events()] == ["evaluating", "stored", "stored"] * 2
+    assert [event["code"] for event in run.events() if "code" in event] == ["1"] * 2

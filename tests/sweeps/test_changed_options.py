@@ -8,6 +8,8 @@ from lcl_lab.sweeps import SweepConfig, SweepPaths
 from lcl_lab.sweeps.trial import Trial
 from lcl_lab.sweeps.trial_worker import run_trial
 
+pytestmark = pytest.mark.attack
+
 STRATEGY = """
 from lcl_lab.strategies import Stage, Strategy
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from lcl_lab.atomic import parse_json
 from lcl_lab.errors import UserError
+from lcl_lab.models.checkpoint_files import read_shard_names
 
 __all__ = ["read_config", "read_shards", "read_tensors"]
 
@@ -25,11 +26,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     file = folder / "config.json"
     try:
-        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"{folder} has no config.json") from None
     except ValueError as error:
         raise UserError(f"{file}: not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file}: not a JSON object")
     return values
 
 
@@ -41,7 +44,7 @@ def read_shards(folder: Path) -> dict[str, Tensor]:
     """
     index = next((folder / name for name in _INDEXES if (folder / name).is_file()), None)
     if index is not None:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(read_shard_names(index, "source", folder))
     else:
         names = sorted(file.name for file in folder.glob("pytorch_model*.bin"))
         names = names or sorted(file.name for file in folder.glob("model*.safetensors"))

@@ -7,7 +7,6 @@ layer it computes the same function. See `lcl_lab.models.shikra` for what differ
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor
 from transformers import CLIPVisionModel, GenerationConfig, LlamaConfig, LlavaProcessor
 
 from lcl_lab.errors import UserError
+from lcl_lab.models.checkpoint_files import read_object
 from lcl_lab.models.convert.convert_config import VISION_TOWER
 from lcl_lab.models.convert.released_files import read_config, read_shards
 from lcl_lab.models.convert.target_folder import check_is_new, target_folder
@@ -140,7 +140,7 @@ def _tokenizer(source: Path, rows: int) -> Any:
 def _added_tokens(source: Path) -> list[str]:
     """The tokens that follow LLaMA's vocabulary: those that the release lists, then the image tokens."""
     file = source / _ADDED_TOKENS
-    ids: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    ids: dict[str, int] = read_object(file, "source", source) if file.is_file() else {}
     listed = sorted(ids, key=ids.__getitem__)
     return [*listed, *(token for token in _IMAGE_TOKENS if token not in ids)]
 

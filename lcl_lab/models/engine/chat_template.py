@@ -7,12 +7,13 @@ rendering short conversations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from lcl_lab.concepts import ImageRef
+from lcl_lab.models.engine.template_trial import LIMITS, finishes
 from lcl_lab.prompts import Turn
 
 __all__ = ["THINKING_SWITCHES", "AnswerFormat", "ChatTemplate", "TemplateError"]
@@ -97,6 +98,8 @@ class ChatTemplate:
         plain = _ONE_IMAGE_TEMPLATE if one_image else _PLAIN_TEMPLATE.replace("IMAGE", repr(self._image_token))
         self._template = template or plain
         self.switches = {name: thinking for name in THINKING_SWITCHES if name in self._template}
+        if template and not finishes(template, list(self._trials())):
+            raise TemplateError(f"its chat template does not finish within {LIMITS}")
         self._formats: dict[int, AnswerFormat] = {}
         self._styles, self.image = (("parts", "parts"), "") if one_image else self._find_styles()
 
@@ -150,6 +153,18 @@ class ChatTemplate:
             return followed[: len(followed) - len(next_turn)] + token
         return last.rstrip() + (self._ends[0] if self._ends else "")  # the model generates what the template leaves out
 
+    def _trials(self) -> Iterator[dict[str, Any]]:
+        """The variables of short conversations in all styles."""
+        tokens = getattr(self._processor.tokenizer, "special_tokens_map", {})
+        special = {name: str(token) for name, token in tokens.items()}
+        asked = _probe_turns(_PROBE_IMAGE)
+        answered = [*asked, Turn("assistant", (_PROBE,))]
+        conversations = ((asked, True), (_probe_turns(), True), (answered, False), ([*answered, _FOLLOWING], False))
+        for styles in _CONTENT_STYLES:
+            for turns, open_answer in conversations:
+                messages = [{"role": turn.role, "content": self._content(turn, styles)} for turn in turns]
+                yield {**special, **self.switches, "messages": messages, "add_generation_prompt": open_answer}
+
     def _find_styles(self) -> tuple[tuple[str, str], str]:
         """How the template wants the content of the user's and the model's turns, and what it writes for an image."""
         reason = TemplateError("its chat template writes no placeholder for an image")
@@ -170,7 +185,7 @@ class ChatTemplate:
         raise reason
 
     def _render(self, turns: Sequence[Turn], open_answer: bool) -> str:
-        messages = [{"role": turn.role, "content": self._content(turn)} for turn in turns]
+        messages = [{"role": turn.role, "content": self._content(turn, self._styles)} for turn in turns]
         try:
             rendered = self._processor.apply_chat_template(
                 messages,
@@ -184,8 +199,8 @@ class ChatTemplate:
             raise TemplateError(f"its chat template fails: {type(error).__name__}: {reason}") from error
         return str(rendered)
 
-    def _content(self, turn: Turn) -> str | list[dict[str, str]]:
-        if self._styles[turn.role == "assistant"] == "parts":
+    def _content(self, turn: Turn, styles: tuple[str, str]) -> str | list[dict[str, str]]:
+        if styles[turn.role == "assistant"] == "parts":
             return [_part(part) for part in turn.parts]
         return "\n".join(self._image_token if isinstance(part, ImageRef) else part for part in turn.parts)
 

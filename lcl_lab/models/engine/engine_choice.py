@@ -41,7 +41,7 @@ def choose_engine(
     processor: Any,
     encoder: PromptEncoder,
     batch_size: int,
-    new_tokens: int,
+    new_tokens: int | None,
     disk_cache: FeatureDiskCache | None = None,
 ) -> TreeEngine[Any] | ReferenceEngine:
     """Try the engines on a few prompts of noise, the fastest first, and take the first that is exact.
@@ -52,7 +52,7 @@ def choose_engine(
         processor: its processor.
         encoder: a prompt encoder for the processor.
         batch_size: prompts in a batch.
-        new_tokens: maximum number of tokens of a greedy answer.
+        new_tokens: maximum number of tokens of a greedy answer; None for the limit of each prompt.
         disk_cache: where image features are stored between runs; None to keep them in memory only.
 
     Raises:
@@ -90,7 +90,7 @@ def _reference_engine(
     processor: Any,
     encoder: PromptEncoder,
     batch_size: int,
-    new_tokens: int,
+    new_tokens: int | None,
     prompts: Sequence[Prompt],
     expected: Sequence[tuple[Loglik, ...]],
 ) -> ReferenceEngine:

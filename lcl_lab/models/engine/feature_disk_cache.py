@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import torch
-from diskcache import Cache
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from lcl_lab.cache_dir import cache_folder
+from lcl_lab.disk_cache import DiskCache
 
 __all__ = ["FeatureDiskCache"]
 
@@ -31,18 +28,14 @@ class FeatureDiskCache:
 
     def __init__(self, model: str, device: str, folder: str | None = None, size: int = _BYTES) -> None:
         self._model, self._device = model, device
-        self._cache = Cache(
-            folder or str(cache_folder() / "features"),
-            size_limit=size,
-            eviction_policy="least-recently-used",
-        )
+        self._cache = DiskCache("features", size, folder)
 
     def get(self, digests: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The fields of the `EncodedImage` of each digest that is stored."""
         stored = {}
         for digest in digests:
             content = self._cache.get(f"{self._model}:{digest}")
-            with suppress(SafetensorError, KeyError, TypeError):  # damaged or missing
+            if content is not None:
                 stored[digest] = _unpack(content, self._device)
         return stored
 

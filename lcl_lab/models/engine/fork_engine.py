@@ -71,8 +71,7 @@ class ForkEngine(TreeEngine[_Fork]):
                     _Fork(cache, prefix.path + segments[node], int(state.positions[row])) if node.children else None
                 )
             if rows[0].ends:
-                candidates = [[tuple(c) for number in node.ends for c in prompts[number].candidates] for node in rows]
-                results |= dict(zip(rows, self._decode(state, candidates, prompts[0].closing), strict=True))
+                results |= dict(zip(rows, self._decode(state, rows, prompts), strict=True))
         return [ends[node] for node in nodes], [results[node] for node in nodes if node in results]
 
     def _prefill(self, segments: Sequence[Segment], prefix: _Fork) -> ForkedState:

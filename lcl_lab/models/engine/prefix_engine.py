@@ -44,7 +44,7 @@ class PrefixEngine(TreeEngine[_Prefix]):
         processor: Any,
         encoder: PromptEncoder,
         batch_size: int,
-        new_tokens: int,
+        new_tokens: int | None,
         disk_cache: FeatureDiskCache | None = None,
         *,
         layers: int,
@@ -66,8 +66,8 @@ class PrefixEngine(TreeEngine[_Prefix]):
         """Compute a batch of nodes: the prefix that each one's children continue, and the results of prompts there."""
         parents = [prefixes[node.parent] for node in nodes if node.parent]
         batch = [segments[node] for node in nodes]
-        candidates = [[tuple(c) for number in node.ends for c in prompts[number].candidates] for node in nodes]
-        capacity = self._new_tokens + max((len(c) for of_node in candidates for c in of_node), default=0)
+        candidates = [len(c) for node in nodes for number in node.ends for c in prompts[number].candidates]
+        capacity = self._longest_limit(nodes, prompts) + max(candidates, default=0)
         state = self._prefill(batch, parents, capacity)
         ends: list[_Prefix | None] = []
         for row, (node, segment, parent) in enumerate(zip(nodes, batch, parents, strict=True)):
@@ -77,8 +77,7 @@ class PrefixEngine(TreeEngine[_Prefix]):
                 ends.append(_Prefix(path, parent.tokens + length, int(state.positions[row])))
             else:
                 ends.append(None)
-        closing = prompts[0].closing
-        return ends, self._decode(state, candidates, closing) if nodes[0].ends else []
+        return ends, self._decode(state, nodes, prompts) if nodes[0].ends else []
 
     def _prefill(self, segments: Sequence[Segment], parents: Sequence[_Prefix], capacity: int) -> DecodingState:
         """Compute one segment per row; rows with the same parent are next to each other."""

@@ -12,6 +12,7 @@ from transformers.models.mllama.processing_mllama import build_string_from_input
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.architecture_limits import has_decoder, reads_one_image
 from lcl_lab.models.engine.chat_template import ChatTemplate
+from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.prompts import Prompt, Turn
 
 __all__ = ["EncodedPrompt", "Generated", "PromptEncoder", "load_prompt_encoder"]
@@ -39,6 +40,14 @@ class EncodedPrompt:
         """The prefix with the placeholder of image i repeated tokens[i] times."""
         counts = iter(tokens)
         return [token for t in self.prefix for token in [t] * (next(counts) if t == self.placeholder else 1)]
+
+    def answer_limit(self, new_tokens: int | None) -> int:
+        """The maximum number of tokens of a greedy answer.
+
+        Args:
+            new_tokens: the number that was asked for; None lets every candidate fit.
+        """
+        return max([NEW_TOKENS, *map(len, self.candidates)]) if new_tokens is None else new_tokens
 
     def units(self, images: Sequence[Hashable]) -> list[Hashable]:
         """The prefix with images[i] in place of the i-th placeholder.

@@ -69,7 +69,7 @@ class ReferenceEngine:
         processor: its processor.
         encoder: a prompt encoder for the processor.
         batch_size: prompts in a batch; halved whenever memory runs out.
-        new_tokens: maximum number of tokens of a greedy answer.
+        new_tokens: maximum number of tokens of a greedy answer; None for the limit of each prompt.
         use_cache: keep what was computed for earlier tokens; without it, each token takes a pass over the whole prompt.
 
     Attributes:
@@ -83,7 +83,7 @@ class ReferenceEngine:
         processor: Any,
         encoder: PromptEncoder,
         batch_size: int,
-        new_tokens: int,
+        new_tokens: int | None,
         use_cache: bool = True,
     ) -> None:
         self._use_cache = use_cache
@@ -129,12 +129,14 @@ class ReferenceEngine:
     @torch.inference_mode()
     def _answer_batch(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> list[_Result]:
         inputs = self._inputs(prompts, image)
-        ids, _ = self._generate(inputs, self._new_tokens)
+        limits = [self._encoder(prompt).answer_limit(self._new_tokens) for prompt in prompts]
+        ids, _ = self._generate(inputs, max(limits))
         logliks = self._score_all(prompts, inputs)
         passes = 1 + len(prompts[0].candidates)
         self.tokens_computed += inputs["input_ids"].numel() * passes
         self.images_encoded += sum(len(prompt.images) for prompt in prompts) * passes
-        return list(zip(map(self._encoder.parse, ids.tolist()), logliks, strict=True))
+        answers = [self._encoder.parse(row[:limit]) for row, limit in zip(ids.tolist(), limits, strict=True)]
+        return list(zip(answers, logliks, strict=True))
 
     def _score_all(self, prompts: Sequence[Prompt], inputs: Mapping[str, Any]) -> list[tuple[Loglik, ...]]:
         encoded = [self._encoder(prompt) for prompt in prompts]

@@ -34,8 +34,8 @@ __all__ = ["Result", "Segment", "TreeEngine"]
 P = TypeVar("P")
 """What is stored of a prefix, for the nodes that continue it."""
 
-Result = tuple[Generated, dict[tuple[int, ...], Loglik]]
-"""The greedy answer at a node, and the log-likelihood of each candidate there."""
+Result = tuple[Sequence[int], dict[tuple[int, ...], Loglik]]
+"""The ids of the greedy answer at a node, and the log-likelihood of each candidate there."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TreeEngine(ABC, Generic[P]):
         processor: its processor.
         encoder: a prompt encoder for the processor, with a placeholder of one token.
         batch_size: prompts in a batch; halved whenever memory runs out.
-        new_tokens: maximum number of tokens of a greedy answer.
+        new_tokens: maximum number of tokens of a greedy answer; None for the limit of each prompt.
         disk_cache: where image features are stored between runs; None to keep them in memory only.
 
     Attributes:
@@ -78,7 +78,7 @@ class TreeEngine(ABC, Generic[P]):
         processor: Any,
         encoder: PromptEncoder,
         batch_size: int,
-        new_tokens: int,
+        new_tokens: int | None,
         disk_cache: FeatureDiskCache | None = None,
     ) -> None:
         self._model, self._encoder, self.batch_size, self._new_tokens = model, encoder, batch_size, new_tokens
@@ -128,9 +128,11 @@ class TreeEngine(ABC, Generic[P]):
                     pending_children[node.parent] -= 1
                     if not pending_children[node.parent]:
                         del prefixes[node.parent]
-                for node, (generated, logliks) in zip(nodes, results, strict=False):
+                for node, (ids, logliks) in zip(nodes, results, strict=False):
                     for number in node.ends:
-                        yield number, generated, tuple(logliks[tuple(c)] for c in prompts[number].candidates)
+                        prompt = prompts[number]
+                        generated = self._encoder.parse(ids[: prompt.answer_limit(self._new_tokens)])
+                        yield number, generated, tuple(logliks[tuple(c)] for c in prompt.candidates)
 
     @abstractmethod
     def _root(self) -> P:
@@ -189,14 +191,15 @@ class TreeEngine(ABC, Generic[P]):
         positions, _ = self._rope_index(row, **{name: value for name, value in tensors.items() if name in accepted})
         return positions[:, 0] + start, int(positions.max()) + 1 + start
 
-    def _decode(
-        self, state: DecodingState, candidates: Sequence[Sequence[tuple[int, ...]]], closing: int
-    ) -> list[Result]:
-        """The greedy text and the candidates' log-likelihoods of each row.
+    def _decode(self, state: DecodingState, nodes: Sequence[Node], prompts: Sequence[EncodedPrompt]) -> list[Result]:
+        """The greedy answer and the candidates' log-likelihoods of each row, one per node.
 
         A candidate that turns out to be the greedy answer saves the greedy decoding of its row.
         """
-        distinct = [list(dict.fromkeys(of_row)) for of_row in candidates]
+        closing = prompts[0].closing
+        distinct = [
+            list(dict.fromkeys(tuple(c) for number in node.ends for c in prompts[number].candidates)) for node in nodes
+        ]
         logliks: list[dict[tuple[int, ...], Loglik]] = [{} for _ in distinct]
         greedy: list[Sequence[int] | None] = [None] * len(distinct)
         for turn in range(max(map(len, distinct))):
@@ -212,6 +215,12 @@ class TreeEngine(ABC, Generic[P]):
         open_rows = [row for row, ids in enumerate(greedy) if ids is None]
         if open_rows:
             rest = state if len(open_rows) == len(greedy) else state.select(open_rows)
-            for row, ids in zip(open_rows, rest.greedy(self._ends, self._new_tokens), strict=True):
+            limit = self._longest_limit([nodes[row] for row in open_rows], prompts)
+            for row, ids in zip(open_rows, rest.greedy(self._ends, limit), strict=True):
                 greedy[row] = ids
-        return [(self._encoder.parse(ids or ()), of_row) for ids, of_row in zip(greedy, logliks, strict=True)]
+        return [(ids or (), of_row) for ids, of_row in zip(greedy, logliks, strict=True)]
+
+    def _longest_limit(self, nodes: Sequence[Node], prompts: Sequence[EncodedPrompt]) -> int:
+        """The maximum number of tokens of a greedy answer to any prompt that ends at some nodes."""
+        limits = [prompts[number].answer_limit(self._new_tokens) for node in nodes for number in node.ends]
+        return max(limits, default=0)

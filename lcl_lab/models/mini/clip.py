@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from lcl_lab.concepts import IMAGE_SIZE, description_words
+from lcl_lab.errors import UserError
 from lcl_lab.models.mini.vision_tower import vision_tower_from_open_clip
 
 __all__ = [
@@ -56,9 +58,17 @@ def save_clip(clip: CLIP, folder: Path) -> None:
 
 
 def load_clip(folder: Path) -> CLIP:
-    """Load a CLIP that `save_clip` wrote, in single precision."""
+    """Load a CLIP that `save_clip` wrote, in single precision.
+
+    Raises:
+        UserError: the file is missing or damaged, or has the weights of another model.
+    """
     clip = build_clip()
-    clip.load_state_dict({key: value.float() for key, value in load_file(folder / _FILE).items()})
+    try:
+        clip.load_state_dict({key: value.float() for key, value in load_file(folder / _FILE).items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"cannot load {folder / _FILE}: {reason}", option="model", value=folder) from error
     return clip.eval()
 
 

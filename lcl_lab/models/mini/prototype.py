@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
 from PIL.Image import Image
 
-from lcl_lab.concepts import IMAGE_SIZE, ImageRef
+from lcl_lab.concepts import ImageRef
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.interface import Answer, Loglik
-from lcl_lab.models.mini.clip import image_features, load_clip
+from lcl_lab.models.mini.feature_memory import FeatureMemory
 from lcl_lab.prompts import Prompt
 
 __all__ = ["PrototypeModel"]
@@ -26,7 +25,7 @@ __all__ = ["PrototypeModel"]
 class PrototypeModel:
     """A `Model` whose log-likelihoods are the log-softmax of negative squared distances, each counted as one token.
 
-    Without a support all candidates are equally likely and the text is empty.
+    Where several candidates are equally likely, as all are without a support, the text is empty.
 
     Args:
         checkpoint: a folder with a mini CLIP.
@@ -36,25 +35,18 @@ class PrototypeModel:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
-        self._clip = load_clip(checkpoint.path)
-        self._features: dict[ImageRef, NDArray[np.float32]] = {}
+        self._features = FeatureMemory(checkpoint.path)
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
         """Answer prompts; see `Model.answer`."""
-        self._encode_images([ref for prompt in prompts for ref in prompt.images], image)
+        self._features.encode([ref for prompt in prompts for ref in prompt.images], image)
         for prompt in prompts:
             started = time.perf_counter()
             scores = self._scores(prompt)
             logliks = scores - np.logaddexp.reduce(scores)
-            text = prompt.candidates[int(np.argmax(scores))] if len(prompt.images) > 1 else ""
+            nearest = [name for name, score in zip(prompt.candidates, scores, strict=True) if score == scores.max()]
+            text = nearest[0] if len(nearest) == 1 else ""
             yield Answer(text, tuple(Loglik(float(s), 1) for s in logliks), time.perf_counter() - started)
-
-    def _encode_images(self, refs: Sequence[ImageRef], image: Callable[[ImageRef], Image]) -> None:
-        new = [ref for ref in dict.fromkeys(refs) if ref not in self._features]
-        if new:
-            fitted = [ImageOps.fit(image(ref).convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE)) for ref in new]
-            arrays = np.stack([np.asarray(one) for one in fitted])
-            self._features |= dict(zip(new, image_features(self._clip, arrays), strict=True))
 
     def _scores(self, prompt: Prompt) -> NDArray[np.float64]:
         """Negative squared distance of the query to each candidate's prototype."""

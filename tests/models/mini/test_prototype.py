@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lcl_lab.concepts import load_dataset
@@ -26,6 +28,15 @@ def test_shipped_objects_are_neither_impossible_nor_trivial_to_distinguish() -> 
 def test_it_follows_true_and_false_labels() -> None:
     assert accuracy(16, 0.0) > 0.9
     assert accuracy(16, 1.0) < 0.1
+
+
+def test_it_does_not_guess_between_equally_likely_names() -> None:
+    model = load_model(find_checkpoint(PROTOTYPE), 1)
+    episode = draw_episode(WORLD, 0, 0, 4)
+    prompt = replace(chat(episode), candidates=("neither", "nor"))
+    (answer,) = model.answer([prompt], WORLD.image)
+    assert answer.logliks[0] == answer.logliks[1]
+    assert answer.text == ""
 
 
 def test_a_name_outside_the_support_is_never_preferred() -> None:

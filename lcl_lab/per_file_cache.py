@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
@@ -27,19 +27,20 @@ State = list[int]
 
 
 def cached_results(
-    files: Sequence[Path], kind: str, compute: Callable[[str], str | None], threads: int, description: str
+    files: Sequence[Path], kind: str, compute: Callable[[str], str | None], threads: int, description: str | None = None
 ) -> list[str | None]:
     """Compute a string for every file, in parallel.
 
     Results are cached under `cache_folder()` and reused while path, inode, size and times of modification of a file
-    stay the same. A progress bar appears on standard error if it takes more than three seconds.
+    stay the same.
 
     Args:
         files: N paths.
         kind: the name of the cache.
         compute: returns the result for an absolute path, or None for a result that is not to be cached.
         threads: the number of files that are processed at the same time.
-        description: the text in front of the progress bar.
+        description: the text in front of a progress bar, which appears on standard error if it takes more than three
+            seconds; None for no bar.
 
     Returns:
         N results in the order of `files`.
@@ -54,7 +55,9 @@ def cached_results(
     if missing:
         start = time.time_ns()
         with ThreadPoolExecutor(threads) as pool:
-            computed = track(pool.map(compute, missing), description, len(missing), delay=_QUIET_SECONDS)
+            computed: Iterable[str | None] = pool.map(compute, missing)
+            if description is not None:
+                computed = track(computed, description, len(missing), delay=_QUIET_SECONDS)
             new = dict(zip(missing, computed, strict=True))
         settled = {path: result for path, result in new.items() if states[path][2] < start - _SETTLED_NS}
         _store(kind, states, {path: result for path, result in settled.items() if result is not None})
@@ -79,7 +82,7 @@ def _load(kind: str, states: Mapping[str, State]) -> dict[str, str]:
     """The cached results of files whose state is the cached one."""
     results = {}
     for folder, paths in _by_folder(states):
-        known = read_json(_cache_file(kind, folder)) or {}
+        known = _read(_cache_file(kind, folder))
         for path in paths:
             match known.get(os.path.basename(path)):
                 case [state, str(result)] if state == states[path]:
@@ -92,8 +95,20 @@ def _store(kind: str, states: Mapping[str, State], results: Mapping[str, str]) -
     for folder, paths in _by_folder(results):
         file = _cache_file(kind, folder)
         new = {os.path.basename(path): [states[path], results[path]] for path in paths}
+        entries = {**_read(file), **new}
         with suppress(UserError):  # without a cache, only the next call is slower
-            write_text(file, json.dumps({**(read_json(file) or {}), **new}))
+            write_text(file, json.dumps({"digest": _digest(entries), "entries": entries}))
+
+
+def _read(file: Path) -> dict[str, object]:
+    """The entries of a file of the cache; none if it is damaged."""
+    content = read_json(file) or {}
+    entries = content.get("entries")
+    return entries if isinstance(entries, dict) and content.get("digest") == _digest(entries) else {}
+
+
+def _digest(entries: Mapping[str, object]) -> str:
+    return blake2b(json.dumps(entries, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _by_folder(paths: Mapping[str, object]) -> Iterator[tuple[str, Iterator[str]]]:

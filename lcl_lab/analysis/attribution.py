@@ -1,0 +1,182 @@
+"""What an answer depends on: rates of answers that move with the labels, agreement with prior knowledge, and copying.
+
+An answer is the choice of the true name, of the other name, or of neither.
+
+Letters: N queries, P predictors, C clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from lcl_lab.analysis.intervals import cluster_bootstrap
+from lcl_lab.analysis.penalised_logistic import penalised_logistic
+from lcl_lab.errors import UserError
+
+__all__ = ["RATES", "Attribution", "Choice", "answer_rates", "copying", "prior_agreement"]
+
+_NEARLY_ONE = 0.999
+Choice = Literal["true", "other", "neither"]
+RATES = ("link", "stubborn", "label-only", "inert-wrong", "unsettled")
+"""The names of the rates, which sum to 1."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A rate, an agreement or a coefficient with its 95 % interval.
+
+    Attributes:
+        estimate: the value.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: number of queries.
+        clusters: number of concept pairs.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    clusters: int
+
+
+def answer_rates(
+    intact: ArrayLike, flipped: ArrayLike, clusters: ArrayLike, rng: np.random.Generator
+) -> dict[str, Attribution]:
+    """How answers move when all labels of the support are exchanged.
+
+    With a the answer to the intact prompt and b that to the flipped one: *link*, a is true and b the other name;
+    *stubborn*, both are true; *label-only*, a is not true and b is another answer than a; *inert-wrong*, both are the
+    same and not true; *unsettled*, a is true and b neither name. The rates sum to 1. If there are two answers only,
+    accuracy falls by link − label-only when labels are flipped.
+
+    Args:
+        intact: (N,) answers with true labels, each a `Choice`.
+        flipped: (N,) answers to the same queries with false labels.
+        clusters: (N,) the cluster of each query.
+        rng: draws the bootstrap of the intervals, which are those of `cluster_bootstrap`.
+
+    Returns:
+        The rates by the names in `RATES`.
+    """
+    a, b, names = (np.asarray(values) for values in (intact, flipped, clusters))
+    right = a == "true"
+    kinds = {
+        "link": right & (b == "other"),
+        "stubborn": right & (b == "true"),
+        "label-only": ~right & (b != a),
+        "inert-wrong": ~right & (b == a),
+        "unsettled": right & (b == "neither"),
+    }
+    return {kind: _share(rows.astype(float), names, rng) for kind, rows in kinds.items()}
+
+
+def prior_agreement(
+    with_support: ArrayLike, without: ArrayLike, clusters: ArrayLike, rng: np.random.Generator
+) -> Attribution:
+    """Cohen's κ between the answers with a support and those without one (Cohen 1960).
+
+    κ = (p − e) / (1 − e), where p is the share of equal answers and e the share that equal answers would have if both
+    were independent. 0 is chance, 1 the same answers. The interval has the outer ends of two: Student's on the
+    jackknife over clusters (Arvesen 1969) of artanh κ, and that of p by `cluster_bootstrap` with e as it is, which has
+    a width even if all answers are equal.
+
+    Args:
+        with_support: (N,) answers, each a `Choice`.
+        without: (N,) answers to the same queries.
+        clusters: (N,) the cluster of each query.
+        rng: draws the bootstrap.
+
+    Raises:
+        UserError: all answers of one side are the same, so that there is no agreement beyond chance, or there is a
+            single cluster.
+    """
+    a, b, names = (np.asarray(values) for values in (with_support, without, clusters))
+    kappa = _kappa(a, b)
+    if np.isnan(kappa):
+        raise UserError("all answers of one side are the same, so agreement beyond chance is undefined")
+    left_out = [_kappa(a[names != name], b[names != name]) for name in np.unique(names)]
+    jackknifed = np.tanh(_jackknife(_artanh(kappa), _artanh(left_out)))
+    expected = _expected_agreement(a, b)
+    shares = np.array(cluster_bootstrap((a == b).astype(float), names, rng))
+    ends = [*jackknifed, *((shares - expected) / (1 - expected))]
+    return Attribution(kappa, max(-1.0, min(ends)), min(1.0, max(ends)), len(a), len(np.unique(names)))
+
+
+def copying(choices: ArrayLike, predictors: Mapping[str, ArrayLike], clusters: ArrayLike) -> dict[str, Attribution]:
+    """What the choice between two names follows: a logistic regression on what simple rules would choose.
+
+    log-odds(true) = β₀ + Σ β_r x_r, where x_r is +1 if rule r chooses the true name, −1 if it chooses the other one,
+    and 0 if it chooses none. β₀, under the name ``"prior"``, is a preference for the true name that no rule explains.
+    The likelihood is penalised by Jeffreys' prior (Firth 1993), so that the coefficients are finite for a model that
+    follows a rule without exception. The intervals are Student's on the jackknife over clusters.
+
+    Args:
+        choices: (N,) answers, each a `Choice`; queries with neither name are left out.
+        predictors: for each rule its (N,) choices.
+        clusters: (N,) the cluster of each query.
+
+    Returns:
+        The coefficients in log-odds, by the names of the rules and ``"prior"``.
+
+    Raises:
+        UserError: there are fewer than two clusters or too few answers.
+    """
+    answers, names = np.asarray(choices), np.asarray(clusters)
+    kept = answers != "neither"
+    columns = [_signs(values)[kept] for values in predictors.values()]
+    design = np.column_stack([np.ones(int(kept.sum())), *columns])
+    correct, groups = (answers[kept] == "true").astype(float), names[kept]
+    if len(np.unique(groups)) < 2 or len(correct) <= design.shape[1]:
+        raise UserError(f"{len(correct)} answers of {len(np.unique(groups))} clusters are too few for a regression")
+    values = penalised_logistic(design, correct)
+    left_out = np.array([penalised_logistic(design[groups != g], correct[groups != g]) for g in np.unique(groups)])
+    intervals = [_jackknife(value, left_out[:, k]) for k, value in enumerate(values)]
+    return {
+        name: Attribution(float(value), low, high, len(correct), len(np.unique(groups)))
+        for name, value, (low, high) in zip(["prior", *predictors], values, intervals, strict=True)
+    }
+
+
+def _share(values: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator) -> Attribution:
+    low, high = cluster_bootstrap(values, clusters, rng)
+    return Attribution(float(values.mean()), low, high, len(values), len(np.unique(clusters)))
+
+
+def _signs(choices: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(choices)
+    return (values == "true").astype(float) - (values == "other")
+
+
+def _kappa(a: NDArray[np.object_], b: NDArray[np.object_]) -> float:
+    expected = _expected_agreement(a, b)
+    is_constant = len(np.unique(a)) == 1 or len(np.unique(b)) == 1
+    return float("nan") if is_constant else (float((a == b).mean()) - expected) / (1 - expected)
+
+
+def _expected_agreement(a: NDArray[np.object_], b: NDArray[np.object_]) -> float:
+    """The share of equal answers if both sides were independent."""
+    return sum(float((a == kind).mean()) * float((b == kind).mean()) for kind in ("true", "other", "neither"))
+
+
+def _artanh(kappa: ArrayLike) -> NDArray[np.float64]:
+    """Fisher's transformation, with κ kept from −1 and 1, where it is infinite."""
+    return np.arctanh(np.clip(np.asarray(kappa, float), -_NEARLY_ONE, _NEARLY_ONE))
+
+
+def _jackknife(value: float | NDArray[np.float64], left_out: ArrayLike) -> tuple[float, float]:
+    """Student's interval from the values that each leave out one of C clusters."""
+    values = np.asarray(left_out, float)
+    values = values[np.isfinite(values)]
+    count = len(values)
+    if count < 2:
+        raise UserError("a single cluster does not show the variance between clusters")
+    deviation = float(np.sqrt((count - 1) / count * ((values - values.mean()) ** 2).sum()))
+    reach = float(stats.t.ppf(0.975, count - 1)) * deviation
+    return float(value - reach), float(value + reach)

@@ -1,0 +1,83 @@
+"""The files of a run directory, and what its name says.
+
+<results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/    later than all others of the study, whatever the clock says
+    config.json           study and configuration; the hash covers these two
+    records/<cell>.parquet
+    records.parquet       all records in one file, once the run is finished; preferred by readers
+    events.jsonl          among others, the checksum of every shard
+    manifest.json         written last; a run that has it is finished
+    run.lock              held while a process has the run open
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lcl_lab.atomic import canonical_json
+from lcl_lab.store.shards import SUFFIX
+
+__all__ = [
+    "CONFIG",
+    "DIRECTORY",
+    "EVENTS",
+    "MANIFEST",
+    "PACKED",
+    "RECORDS",
+    "STAMP",
+    "config_digest",
+    "creation_time",
+    "is_finished",
+    "record_files",
+    "run_directories",
+    "shard_files",
+]
+
+CONFIG, MANIFEST, RECORDS, EVENTS = "config.json", "manifest.json", "records", "events.jsonl"
+PACKED = "records.parquet"
+STAMP = "%Y%m%d-%H%M%S"
+DIRECTORY = re.compile("[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+
+
+def config_digest(content: Mapping[str, object]) -> str:
+    """The hash in the name of a run directory, of the content of its `CONFIG`.
+
+    Raises:
+        TypeError, ValueError: the content is not JSON.
+    """
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:8]
+
+
+def creation_time(run: Path) -> datetime:
+    """When a run was started, UTC, according to the name of its directory.
+
+    Raises:
+        ValueError: there is no such time.
+    """
+    return datetime.strptime(run.name.rpartition("-")[0], STAMP).replace(tzinfo=UTC)
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has a manifest, readable or not."""
+    return os.path.lexists(run / MANIFEST)
+
+
+def run_directories(results: Path, pattern: str) -> list[Path]:
+    """The run directories in a folder that match a glob pattern, oldest first."""
+    found = [path for path in results.glob(pattern) if DIRECTORY.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: (path.name, path.parent.name))
+
+
+def shard_files(run: Path) -> list[Path]:
+    """The complete shards of a run directory, by name."""
+    return sorted((run / RECORDS).glob(f"*{SUFFIX}"))
+
+
+def record_files(run: Path) -> list[Path]:
+    """The files with the records of a run directory: one file if the run is finished, else its shards."""
+    packed = run / PACKED
+    return [packed] if is_finished(run) and os.path.lexists(packed) else shard_files(run)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+import lcl_lab as lcl
+from lcl_lab.episodes import Episode, falsify, remove_support
+from lcl_lab.errors import UserError
+from lcl_lab.models import find_checkpoint, load_model
+from lcl_lab.models.checkpoint import HEURISTICS
+from lcl_lab.prompts import chat
+
+WORLD = lcl.load_dataset("world-100")
+EPISODES = [lcl.draw_episode(WORLD, 0, query, shots=6) for query in range(40)]
+
+
+def texts(name: str, episodes: list[Episode]) -> list[str]:
+    answers = list(load_model(name).answer([chat(episode) for episode in episodes], WORLD.image))
+    for answer, episode in zip(answers, episodes, strict=True):
+        true, other = (loglik.total for loglik in answer.logliks)
+        assert {episode.true_name: true > other, episode.other_name: other > true}.get(answer.text, true == other)
+    return [answer.text for answer in answers]
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_the_last_label_is_repeated(ratio: float) -> None:
+    changed = [falsify(episode, ratio) for episode in EPISODES]
+    assert texts("heuristic/last", changed) == [episode.support[-1].label for episode in changed]
+
+
+def test_the_majority_is_the_most_frequent_label_if_there_is_one() -> None:
+    unequal = [replace(episode, support=episode.support[:3]) for episode in EPISODES]
+    expected = [Counter(example.label for example in episode.support).most_common(1)[0][0] for episode in unequal]
+    assert texts("heuristic/majority", unequal) == expected
+    assert set(texts("heuristic/majority", EPISODES)) == {""}
+
+
+def test_the_nearest_image_has_the_label() -> None:
+    """An image that is the query itself is the nearest, whatever its label says."""
+    changed = [
+        replace(
+            episode,
+            support=(replace(episode.support[0], image=episode.query, label=episode.other_name), *episode.support[1:]),
+        )
+        for episode in EPISODES
+    ]
+    assert texts("heuristic/nearest", changed) == [episode.other_name for episode in changed]
+
+
+def test_the_prior_does_not_depend_on_the_support() -> None:
+    expected = texts("heuristic/prior", EPISODES)
+    for change in (lambda e: falsify(e, 1.0), remove_support):
+        assert texts("heuristic/prior", [change(episode) for episode in EPISODES]) == expected
+    assert 5 < sum(text == e.true_name for text, e in zip(expected, EPISODES, strict=True)) < 35
+
+
+@pytest.mark.parametrize("name", [name for name in HEURISTICS if name != "heuristic/prior"])
+def test_without_a_support_no_rule_gives_a_name(name: str) -> None:
+    assert texts(name, [remove_support(EPISODES[0])]) == [""]
+
+
+def test_references_are_found_by_name_and_have_no_settings() -> None:
+    found = find_checkpoint("mine=heuristic/last")
+    assert found.identity() == {"name": "mine", "fingerprint": found.fingerprint, "generation": {}}
+    assert load_model(found).name == "mine"
+    with pytest.raises(UserError, match="did you mean 'heuristic/last'"):
+        find_checkpoint("heuristic/lst")
