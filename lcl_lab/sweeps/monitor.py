@@ -179,4 +179,4 @@ def _reason(trial: Any) -> str:
     """The last line of a trial's traceback, if this machine has it: the storage may be what failed."""
     file = Path(trial.error_file or "")
     lines = file.read_text(encoding="utf-8").strip().splitlines() if file.is_file() else []
-    return lines[-1].removeprefix("lcl_lab.errors.UserError: ") if lines else "its worker died"
+    return lines[-1].strip().removeprefix("lcl_lab.errors.UserError: ") if lines else "its worker died"

@@ -158,6 +158,8 @@ def cluster(cores: int, ip: str, port: int, client: int) -> Iterator[Cluster]:
     ):
         # Ray demands a token from processes that reach a cluster through the network.
         variables = {"RAY_TMPDIR": short, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid4().hex}
+        # By default, a driver notices after five minutes that a node has closed a connection while it was out of reach.
+        variables |= {"RAY_grpc_client_keepalive_time_ms": "15000", "RAY_grpc_client_keepalive_timeout_ms": "10000"}
         shell = environment(**variables, **mark)
         shell.pop("RAY_ADDRESS", None)
         words = ["start", "--head", f"--node-ip-address={ip}", f"--port={port}", "--include-dashboard=false"]

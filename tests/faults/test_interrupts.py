@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(1800)]
 # The interpreter reports every module that it has imported, so a test sees when the package handles Ctrl-C.
 PYTHON = [sys.executable, "-X", "importtime"]
 LCL = str(Path(sys.executable).with_name("lcl"))
-TRAIN = ["--strategy", "base", "--preset", "tiny", "--steps", "30", "--threads", "2", "--checkpoint-every", "3"]
+TRAIN = ["--strategy", "fixed-2", "--preset", "tiny", "--steps", "16", "--batch", "2", "--held-out-queries", "4"]
+TRAIN += ["--checkpoint-every", "3", "--threads", "2"]
 
 
 class Command:
@@ -125,19 +126,39 @@ def test_ctrl_c_at_ten_moments_of_a_training_which_then_ends_in_the_same_weights
         began = time.monotonic()
         assert whole.process.wait(PATIENCE) == 0, whole.messages()
         duration = time.monotonic() - began
-    interrupts = 0
+    folders, interrupts = [tmp_path / "interrupted-0"], 0
     for number, moment in enumerate(moments(10, duration)):
         if interrupts == 10:
             break
         variables = {"LCL_LAB_CACHE": str(tmp_path / f"cache-{number}")}  # images are rendered every time
-        with started(tmp_path / f"log-{number}", *words, str(tmp_path / "interrupted"), **variables) as training:
+        with started(tmp_path / f"log-{number}", *words, str(folders[-1]), **variables) as training:
             training.wait_for_import("lcl_lab.interrupts")
             time.sleep(moment)
-            if training.interrupt():
+            training.interrupt()
+            if _is_finished(folders[-1]):  # the interrupt came too late
+                assert training.process.returncode in (0, EXIT_CODE)
+                folders.append(tmp_path / f"interrupted-{len(folders)}")
+            else:
                 training.assert_interrupted()
                 interrupts += 1
     assert interrupts == 10
-    with started(tmp_path / "log", *words, str(tmp_path / "interrupted"), LCL_LAB_CACHE=str(tmp_path / "warm")) as last:
-        assert last.process.wait(PATIENCE) in (0, 2), last.messages()  # 2: the last interrupt came after the end
-    cards = [json.loads((tmp_path / name / "card.json").read_text()) for name in ("whole", "interrupted")]
-    assert cards[0]["fingerprint"] == cards[1]["fingerprint"]
+    expected = json.loads((tmp_path / "whole" / "card.json").read_text())["fingerprint"]
+    for folder in folders:
+        if not _is_finished(folder):
+            variables = {"LCL_LAB_CACHE": str(tmp_path / "warm")}
+            with started(tmp_path / "log", *words, str(folder), **variables) as last:
+                assert last.process.wait(PATIENCE) == 0, last.messages()
+        assert json.loads((folder / "card.json").read_text())["fingerprint"] == expected
+
+
+def test_ctrl_c_in_all_studies(tmp_path: Path) -> None:
+    words = ["-m", "lcl_lab.studies.all", "--preset", "tiny", "--queries", "4", "--results", str(tmp_path / "results")]
+    for studies in (1, 3, 5):  # each call resumes where the one before was interrupted
+        with started(tmp_path / f"log-{studies}", *words) as all_studies:
+            wait_for(lambda studies=studies: len(list(tmp_path.glob("results/*/*/config.json"))) >= studies)
+            assert all_studies.interrupt()
+            all_studies.assert_interrupted()
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / "card.json").exists() and not (folder / "training.json").exists()

@@ -68,6 +68,7 @@ def test_a_study_killed_at_random_times_resumes_to_the_same_records(tmp_path: Pa
         kills += process.exitcode == -signal.SIGKILL
         if runs(results) and runs(results)[0].finished:
             number += 1
+    assert kills == KILLS
 
     for results in tmp_path.glob("killed-*"):
         finish(results)
