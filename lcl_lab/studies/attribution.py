@@ -8,7 +8,7 @@ Design     The same queries with one part changed at a time: all labels false, n
            random, the answers are regressed on those of rules: the last label, the most frequent one, that of the most
            similar image, and the one that the support links with the query's concept.
 Command    python -m lcl_lab.studies.attribution
-Time       a minute on two cores
+Time       two minutes on two cores
 Expect     the link-trained model has a high link rate, needs the images of the support and follows no other rule; the
            base model's answers do not move.
 """
@@ -57,7 +57,7 @@ class Attribution(EpisodeConfig):
 
     PRESETS = {
         "default": {},
-        "tiny": {"queries": 24, "shots": 4, "model": ("mini/base", "mini/2-way")},
+        "tiny": {"queries": 12, "shots": 4, "model": ("mini/base", "mini/2-way")},
         "paper": {"queries": 5000},
     }
 

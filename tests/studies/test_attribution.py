@@ -16,7 +16,7 @@ MODELS = ("heuristic/last", "heuristic/prior", "heuristic/link", "heuristic/near
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> lcl.StudyResult:
     results = tmp_path_factory.mktemp("attribution")
-    return lcl.run_study("attribution", model=MODELS, queries=100, shots=4, results=results)
+    return lcl.run_study("attribution", model=MODELS, queries=80, shots=4, results=results)
 
 
 def estimates(result: lcl.StudyResult, estimand: str, model: str, metric: str = "candidate") -> list[Estimate]:
