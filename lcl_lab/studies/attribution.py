@@ -222,9 +222,9 @@ def _copying_statements(coefficients: Sequence[Estimate]) -> Iterator[Statement]
         of_rules = [one for one in coefficients if (one.model, one.metric) == (model, metric)]
         largest = max(of_rules, key=lambda one: one.value)
         if largest.low > 0:
-            conclusion = "the answers follow the rule *{rule}* most, with log-odds of {largest:2}"
+            conclusion = "the answers follow the rule '{rule}' most, with log-odds of {largest:2}"
         else:
-            conclusion = "no rule explains the answers; the largest log-odds are {largest:2} (*{rule}*)"
+            conclusion = "no rule explains the answers; the largest log-odds are {largest:2} ('{rule}')"
         values = {"rule": largest.condition["rule"], "largest": largest}
         yield reporting.Statement(f"{{model}}, {{metric}}: {conclusion}.", values, metric, model)
 
