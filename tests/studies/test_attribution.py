@@ -10,6 +10,8 @@ import pytest
 import lcl_lab as lcl
 from lcl_lab.analysis import Estimate
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("heuristic/last", "heuristic/prior", "heuristic/link", "heuristic/nearest", "mini/prototype", "mini/base")
 
 
