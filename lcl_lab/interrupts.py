@@ -46,9 +46,9 @@ def exit_on_interrupt() -> None:
 def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt from the block when it is interrupted, whatever libraries do to that exception.
 
-    One that is turned into another exception is raised again at the end of the block, and one that is swallowed, as
-    libraries in C++ sometimes do, is raised again at once. A second Ctrl-C ends the process without waiting for what
-    is being cleaned up.
+    One that is turned into another exception is raised again at the end of the block, and one that is swallowed, by a
+    library in C++ or because it was raised in a finalizer, is raised again at once. A second Ctrl-C ends the process
+    without waiting for what is being cleaned up.
     """
     previous = signal.getsignal(signal.SIGINT)
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -73,7 +73,14 @@ def interruptible() -> Iterator[None]:
         if not ended.is_set():
             signal.raise_signal(signal.SIGINT)
 
+    print_unraisable = sys.unraisablehook
+
+    def print_others(unraisable: Any) -> None:
+        if unraisable.exc_type is not _Interrupted:
+            print_unraisable(unraisable)
+
     signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = print_others
     try:
         yield
     except Exception as error:
@@ -82,6 +89,7 @@ def interruptible() -> Iterator[None]:
         raise
     finally:
         ended.set()
+        sys.unraisablehook = print_unraisable
         signal.signal(signal.SIGINT, previous)
 
 

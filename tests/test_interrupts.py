@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from contextlib import suppress
 
@@ -35,6 +36,21 @@ def test_an_interrupt_that_a_library_swallows_is_repeated() -> None:
         for _ in range(100):
             time.sleep(0.1)
         pytest.fail("not interrupted")
+
+
+def test_an_interrupt_in_a_finalizer_is_repeated_and_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            press_ctrl_c()
+
+    hook = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        Finalized()
+        for _ in range(100):
+            time.sleep(0.1)
+        pytest.fail("not interrupted")
+    assert sys.unraisablehook is hook
+    assert capsys.readouterr().err == ""
 
 
 def test_an_interrupt_that_is_being_handled_is_not_repeated() -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(1800)]
 # The interpreter reports every module that it has imported, so a test sees when the package handles Ctrl-C.
 PYTHON = [sys.executable, "-X", "importtime"]
 LCL = str(Path(sys.executable).with_name("lcl"))
-TRAIN = ["--strategy", "fixed-2", "--preset", "tiny", "--steps", "16", "--batch", "2", "--held-out-queries", "4"]
+TRAIN = ["--strategy", "base", "--preset", "tiny", "--steps", "12", "--batch", "2", "--held-out-queries", "4"]
 TRAIN += ["--checkpoint-every", "3", "--threads", "2"]
 
 
@@ -39,8 +39,11 @@ class Command:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if line.strip() and not line.startswith("import time:")]
 
-    def wait_for_import(self, module: str) -> None:
-        wait_for(lambda: f" {module}\n" in self._log.read_text(errors="replace") or self.process.poll() is not None)
+    def wait_for(self, condition: Callable[[str], object]) -> None:
+        """Wait until standard error meets a condition, or the command has ended."""
+        wait_for(
+            lambda: condition(self._log.read_text(errors="replace")) or self.process.poll() is not None, every=0.01
+        )
 
     def interrupt(self) -> bool:
         """Press Ctrl-C; False if the command had ended before."""
@@ -87,14 +90,6 @@ def _alive(mark: dict[str, str]) -> list[psutil.Process]:
     return alive
 
 
-def moments(count: int, seconds: float) -> Iterator[float]:
-    """Times spread over a duration, one in each part of it; then more from the middle, for those that came too late."""
-    chance = random.Random(0)
-    yield from (seconds * (part + chance.random()) / count for part in range(count))
-    while True:
-        yield seconds * chance.uniform(0.2, 0.8)
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -109,7 +104,7 @@ def test_ctrl_c_during_imports(words: tuple[str, ...], tmp_path: Path) -> None:
     chance, interrupts = random.Random(len(words)), 0
     for number in range(8):
         with started(tmp_path / str(number), *words, LCL_LAB_RESULTS=str(tmp_path)) as program:
-            program.wait_for_import("lcl_lab.interrupts")
+            program.wait_for(lambda text: " lcl_lab.interrupts\n" in text)
             time.sleep(chance.uniform(0, 0.25))
             if program.interrupt():
                 program.assert_interrupted()
@@ -117,26 +112,28 @@ def test_ctrl_c_during_imports(words: tuple[str, ...], tmp_path: Path) -> None:
     assert interrupts >= 5
 
 
-def test_ctrl_c_at_ten_moments_of_a_training_which_then_ends_in_the_same_weights(
+# What a training has just imported, shown or written when it is interrupted.
+PHASES = [" numpy\n", " torch\n", " accelerate\n", "rendering", "encoding images"]
+PHASES += ["metrics.jsonl", "checkpoints/step*", "checkpoints/.*", "checkpoints/step*", "*.safetensors"]
+
+
+def test_ctrl_c_in_ten_phases_of_a_training_which_then_ends_in_the_same_weights(
     untrained: Path, tmp_path: Path
 ) -> None:
     words = ["-m", "lcl_lab.train", *TRAIN, "--start", str(untrained), "--out"]
-    with started(tmp_path / "log", *words, str(tmp_path / "whole"), LCL_LAB_CACHE=str(tmp_path / "warm")) as whole:
-        whole.wait_for_import("lcl_lab.interrupts")
-        began = time.monotonic()
-        assert whole.process.wait(PATIENCE) == 0, whole.messages()
-        duration = time.monotonic() - began
-    folders, interrupts = [tmp_path / "interrupted-0"], 0
-    for number, moment in enumerate(moments(10, duration)):
+    train_to_end(tmp_path, words, tmp_path / "whole")
+    chance, folders, interrupts = random.Random(0), [tmp_path / "interrupted-0"], 0
+    for number, phase in enumerate(PHASES * 2):
         if interrupts == 10:
             break
-        variables = {"LCL_LAB_CACHE": str(tmp_path / f"cache-{number}")}  # images are rendered every time
-        with started(tmp_path / f"log-{number}", *words, str(folders[-1]), **variables) as training:
-            training.wait_for_import("lcl_lab.interrupts")
-            time.sleep(moment)
+        out, cache = folders[-1], tmp_path / f"cache-{number}"  # images are rendered every time
+        before = set(out.glob(phase.strip()))
+        with started(tmp_path / f"log-{number}", *words, str(out), LCL_LAB_CACHE=str(cache)) as training:
+            training.wait_for(lambda text, old=before, new=phase, out=out: new in text or set(out.glob(new)) - old)
+            time.sleep(chance.uniform(0, 0.1))
             training.interrupt()
-            if _is_finished(folders[-1]):  # the interrupt came too late
-                assert training.process.returncode in (0, EXIT_CODE)
+            if (out / "card.json").exists():  # the interrupt came too late
+                assert training.process.returncode in (0, EXIT_CODE), training.messages()
                 folders.append(tmp_path / f"interrupted-{len(folders)}")
             else:
                 training.assert_interrupted()
@@ -144,11 +141,14 @@ def test_ctrl_c_at_ten_moments_of_a_training_which_then_ends_in_the_same_weights
     assert interrupts == 10
     expected = json.loads((tmp_path / "whole" / "card.json").read_text())["fingerprint"]
     for folder in folders:
-        if not _is_finished(folder):
-            variables = {"LCL_LAB_CACHE": str(tmp_path / "warm")}
-            with started(tmp_path / "log", *words, str(folder), **variables) as last:
-                assert last.process.wait(PATIENCE) == 0, last.messages()
+        if not (folder / "card.json").exists():
+            train_to_end(tmp_path, words, folder)
         assert json.loads((folder / "card.json").read_text())["fingerprint"] == expected
+
+
+def train_to_end(folder: Path, words: list[str], out: Path) -> None:
+    with started(folder / "log", *words, str(out), LCL_LAB_CACHE=str(folder / "cache")) as training:
+        assert training.process.wait(PATIENCE) == 0, training.messages()
 
 
 def test_ctrl_c_in_all_studies(tmp_path: Path) -> None:
@@ -158,7 +158,3 @@ def test_ctrl_c_in_all_studies(tmp_path: Path) -> None:
             wait_for(lambda studies=studies: len(list(tmp_path.glob("results/*/*/config.json"))) >= studies)
             assert all_studies.interrupt()
             all_studies.assert_interrupted()
-
-
-def _is_finished(folder: Path) -> bool:
-    return (folder / "card.json").exists() and not (folder / "training.json").exists()

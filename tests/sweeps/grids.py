@@ -143,9 +143,9 @@ def workers(driver: psutil.Process) -> list[psutil.Process]:
     return processes
 
 
-def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until a condition is true."""
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE, every: float = 0.1) -> None:
+    """Wait until a condition is true, which is checked `every` so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
-        time.sleep(0.1)
+        time.sleep(every)
