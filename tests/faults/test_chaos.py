@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -65,6 +66,8 @@ def events(folder: Path) -> str:
 
 def administer(*words: object) -> None:
     """Change the system; skip the test where that is not allowed."""
+    if shutil.which(str(words[0])) is None:
+        pytest.skip(f"{words[0]} is not installed")
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"{' '.join(map(str, words))}: {done.stderr.strip()}")
