@@ -1,5 +1,5 @@
 from .accuracies import accuracy, cell_rng, require_columns
-from .attribution import RATES, Attribution, answer_rates, copying, prior_agreement
+from .answer_sources import RATES, Attribution, answer_choices, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
 from .choice_calibration import Calibration, calibration, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
@@ -7,6 +7,7 @@ from .dose_crossing import HalfCrossing, half_crossing
 from .dose_curve import DoseResponse, dose_response
 from .effect_sizes import CeilingShare, OddsRatio, ceiling_share, odds_ratio
 from .estimates import PAIRED, Comparison, Estimate, concat_estimates
+from .firth_logistic import penalised_logistic
 from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
 from .link_scores import LinkScore, flip_rate, link_score, link_verdict
 from .logistic import clustered_logistic
@@ -14,7 +15,6 @@ from .metrics import MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
 from .paired import PairedDifference, difference_interval, paired_difference, paired_values
-from .penalised_logistic import penalised_logistic
 from .position_effects import PositionEffects, detectable_drop, factorial_effects, position_drops, positions_differ
 from .power_simulation import (
     Clustering,
@@ -66,6 +66,7 @@ __all__ = [
     "VarianceShares",
     "accuracy",
     "adjust",
+    "answer_choices",
     "answer_rates",
     "answer_status",
     "calibration",

@@ -1,7 +1,5 @@
 from .design import Condition, Design, EvalItem, Question, Value, episode_design
 from .evaluator import (
-    BLIND,
-    UNSAYABLE,
     GradedAnswer,
     answer,
     cell_names,
@@ -11,6 +9,7 @@ from .evaluator import (
     scoring_code,
 )
 from .items import mini_vqa_item, vqa_item
+from .model_checks import BLIND, UNSAYABLE
 
 __all__ = [
     "BLIND",

@@ -126,6 +126,10 @@ class Condition:
         except ValueError as error:
             raise UserError(str(error), option="conditions") from None
 
+    def includes(self, model: str) -> bool:
+        """Whether a model of that name is evaluated under it."""
+        return self.models is None or model in self.models
+
     def sample(self, most: int) -> list[EvalItem]:
         """The items of up to `most` queries, evenly spread, the first and the last among them."""
         if self.queries <= most:

@@ -6,36 +6,30 @@ Studies store its records cell by cell; the model zoo, the trainer and notebooks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-import PIL.Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lcl_lab import episodes, models, store
 from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
-from lcl_lab.evaluation.support_check import sees_support
+from lcl_lab.evaluation.model_checks import check_before_loading, check_support, checked_answers, checked_images
 from lcl_lab.safe_console import SafeConsole
 from lcl_lab.source_code import version_digest
 from lcl_lab.type_checks import check_type
 
 if TYPE_CHECKING:
     import pandas as pd
-    from PIL.Image import Image
 
-    from lcl_lab.concepts import ImageRef
     from lcl_lab.episodes import Episode, OpenRule
     from lcl_lab.models import Answer, Checkpoint, Model
-    from lcl_lab.prompts import Prompt
     from lcl_lab.store import Record, Run
 
 __all__ = [
-    "BLIND",
-    "UNSAYABLE",
     "GradedAnswer",
     "answer",
     "cell_names",
@@ -47,12 +41,6 @@ __all__ = [
 
 _SCORING = ("concepts", "episodes", "prompts", "models", "evaluation")
 _CELL = 50  # queries of a cell, or as many whole supports as fit
-_CHECKED = 200  # queries of each condition whose prompts are checked before a model is loaded
-_SUPPORT_CHECKED = 2  # queries of each condition that are tried with noise in the support
-BLIND = "support images not seen"
-"""The event in a run's log about a `model` that does not see the images of supports."""
-UNSAYABLE = "unsayable names"
-"""The event in a run's log about names that a model cannot generate, with `model`, `names` and `unsayable`."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +166,7 @@ def answer(model: Model | str, episode: Episode) -> GradedAnswer:
     loaded = models.load_model(model) if isinstance(model, str) else model
     item = EvalItem.from_episode(episode)
     answers = loaded.answer([item.prompt], episodes.with_replacements(episode.dataset.image))
-    (only,) = _checked_answers(loaded.name, answers, [item.prompt])
+    (only,) = checked_answers(loaded.name, answers, [item.prompt])
     return grade_answer(item, only)
 
 
@@ -263,7 +251,7 @@ def evaluate_run(
     missing = [(checkpoint, [cell for cell in cells if cell.name not in committed]) for checkpoint, cells in planned]
     total = sum(len(cell.queries) for _, cells in planned for cell in cells)
     stored = total - sum(len(cell.queries) for _, cells in missing for cell in cells)
-    _preflight(run, [checkpoint for checkpoint, cells in missing if cells], dtype, design, notify)
+    check_before_loading(run, [checkpoint for checkpoint, cells in missing if cells], dtype, design, notify)
     device = "none"
     with _progress_bar(disable=not progress) as bar:
         task = bar.add_task("", total=total, completed=stored)
@@ -274,7 +262,7 @@ def evaluate_run(
             model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh, use_cache=use_cache)
             device = model.device
             if not models.is_reference(checkpoint):  # of which it is known
-                _check_support(run, checkpoint.name, model, design, notify)
+                check_support(run, checkpoint.name, model, design, notify)
             for block in _blocks(cells):
                 for cell, records in _answer_block(
                     run.study, checkpoint.name, model, design, block, lambda: bar.advance(task)
@@ -320,50 +308,6 @@ def _progress_bar(disable: bool) -> Progress:
     )
 
 
-def _preflight(
-    run: Run,
-    checkpoints: Sequence[Checkpoint],
-    dtype: str,
-    design: Design,
-    notify: Callable[[str], None] | None,
-) -> None:
-    """Check memory, context length and names, and note in the run's log how many names a model cannot generate."""
-    checked = list(filter(models.needs_preflight, checkpoints))
-    sampled = [(condition, condition.sample(_CHECKED)) for condition in design.conditions] if checked else []
-    for checkpoint in checked:
-        items = [item for condition, some in sampled if _includes(condition, checkpoint.name) for item in some]
-        longest = max((item.prompt for item in items), key=lambda prompt: (len(prompt.images), len(prompt.text)))
-        requirements = models.check_requirements(checkpoint, dtype, longest, design.image)
-        of_episodes = [item.prompt for item in items if isinstance(item.episode, episodes.Episode)]
-        check = models.check_names(checkpoint, [name for prompt in of_episodes for name in prompt.candidates])
-        if check.unsayable:
-            run.note(UNSAYABLE, model=check.model, names=check.names, unsayable=check.unsayable)
-        if notify and not models.is_shipped(checkpoint):
-            notify(str(requirements))
-        if notify and check.unsayable:
-            notify(str(check))
-
-
-def _check_support(run: Run, name: str, model: Model, design: Design, notify: Callable[[str], None] | None) -> None:
-    """Note in the run's log, and say, if a model does not see the images of supports."""
-    included = [condition for condition in design.conditions if _includes(condition, name)]
-    prompts = (item.prompt for condition in included for item in condition.sample(_SUPPORT_CHECKED))
-
-    def answer(some: Sequence[Prompt]) -> list[Answer]:
-        return list(_checked_answers(name, model.answer(some, _checked_images(design)), some))
-
-    if sees_support(answer, prompts) is not False:
-        return
-    run.note(BLIND, model=name)
-    if notify:
-        notify(f"{name} does not see the support's images: noise in their place changes no log-likelihood")
-
-
-def _includes(condition: Condition, model: str) -> bool:
-    """Whether a model is evaluated under a condition."""
-    return condition.models is None or model in condition.models
-
-
 def _planned(checkpoints: Sequence[Checkpoint], design: Design) -> list[tuple[Checkpoint, list[_Cell]]]:
     return [(checkpoint, list(_cells(checkpoint.name, checkpoint.fingerprint, design))) for checkpoint in checkpoints]
 
@@ -371,45 +315,13 @@ def _planned(checkpoints: Sequence[Checkpoint], design: Design) -> list[tuple[Ch
 def _cells(model: str, fingerprint: str, design: Design) -> Iterator[_Cell]:
     size = max(1, _CELL // design.queries_per_support) * design.queries_per_support
     for condition in design.conditions:
-        if not _includes(condition, model):
+        if not condition.includes(model):
             continue
         key = blake2b(repr((fingerprint, sorted(condition.values.items()))).encode(), digest_size=4).hexdigest()
         words = [model.removeprefix("mini/"), *(f"{k}={v}" for k, v in condition.values.items())]
         slug = re.sub(r"[^A-Za-z0-9=.]+", "_", "-".join(words))[-80:]
         for start in range(0, condition.queries, size):
             yield _Cell(f"{slug}-{key}-{start:06}", condition, range(start, min(start + size, condition.queries)))
-
-
-def _checked_images(design: Design) -> Callable[[ImageRef], Image]:
-    """What returns the images of a design, and those that replace them. A user's dataset may return anything."""
-
-    def image(ref: ImageRef) -> Image:
-        loaded = design.image(ref)
-        check_type(loaded, PIL.Image.Image, "data", f"image() of {ref.data} must return one")
-        return loaded
-
-    return episodes.with_replacements(image)
-
-
-def _checked_answers(name: str, answers: object, prompts: Sequence[Prompt]) -> Iterator[models.Answer]:
-    """The answers of a user's model, which may yield anything, and any number of it."""
-    check_type(answers, Iterable, "model", f"answer() of {name} must yield an Answer per prompt")
-    remaining = iter(answers)  # type: ignore[call-overload]
-    for number, prompt in enumerate(prompts):
-        answer = next(remaining, None)
-        if answer is None:
-            raise UserError(f"answer() yields {number} answers to {len(prompts)} prompts", option="model", value=name)
-        check_type(answer, models.Answer, "model", f"answer() of {name} must yield one per prompt")
-        check_type(answer.text, str, "model", f"it is the text of an answer of {name}")
-        for loglik in answer.logliks:
-            check_type(loglik, models.Loglik, "model", f"{name} must give log-likelihoods as Loglik(total, tokens)")
-        candidates = len(prompt.candidates)
-        if len(answer.logliks) not in (0, candidates):
-            reason = f"gives {len(answer.logliks)} log-likelihoods for {candidates} candidates; give one for each"
-            raise UserError(reason, option="model", value=name)
-        yield answer
-    if next(remaining, None) is not None:
-        raise UserError(f"answer() yields more answers than {len(prompts)} prompts", option="model", value=name)
 
 
 def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
@@ -428,8 +340,8 @@ def _answer_block(
     items = [(cell, cell.condition.item(query)) for query in longest for cell in cells if query in cell.queries]
     records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
     prompts = [item.prompt for _, item in items]
-    answers = model.answer(prompts, _checked_images(design))
-    for (cell, item), answer in zip(items, _checked_answers(name, answers, prompts), strict=True):
+    answers = model.answer(prompts, checked_images(design))
+    for (cell, item), answer in zip(items, checked_answers(name, answers, prompts), strict=True):
         records[cell.name].append(grade_answer(item, answer, design.open_rule).record(study, name, cell.condition))
         advance()
     yield from ((cell, records[cell.name]) for cell in cells)

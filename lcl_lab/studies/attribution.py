@@ -8,7 +8,7 @@ Design     The same queries with one part changed at a time: all labels false, n
            random, the answers are regressed on those of rules: the last label, the most frequent one, that of the most
            similar image, and the one that the support links with the query's concept.
 Command    python -m lcl_lab.studies.attribution
-Time       a minute on two cores
+Time       two minutes on two cores
 Expect     the link-trained model has a high link rate, needs the images of the support and follows no other rule; the
            base model's answers do not move.
 """
@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from lcl_lab import analysis, episodes, evaluation, figures, reporting
@@ -31,6 +29,8 @@ from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lcl_lab.analysis import Estimate
     from lcl_lab.episodes import Episode
     from lcl_lab.evaluation import Design
@@ -57,7 +57,7 @@ class Attribution(EpisodeConfig):
 
     PRESETS = {
         "default": {},
-        "tiny": {"queries": 24, "shots": 4, "model": ("mini/base", "mini/2-way")},
+        "tiny": {"queries": 12, "shots": 4, "model": ("mini/base", "mini/2-way")},
         "paper": {"queries": 5000},
     }
 
@@ -112,35 +112,31 @@ def _analyse(config: Attribution, records: pd.DataFrame) -> Findings:
     accuracies = accuracies.set_index("perturbation").loc[list(PERTURBATIONS)].reset_index()
     main = accuracies[accuracies["metric"].isin(analysis.MAIN_METRICS) & accuracies["model"].isin(config.model)]
     rates = [rate for rates in _all_rates(config, records) for rate in rates.values()]
-    copied = [row for rows in _all_copying(config, records) for row in rows]
+    rate_table = _table("Rates, with 95 % intervals over concept pairs", rates, "rate", "rate", _RATES)
+    accuracy_table = comparisons.accuracy_table(
+        accuracies, "perturbation", "Accuracy, with 95 % intervals over concept pairs", in_order=True
+    )
     sections = [
         reporting.Section(
             "What moves an answer",
             list(_rate_statements(config, records)),
-            figures.dot_figure(_frame(rates, "rate"), "rate", title, "Share of queries", width=420),
-            tables=[_table("Rates, with 95 % intervals over concept pairs", rates, "rate", _RATES)],
+            figures.dot_figure(rate_table.frame, "rate", title, "Share of queries", width=420),
+            tables=[rate_table],
         ),
         reporting.Section(
             "Accuracy with one part of the prompt changed",
             list(_reliance_statements(config, records)),
             figures.dot_figure(main, "perturbation", title, guide=0.5, panel="metric", width=420),
             "accuracy",
-            [
-                comparisons.accuracy_table(
-                    accuracies, "perturbation", "Accuracy, with 95 % intervals over concept pairs", in_order=True
-                )
-            ],
-        ),
-        reporting.Section(
-            "Which rule explains the answers",
-            list(_copying_statements(copied)),
-            figures.dot_figure(_frame(copied, "rule"), "rule", title, "Log-odds", domain=None, guide=0.0, width=420)
-            if copied
-            else None,
-            "rules",
-            [_table("Coefficients of rules, in log-odds", copied, "rule", _COPYING)] if copied else [],
+            [accuracy_table],
         ),
     ]
+    copied = [estimate for of_model in _all_copying(config, records) for estimate in of_model]
+    if copied:
+        rules = _table("Coefficients of rules, in log-odds", copied, "rule", copied[0].estimand, _COPYING)
+        chart = figures.dot_figure(rules.frame, "rule", title, "Log-odds", domain=None, guide=0.0, width=420)
+        heading = "Which rule explains the answers"
+        sections.append(reporting.Section(heading, list(_copying_statements(copied)), chart, "rules", [rules]))
     return reporting.Findings(title, sections)
 
 
@@ -226,9 +222,9 @@ def _copying_statements(coefficients: Sequence[Estimate]) -> Iterator[Statement]
         of_rules = [one for one in coefficients if (one.model, one.metric) == (model, metric)]
         largest = max(of_rules, key=lambda one: one.value)
         if largest.low > 0:
-            conclusion = "the answers follow the rule *{rule}* most, with log-odds of {largest:2}"
+            conclusion = "the answers follow the rule '{rule}' most, with log-odds of {largest:2}"
         else:
-            conclusion = "no rule explains the answers; the largest log-odds are {largest:2} (*{rule}*)"
+            conclusion = "no rule explains the answers; the largest log-odds are {largest:2} ('{rule}')"
         values = {"rule": largest.condition["rule"], "largest": largest}
         yield reporting.Statement(f"{{model}}, {{metric}}: {conclusion}.", values, metric, model)
 
@@ -245,22 +241,12 @@ def _paired_choices(
 
 def _choices(config: Attribution, rows: pd.DataFrame, metric: str) -> pd.Series:
     """Whether each query's answer is the true name, the other name or neither, by query id."""
-    if metric == "candidate":
-        difference = rows["loglik_true"] / rows["tokens_true"] - rows["loglik_other"] / rows["tokens_other"]
-        values = np.select([difference > 0, difference < 0], ["true", "other"], "neither")
-    else:
-        rule = grading_rule(config) or "strict"
-        said_other = [
-            episodes.is_correct_open(answer, other, true, rule)
-            for answer, other, true in zip(rows["answer"], rows["other_name"], rows["true_name"], strict=True)
-        ]
-        values = np.select([rows["correct_open"].astype(bool), said_other], ["true", "other"], "neither")
-    return pd.Series(values, index=rows["query_id"].to_numpy()).sort_index()
+    says = partial(episodes.is_correct_open, rule=grading_rule(config) or "strict")
+    return analysis.answer_choices(rows, None if metric == "candidate" else says)
 
 
-def _frame(estimates: Sequence[Estimate], column: str) -> pd.DataFrame:
-    """Estimates as rows of a figure or table."""
-    return pd.DataFrame(
+def _table(caption: str, estimates: Sequence[Estimate], column: str, estimand: str, method: str) -> Table:
+    rows = [
         {
             "model": estimate.model,
             "metric": estimate.metric,
@@ -272,18 +258,8 @@ def _frame(estimates: Sequence[Estimate], column: str) -> pd.DataFrame:
             "clusters": estimate.clusters,
         }
         for estimate in estimates
-    )
-
-
-def _table(caption: str, estimates: Sequence[Estimate], column: str, method: str) -> Table:
-    return reporting.Table(
-        caption,
-        _frame(estimates, column),
-        across=column,
-        estimand=estimates[0].estimand if column == "rule" else "rate",
-        method=method,
-        in_order=True,
-    )
+    ]
+    return reporting.Table.from_rows(caption, rows, across=column, estimand=estimand, method=method, in_order=True)
 
 
 STUDY = Study("attribution", _design, _analyse, Attribution, __doc__ or "")

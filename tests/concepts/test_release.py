@@ -86,7 +86,7 @@ def test_missing_and_damaged_images_are_reported_together(isekai: Path) -> None:
     folder = isekai.parent / "images" / "cactus"
     (folder / "4.png").unlink()
     (folder / "0.png").write_bytes(b"damaged")
-    problems = r"images/cactus/4\.png: no such file; images/cactus/0\.png: not an image, .*"
+    problems = r"images/cactus/0\.png: not an image, .*; images/cactus/4\.png: no such file"
     refused(f"isekai:{isekai}", rf"ISEKAI-10\.json: 2 of 10 images in .* are missing or cannot be read: {problems}$")
     for number in range(1, 4):
         (folder / f"{number}.png").write_bytes(b"")
@@ -110,6 +110,13 @@ def imagenet(tmp_path: Path) -> Path:
     path = tmp_path / "test100_pairs.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
     return path
+
+
+def test_missing_and_damaged_images_of_imagenet_are_reported_together(imagenet: Path) -> None:
+    (imagenet.parent / "val/n01/0.JPEG").write_bytes(b"damaged")
+    (imagenet.parent / "val/n02/9.JPEG").unlink()
+    problems = r"val/n01/0\.JPEG: not an image, .*; val/n02/9\.JPEG: no such file"
+    refused(f"imagenet:{imagenet}", rf": 2 of 20 images in .* are missing or cannot be read: {problems}$")
 
 
 def test_supports_of_imagenet_100_are_its_context_samples(imagenet: Path) -> None:

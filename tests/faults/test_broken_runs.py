@@ -270,6 +270,7 @@ def small_study(results: Path) -> lcl.StudyResult:
     return lcl.run_study("false_ratio", preset="tiny", model="mini/prototype", queries=4, results=results, verbose=True)
 
 
+@pytest.mark.slow
 def test_a_broken_run_of_a_study_is_run_again_and_left_as_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

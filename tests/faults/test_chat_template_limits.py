@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -64,13 +66,17 @@ def refused(source: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("attack", LOOPS)
+def some_slow(attacks: Mapping[str, str], fast: Sequence[str]) -> list[Any]:
+    return [attack if attack in fast else pytest.param(attack, marks=pytest.mark.slow) for attack in attacks]
+
+
+@pytest.mark.parametrize("attack", some_slow(LOOPS, ["loop in a generation"]))
 def test_a_template_that_does_not_end_is_stopped(attack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_trial, "_SECONDS", 1)
     assert "does not finish within" in refused(LOOPS[attack])
 
 
-@pytest.mark.parametrize("attack", SIZES)
+@pytest.mark.parametrize("attack", some_slow(SIZES, ["repeated list", "much text", "slightly too much"]))
 def test_a_template_that_takes_too_much_memory_is_stopped(attack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_trial, "_SECONDS", 1)
     assert "does not finish within" in refused(SIZES[attack])

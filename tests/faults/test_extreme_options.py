@@ -231,3 +231,22 @@ def test_the_largest_seed_is_stored(tmp_path: Path) -> None:
     result = lcl.run_study("false_ratio", results=tmp_path, **options)
     assert set(lcl.read_records(tmp_path)["seed"]) == {LARGEST_INTEGER}
     assert lcl.read_result(result.path).config.seed == LARGEST_INTEGER
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"^learning_rate 1e\+30: the loss of step \d is not finite; use a lower"
+    ) as caught:
+        lcl.train_model(strategy="2-way", preset="tiny", out=tmp_path / "out", learning_rate=1e30)
+    check_line(caught.value)
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+@pytest.mark.slow
+def test_more_accumulation_steps_than_prompts_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"^batch \d+: must be at least 60000, one prompt for each of 1 × 60000"
+    ) as caught:
+        lcl.train_model(strategy="2-way", out=tmp_path / "out", accumulate=60_000, images=9)
+    check_line(caught.value)

@@ -19,8 +19,8 @@ from lcl_lab.training import TrainConfig
 
 pytestmark = pytest.mark.attack
 
-FEW = settings(max_examples=60, derandomize=True, deadline=None, database=None)
-MANY = settings(FEW, max_examples=1000)
+FEW = settings(max_examples=20, derandomize=True, deadline=None, database=None)
+MANY = settings(FEW, max_examples=200)
 CONFIGS: dict[str, type[Config]] = {
     **{study.name: study.config for study in find_studies()},
     "sweep": SweepConfig,

@@ -23,8 +23,8 @@ from tests.store.factories import CONFIG, STUDY, provenance, record
 
 pytestmark = pytest.mark.attack
 
-FEW = settings(max_examples=15, derandomize=True, deadline=None, database=None)
-MANY = settings(FEW, max_examples=150)
+FEW = settings(max_examples=8, derandomize=True, deadline=None, database=None)
+MANY = settings(FEW, max_examples=60)
 
 
 PRESETS = ("finished", "unfinished", "earlier finished", "earlier unfinished")

@@ -10,13 +10,15 @@ import pytest
 import lcl_lab as lcl
 from lcl_lab.analysis import Estimate
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("heuristic/last", "heuristic/prior", "heuristic/link", "heuristic/nearest", "mini/prototype", "mini/base")
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> lcl.StudyResult:
     results = tmp_path_factory.mktemp("attribution")
-    return lcl.run_study("attribution", model=MODELS, queries=100, shots=4, results=results)
+    return lcl.run_study("attribution", model=MODELS, queries=80, shots=4, results=results)
 
 
 def estimates(result: lcl.StudyResult, estimand: str, model: str, metric: str = "candidate") -> list[Estimate]:

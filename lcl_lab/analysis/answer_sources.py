@@ -7,19 +7,20 @@ Letters: N queries, P predictors, C clusters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lcl_lab.analysis.firth_logistic import penalised_logistic
 from lcl_lab.analysis.intervals import cluster_bootstrap
-from lcl_lab.analysis.penalised_logistic import penalised_logistic
 from lcl_lab.errors import UserError
 
-__all__ = ["RATES", "Attribution", "Choice", "answer_rates", "copying", "prior_agreement"]
+__all__ = ["RATES", "Attribution", "Choice", "answer_choices", "answer_rates", "copying", "prior_agreement"]
 
 _NEARLY_ONE = 0.999
 Choice = Literal["true", "other", "neither"]
@@ -44,6 +45,26 @@ class Attribution:
     high: float
     n: int
     clusters: int
+
+
+def answer_choices(rows: pd.DataFrame, says: Callable[[str, str, str], bool] | None = None) -> pd.Series:
+    """What each answer chose.
+
+    Args:
+        rows: N records of one model under one condition.
+        says: whether a text says a first name and not a second one; None compares the log-likelihoods per token.
+
+    Returns:
+        (N,) choices by query id, in ascending order; see `Choice`.
+    """
+    if says is None:
+        difference = rows["loglik_true"] / rows["tokens_true"] - rows["loglik_other"] / rows["tokens_other"]
+        sides = [difference > 0, difference < 0]
+    else:
+        says_other = list(map(says, rows["answer"], rows["other_name"], rows["true_name"]))
+        sides = [rows["correct_open"].astype(bool), pd.Series(says_other, index=rows.index)]
+    values = np.select(sides, ["true", "other"], "neither")
+    return pd.Series(values, index=rows["query_id"].to_numpy()).sort_index()
 
 
 def answer_rates(

@@ -1,0 +1,274 @@
+"""One simulated replication of each method: data with a known truth, and whether the method is right about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lcl_lab import analysis
+from lcl_lab.benchmarks import simulated_answers as simulated
+
+__all__ = [
+    "Result",
+    "Scenario",
+    "accuracy",
+    "agreement",
+    "calibration",
+    "ceiling",
+    "change",
+    "copied",
+    "factorial",
+    "half",
+    "harm",
+    "looks",
+    "odds_ratio",
+    "one_at_a_time",
+    "orders",
+    "paired",
+    "rates",
+    "seeds",
+    "shares",
+    "slope",
+    "strategies",
+]
+
+Scenario = Mapping[str, Any]
+Result = dict[str, bool | None]
+"""For each check whether it came out as counted; None where the check does not apply."""
+_ANSWERS = np.array(["other", "true"])
+
+
+def accuracy(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.accuracy`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    cells = {
+        name: simulated.pair_answers(rng, names, accuracy, at["correlation"])
+        for name, accuracy in (("cell", at["accuracy"]), ("other cell", 0.7))
+    }
+    frame = pd.concat(
+        [pd.DataFrame({"cell": name, "pair": names, "correct": values}) for name, values in cells.items()]
+    )
+    row = analysis.accuracy(frame, ["cell"], int(rng.integers(2**31)), {"metric": "correct"}).iloc[0]
+    return {"accuracy": bool(row["low"] <= at["accuracy"] <= row["high"])}
+
+
+def paired(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.paired_difference`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    values = simulated.pair_changes(rng, names, at["gains"], at["losses"], at["correlation"])
+    low, high = analysis.difference_interval(values, names)
+    truth = at["gains"] - at["losses"]
+    rejected = analysis.cluster_mcnemar(values, names) <= 0.05
+    return {"difference": low <= truth <= high, "no difference": rejected if truth == 0 else None}
+
+
+def harm(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.equivalence`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    if at["harm"] == "to every concept":
+        values = simulated.pair_changes(rng, names, 0.05, 0.05 + at["margin"], 0.02)
+    else:
+        values = simulated.pair_changes(rng, names, 0.02, 0.02, 0.0)
+        values[(rng.random(at["pairs"]) < at["margin"])[names]] = -1
+    return {"equivalence": analysis.equivalence(values, names, at["margin"]).is_equivalent}
+
+
+def slope(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.dose_response`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    curve = 1 / (1 + np.exp(-at["intercept"] - at["slope"] * simulated.DOSES))
+    answers = simulated.dose_answers(rng, names, curve, at["correlation"])
+    fit = analysis.dose_response(_dose_frame(names, answers), "dose", "correct")
+    return {
+        "slope": fit.slope_low <= at["slope"] <= fit.slope_high,
+        "no slope": fit.p_value <= 0.05 if at["slope"] == 0 else None,
+    }
+
+
+def half(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.half_crossing`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    curve = simulated.CURVES[at["curve"]]
+    answers = simulated.dose_answers(rng, names, curve, at["correlation"])
+    found = analysis.half_crossing(_dose_frame(names, answers), "dose", "correct", rng, draws=1000)
+    crosses = found.outcome == "crosses"
+    if "one half" in at["curve"]:
+        return {"dose at one half": None, "no crossing": crosses}
+    truth = simulated.crossing(curve)
+    return {"dose at one half": found.low <= truth <= found.high if crosses else None, "no crossing": None}
+
+
+def _dose_frame(names: simulated.Names, answers: simulated.Floats) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "pair": np.repeat(names, len(simulated.DOSES)),
+            "dose": np.tile(simulated.DOSES, len(names)),
+            "correct": answers.ravel(),
+        }
+    )
+
+
+def one_at_a_time(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.position_drops`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    reader = simulated.READERS[at["reader"]]
+    result = analysis.position_drops(*simulated.with_one_flip(rng, names, reader, at["correlation"]), names, rng)
+    truth = simulated.single_drops(reader)
+    return {
+        "drops, one at a time": _all_within(result.drops, truth),
+        "equal positions, one at a time": result.p_value <= 0.05 if np.ptp(truth) < 1e-9 else None,
+    }
+
+
+def factorial(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.factorial_effects`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    reader = simulated.READERS[at["reader"]]
+    flips, answers = simulated.prompts_with_flips(rng, names, reader, at["share"], at["correlation"])
+    truth = simulated.average_drops(reader, at["share"])
+    result = analysis.factorial_effects(flips, answers, names, rng)
+    return {
+        "drops, factorial": _all_within(result.drops, truth),
+        "equal positions, factorial": result.p_value <= 0.05 if np.ptp(truth) < 1e-9 else None,
+    }
+
+
+def _all_within(drops: pd.DataFrame, truth: simulated.Floats) -> bool:
+    return bool((drops["low"].le(truth + 1e-9) & drops["high"].ge(truth - 1e-9)).all())
+
+
+def seeds(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.seeds`."""
+    mean, deviation = simulated.trained_truth(at["accuracy"], at["deviation"])
+    difficulty = rng.standard_normal((at["pairs"],))
+    answers = simulated.trained_answers(rng, at["trainings"], at["pairs"], at["accuracy"], at["deviation"], difficulty)
+    result = analysis.seeds(answers.reshape(at["trainings"], at["pairs"], -1).mean(axis=2))
+    return {
+        "accuracy over seeds": result.low <= mean <= result.high,
+        "deviation between seeds": result.between_seeds_low - 1e-9 <= deviation <= result.between_seeds_high,
+    }
+
+
+def strategies(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.difference_of_strategies`."""
+    pairs, difficulty = at["pairs"], rng.standard_normal((at["pairs"],))
+    deviations = (at["deviation"], 0.0 if at["varies"] == "one side" else at["deviation"])
+    strengths_of = rng.normal(0, 0.3, (2, pairs))  # each strategy has its strong and weak pairs
+    a, b = (
+        simulated.trained_answers(rng, at["trainings"], pairs, at["accuracy"], deviation, difficulty + strengths)
+        for deviation, strengths in zip(deviations, strengths_of, strict=True)
+    )
+    names = np.repeat(np.arange(pairs), a.shape[1] // pairs)
+    result = analysis.difference_of_strategies(a, b, names)
+    mean_a, mean_b = (simulated.trained_truth(at["accuracy"], deviation)[0] for deviation in deviations)
+    return {
+        "difference of strategies": result.low <= mean_b - mean_a <= result.high,
+        "equal strategies": result.p_value < 0.05 if mean_a == mean_b else None,
+    }
+
+
+def change(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.change_of_strategy`."""
+    pairs, difficulty = at["pairs"], rng.standard_normal((at["pairs"],))
+    before, after = (
+        simulated.trained_answers(rng, at["trainings"], pairs, at["accuracy"], at["deviation"], difficulty)
+        for _ in range(2)
+    )
+    names = np.repeat(np.arange(pairs), before.shape[1] // pairs)
+    result = analysis.change_of_strategy(before, after, names)
+    return {"change of a strategy": result.low <= 0 <= result.high, "no change of a strategy": result.p_value < 0.05}
+
+
+def orders(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.order_and_draw`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    answers, deviation = simulated.repeated_answers(rng, names, at["log_odds"])
+    result = analysis.order_and_draw(answers, answers, names)
+    return {"deviation over orders": result.order_low <= deviation <= result.order_high}
+
+
+def _two_accuracies(
+    rng: np.random.Generator, at: Scenario
+) -> tuple[simulated.Floats, simulated.Floats, simulated.Names]:
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    answers = simulated.dose_answers(rng, names, np.array([at["a"], at["b"]]), at["correlation"])
+    return answers[:, 0], answers[:, 1], names
+
+
+def odds_ratio(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.odds_ratio`."""
+    result = analysis.odds_ratio(*_two_accuracies(rng, at))
+    truth = at["b"] / (1 - at["b"]) * (1 - at["a"]) / at["a"]
+    return {"odds ratio": result.low <= truth <= result.high}
+
+
+def ceiling(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.ceiling_share`."""
+    result = analysis.ceiling_share(*_two_accuracies(rng, at))
+    return {"share of the ceiling": result.low <= (at["a"] - 0.5) / (at["b"] - 0.5) <= result.high}
+
+
+def calibration(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.calibration`."""
+    names = simulated.pair_names(rng, at["pairs"], "equal")
+    probabilities = simulated.choice_probabilities(rng, names, at["slope"], at["shift"], at["correlation"])
+    result = analysis.calibration(probabilities, names, rng)
+    truth = simulated.calibration_error(at["slope"], at["shift"])
+    return {"expected calibration error": result.ece_low - 1e-9 <= truth <= result.ece_high + 1e-9}
+
+
+def shares(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.variance_shares`."""
+    answers = simulated.nested_answers(rng, at["pairs"], at["log_odds"])
+    pair, query, draw = (place.ravel() for place in np.indices(answers.shape))
+    frame = pd.DataFrame({"pair": pair, "query_id": 4 * pair + query, "draw": draw, "correct": answers.ravel()})
+    truth = simulated.nested_variances(at["log_odds"])
+    found = {one.source: one for one in analysis.variance_shares(frame, "correct", draw="draw").components}
+    return {f"variance, {name}": found[name].low <= value <= found[name].high for name, value in truth.items()}
+
+
+def looks(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.confidence_sequence`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    values = simulated.pair_changes(rng, names, at["gains"], at["losses"], at["correlation"])
+    found = analysis.confidence_sequence(values, names, np.arange(len(names)), (-1.0, 1.0))
+    truth = at["gains"] - at["losses"]
+    return {"difference at any time": bool((found.lows <= truth).all() and (found.highs >= truth).all())}
+
+
+def rates(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.answer_rates`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    flipped = np.where(simulated.pair_answers(rng, names, at["link"], at["correlation"]) == 1, "other", "true")
+    rate = analysis.answer_rates(np.full(len(names), "true"), flipped, names, rng)["link"]
+    return {"rate of answers": rate.low <= at["link"] <= rate.high}
+
+
+def agreement(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.prior_agreement`.
+
+    Answers that agree with probability κ, and are independent otherwise, have that κ.
+    """
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    a, b = (simulated.pair_uniforms(rng, names, at["correlation"]) < at["true"] for _ in range(2))
+    same = simulated.pair_uniforms(rng, names, at["correlation"]) < at["kappa"]
+    sides = _ANSWERS[a.astype(int)], _ANSWERS[np.where(same, a, b).astype(int)]
+    found = analysis.prior_agreement(*sides, names, rng)
+    return {"agreement": found.low <= at["kappa"] <= found.high}
+
+
+def copied(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.copying`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    rules = rng.choice([-1, 1], (2, len(names)))
+    chance = 1 / (1 + np.exp(-at["coefficient"] * rules[0]))
+    chosen = _ANSWERS[(simulated.pair_uniforms(rng, names, at["correlation"]) < chance).astype(int)]
+    predictors = {str(k): _ANSWERS[(of_rule > 0).astype(int)] for k, of_rule in enumerate(rules)}
+    found = analysis.copying(chosen, predictors, names)
+    return {
+        "coefficient of a rule": found["0"].low <= at["coefficient"] <= found["0"].high,
+        "no copying": not found["1"].low <= 0 <= found["1"].high,
+    }
