@@ -1,12 +1,12 @@
 from .accuracies import accuracy, cell_rng, require_columns
-from .answer_sources import RATES, Attribution, answer_choices, answer_rates, copying, prior_agreement
+from .answer_sources import RATES, answer_choices, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
 from .choice_calibration import Calibration, calibration, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing
 from .dose_curve import DoseResponse, dose_response
 from .effect_sizes import CeilingShare, OddsRatio, ceiling_share, odds_ratio
-from .estimates import PAIRED, Comparison, Estimate, concat_estimates
+from .estimates import PAIRED, Comparison, Estimate, IntervalEstimate, concat_estimates
 from .firth_logistic import penalised_logistic
 from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
 from .link_scores import LinkScore, flip_rate, link_score, link_verdict
@@ -41,7 +41,6 @@ __all__ = [
     "RATES",
     "SEVERAL_TRAININGS",
     "AnswerStatus",
-    "Attribution",
     "Calibration",
     "CeilingShare",
     "Clustering",
@@ -55,6 +54,7 @@ __all__ = [
     "Equivalence",
     "Estimate",
     "HalfCrossing",
+    "IntervalEstimate",
     "LinkScore",
     "OddsRatio",
     "OrderAndDraw",

@@ -8,7 +8,6 @@ Letters: N queries, P predictors, C clusters.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,35 +15,17 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lcl_lab.analysis.estimates import IntervalEstimate
 from lcl_lab.analysis.firth_logistic import penalised_logistic
 from lcl_lab.analysis.intervals import cluster_bootstrap
 from lcl_lab.errors import UserError
 
-__all__ = ["RATES", "Attribution", "Choice", "answer_choices", "answer_rates", "copying", "prior_agreement"]
+__all__ = ["RATES", "Choice", "answer_choices", "answer_rates", "copying", "prior_agreement"]
 
 _NEARLY_ONE = 0.999
 Choice = Literal["true", "other", "neither"]
 RATES = ("link", "stubborn", "label-only", "inert-wrong", "unsettled")
 """The names of the rates, which sum to 1."""
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """A rate, an agreement or a coefficient with its 95 % interval.
-
-    Attributes:
-        estimate: the value.
-        low: lower end of the interval.
-        high: upper end of the interval.
-        n: number of queries.
-        clusters: number of concept pairs.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    n: int
-    clusters: int
 
 
 def answer_choices(rows: pd.DataFrame, says: Callable[[str, str, str], bool] | None = None) -> pd.Series:
@@ -69,7 +50,7 @@ def answer_choices(rows: pd.DataFrame, says: Callable[[str, str, str], bool] | N
 
 def answer_rates(
     intact: ArrayLike, flipped: ArrayLike, clusters: ArrayLike, rng: np.random.Generator
-) -> dict[str, Attribution]:
+) -> dict[str, IntervalEstimate]:
     """How answers move when all labels of the support are exchanged.
 
     With a the answer to the intact prompt and b that to the flipped one: *link*, a is true and b the other name;
@@ -100,7 +81,7 @@ def answer_rates(
 
 def prior_agreement(
     with_support: ArrayLike, without: ArrayLike, clusters: ArrayLike, rng: np.random.Generator
-) -> Attribution:
+) -> IntervalEstimate:
     """Cohen's κ between the answers with a support and those without one (Cohen 1960).
 
     κ = (p − e) / (1 − e), where p is the share of equal answers and e the share that equal answers would have if both
@@ -127,10 +108,12 @@ def prior_agreement(
     expected = _expected_agreement(a, b)
     shares = np.array(cluster_bootstrap((a == b).astype(float), names, rng))
     ends = [*jackknifed, *((shares - expected) / (1 - expected))]
-    return Attribution(kappa, max(-1.0, min(ends)), min(1.0, max(ends)), len(a), len(np.unique(names)))
+    return IntervalEstimate(kappa, max(-1.0, min(ends)), min(1.0, max(ends)), len(a), len(np.unique(names)))
 
 
-def copying(choices: ArrayLike, predictors: Mapping[str, ArrayLike], clusters: ArrayLike) -> dict[str, Attribution]:
+def copying(
+    choices: ArrayLike, predictors: Mapping[str, ArrayLike], clusters: ArrayLike
+) -> dict[str, IntervalEstimate]:
     """What the choice between two names follows: a logistic regression on what simple rules would choose.
 
     log-odds(true) = β₀ + Σ β_r x_r, where x_r is +1 if rule r chooses the true name, −1 if it chooses the other one,
@@ -150,24 +133,24 @@ def copying(choices: ArrayLike, predictors: Mapping[str, ArrayLike], clusters: A
         UserError: there are fewer than two clusters or too few answers.
     """
     answers, names = np.asarray(choices), np.asarray(clusters)
-    kept = answers != "neither"
-    columns = [_signs(values)[kept] for values in predictors.values()]
-    design = np.column_stack([np.ones(int(kept.sum())), *columns])
-    correct, groups = (answers[kept] == "true").astype(float), names[kept]
+    names_one = answers != "neither"
+    columns = [_signs(values)[names_one] for values in predictors.values()]
+    design = np.column_stack([np.ones(int(names_one.sum())), *columns])
+    correct, groups = (answers[names_one] == "true").astype(float), names[names_one]
     if len(np.unique(groups)) < 2 or len(correct) <= design.shape[1]:
         raise UserError(f"{len(correct)} answers of {len(np.unique(groups))} clusters are too few for a regression")
     values = penalised_logistic(design, correct)
     left_out = np.array([penalised_logistic(design[groups != g], correct[groups != g]) for g in np.unique(groups)])
     intervals = [_jackknife(value, left_out[:, k]) for k, value in enumerate(values)]
     return {
-        name: Attribution(float(value), low, high, len(correct), len(np.unique(groups)))
+        name: IntervalEstimate(float(value), low, high, len(correct), len(np.unique(groups)))
         for name, value, (low, high) in zip(["prior", *predictors], values, intervals, strict=True)
     }
 
 
-def _share(values: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator) -> Attribution:
+def _share(values: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator) -> IntervalEstimate:
     low, high = cluster_bootstrap(values, clusters, rng)
-    return Attribution(float(values.mean()), low, high, len(values), len(np.unique(clusters)))
+    return IntervalEstimate(float(values.mean()), low, high, len(values), len(np.unique(clusters)))
 
 
 def _signs(choices: ArrayLike) -> NDArray[np.float64]:
@@ -187,7 +170,7 @@ def _expected_agreement(a: NDArray[np.object_], b: NDArray[np.object_]) -> float
 
 
 def _artanh(kappa: ArrayLike) -> NDArray[np.float64]:
-    """Fisher's transformation, with κ kept from −1 and 1, where it is infinite."""
+    """Fisher's transformation, with κ names_one from −1 and 1, where it is infinite."""
     return np.arctanh(np.clip(np.asarray(kappa, float), -_NEARLY_ONE, _NEARLY_ONE))
 
 

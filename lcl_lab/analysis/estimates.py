@@ -11,7 +11,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from lcl_lab.analysis.paired import PairedDifference
 
-__all__ = ["PAIRED", "Comparison", "Estimate", "concat_estimates"]
+__all__ = ["PAIRED", "Comparison", "Estimate", "IntervalEstimate", "concat_estimates"]
 
 PAIRED = "paired difference, sign-flip interval and test over concept pairs"
 """The method of a comparison of two sides on the same queries."""
@@ -30,6 +30,25 @@ class _Result(Protocol):
     def n(self) -> int: ...
     @property
     def clusters(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class IntervalEstimate:
+    """A number with its 95 % interval, before it is known what it is of.
+
+    Attributes:
+        estimate: the value.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: number of queries.
+        clusters: number of concept pairs.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    clusters: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lcl_lab.analysis.estimates import IntervalEstimate
 from lcl_lab.analysis.intervals import cluster_bootstrap
 from lcl_lab.analysis.paired import paired_difference, paired_values
 
@@ -20,23 +20,8 @@ LinkVerdict = Literal["follows", "reverses", "reads labels only", "ignores", "at
 """What `link_verdict` concludes."""
 
 
-@dataclass(frozen=True)
-class LinkScore:
-    """A link score or a flip rate with its 95 % interval, all within 0 and 1.
-
-    Attributes:
-        estimate: the value.
-        low: lower end of the interval.
-        high: upper end of the interval.
-        n: number of queries.
-        clusters: number of concept pairs.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    n: int
-    clusters: int
+class LinkScore(IntervalEstimate):
+    """A link score or a flip rate with its 95 % interval, all within 0 and 1."""
 
 
 def link_score(frame: pd.DataFrame, column: str = "correct_candidate", ratio: str = "false_ratio") -> LinkScore:

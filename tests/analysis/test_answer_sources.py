@@ -94,9 +94,9 @@ def test_answers_with_neither_name_are_left_out() -> None:
     rules = {"rule": drawn(0)}
     choices = drawn(1)
     found = copying(choices, rules, PAIRS)
-    kept = choices != "neither"
-    assert found["rule"].n == int(kept.sum())
-    only = copying(choices[kept], {"rule": rules["rule"][kept]}, PAIRS[kept])
+    names_one = choices != "neither"
+    assert found["rule"].n == int(names_one.sum())
+    only = copying(choices[names_one], {"rule": rules["rule"][names_one]}, PAIRS[names_one])
     assert found["rule"] == only["rule"]
 
 
