@@ -226,8 +226,10 @@ def shares(rng: np.random.Generator, at: Scenario) -> Result:
     pair, query, draw = (place.ravel() for place in np.indices(answers.shape))
     frame = pd.DataFrame({"pair": pair, "query_id": 4 * pair + query, "draw": draw, "correct": answers.ravel()})
     truth = simulated.nested_variances(at["log_odds"])
-    found = {one.source: one for one in analysis.variance_shares(frame, "correct", draw="draw").components}
-    return {f"variance, {name}": found[name].low <= value <= found[name].high for name, value in truth.items()}
+    components = {one.source: one for one in analysis.variance_shares(frame, "correct", draw="draw").components}
+    return {
+        f"variance, {name}": components[name].low <= value <= components[name].high for name, value in truth.items()
+    }
 
 
 def looks(rng: np.random.Generator, at: Scenario) -> Result:

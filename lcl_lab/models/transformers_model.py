@@ -200,8 +200,8 @@ def _answer(generated: Generated, logliks: tuple[Loglik, ...], seconds: float) -
 
 def _end_ids(name: str, model: Any, processor: Any) -> list[int]:
     """Ids of the tokens that end an answer, according to the generation config."""
-    given = model.generation_config.eos_token_id
-    ids = [] if given is None else given if isinstance(given, list) else [given]
+    end_ids = model.generation_config.eos_token_id
+    ids = [] if end_ids is None else end_ids if isinstance(end_ids, list) else [end_ids]
     for id in ids:
         if not isinstance(id, int) or processor.tokenizer.convert_ids_to_tokens(max(id, 0)) is None or id < 0:
             reason = f"its generation config ends answers with eos_token_id {id!r}, which is no token"
