@@ -6,7 +6,7 @@ from typing import Any
 
 from lcl_lab.errors import UserError
 
-__all__ = ["check_architecture", "has_decoder", "reads_one_image"]
+__all__ = ["check_architecture", "context_length", "has_decoder", "reads_one_image"]
 
 _ONE_IMAGE = {
     "blip-2",
@@ -60,6 +60,12 @@ def check_architecture(config: Any, images: int, name: str) -> None:
 def reads_one_image(config: Any) -> bool:
     """Whether prompts of a model have exactly one image."""
     return config.model_type in _ONE_IMAGE
+
+
+def context_length(config: Any) -> int | None:
+    """Number of tokens of a prompt and its answer that a model was built for; None if its config names no limit."""
+    length: int | None = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return length
 
 
 def has_decoder(config: Any) -> bool:

@@ -106,8 +106,8 @@ def check_requirements(
         reason = " ".join(str(error).split())[:200]
         reason = f"its processor does not accept {shots + 1} images in one prompt: {reason}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
-    tokens = length + encoder(longest).answer_limit(checkpoint.settings.max_new_tokens)
-    context = getattr(text, "max_position_embeddings", None)
+    answer = encoder.with_room(encoder(longest), length).answer_limit(checkpoint.settings.max_new_tokens)
+    tokens, context = length + answer, encoder.context
     per_image = _tokens_per_image(length, encoder, longest)
     setting = next((name for name in _FEWER_TOKENS if name in processor_settings(processor)), "size")
     if context is not None and tokens > context:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint
-from lcl_lab.models.engine.reference_engine import process_prompts
+from lcl_lab.models.engine.reference_engine import ReferenceEngine, process_prompts
 from lcl_lab.models.preflight import check_requirements, choose_dtype
 from lcl_lab.models.transformers_model import load_transformers_model
 from lcl_lab.prompts import Prompt, Turn, chat
@@ -57,6 +58,28 @@ def test_a_context_that_is_too_short_is_an_error_with_the_shots_that_fit(llava: 
         check_requirements(find_checkpoint(str(llava)), "auto", chat(draw_episode(WORLD, 0, 0, 2)), WORLD.image).tokens
         <= 200
     )
+
+
+def test_a_longer_answer_than_the_context_holds_ends_where_the_context_does(llava: Path) -> None:
+    """As a server that is asked for more tokens than its context has, instead of refusing every number of shots."""
+    checkpoint = find_checkpoint(str(llava))
+    context = check_requirements(checkpoint, "auto", PROMPT, WORLD.image).tokens + 10
+    config = json.loads((llava / "config.json").read_text())
+    config["text_config"]["max_position_embeddings"] = context
+    (llava / "config.json").write_text(json.dumps(config))
+    long = replace(checkpoint, settings=replace(checkpoint.settings, max_new_tokens=1024))
+    assert check_requirements(long, "auto", PROMPT, WORLD.image).tokens == context
+    prompts = [PROMPT, chat(draw_episode(WORLD, 0, 0, 6))]
+    model = load_transformers_model(long)
+    single = ReferenceEngine(model.network, model.processor, model.encoder, 1, 1024)
+    generated = {number: answer.text for number, answer, _ in single.answer(prompts, WORLD.image)}
+    lengths = [len(process_prompts(model.processor, model.encoder, [one], WORLD.image)["input_ids"][0]) for one in prompts]
+    for number, answer in enumerate(model.answer(prompts, WORLD.image)):
+        room = context - lengths[number]
+        exact = ReferenceEngine(model.network, model.processor, model.encoder, 1, room)
+        ((_, expected, _),) = exact.answer([prompts[number]], WORLD.image)
+        assert answer.text == expected.text == generated[number]
+    assert context - lengths[0] == 26 < context - lengths[1]
 
 
 def test_too_little_memory_is_an_error_before_weights_are_loaded(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,10 @@ class TreeEngine(ABC, Generic[P]):
         """
         keys = [self.images.keys(prompt.images) for prompt in prompts]
         encoded = self.images.encode([key for of_prompt in keys for key in of_prompt], image)
+        prompts = [
+            self._encoder.with_room(prompt, len(prompt.prefix) + sum(len(encoded[key].ids) - 1 for key in of_prompt))
+            for prompt, of_prompt in zip(prompts, keys, strict=True)
+        ]
         root = build_tree([self._units(prompt, of_prompt) for prompt, of_prompt in zip(prompts, keys, strict=True)])
         segments = {node: self._segment(node, encoded) for node in root.descendants()}
         prefixes: dict[Node, P] = {root: self._root()}
