@@ -28,6 +28,7 @@ from .power_simulation import (
 from .published_results import published, published_false_ratio
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
+from .simultaneous import SimultaneousMeans, simultaneous_means
 from .strategy_difference import StrategyDifference, change_of_strategy, difference_of_strategies
 from .ties import is_tie, score_ties
 from .tost import Equivalence, clusters_needed, equivalence
@@ -61,6 +62,7 @@ __all__ = [
     "PairedDifference",
     "PositionEffects",
     "Seeds",
+    "SimultaneousMeans",
     "StrategyDifference",
     "VarianceComponent",
     "VarianceShares",
@@ -115,6 +117,7 @@ __all__ = [
     "score_ties",
     "seeds",
     "sign_flip_interval",
+    "simultaneous_means",
     "strategy_pairs_needed",
     "strategy_power",
     "true_probability",

@@ -5,10 +5,14 @@ Letters: K estimates, S draws.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
-__all__ = ["DRAWS", "simultaneous_quantile"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lcl_lab.errors import UserError
+
+__all__ = ["DRAWS", "SimultaneousMeans", "simultaneous_means", "simultaneous_quantile"]
 
 DRAWS = 20_000
 """Draws of a multivariate distribution, of which the quantiles are taken."""
@@ -36,3 +40,52 @@ def _correlated_t(covariance: NDArray[np.float64], freedom: int, rng: np.random.
     """(S, K) draws of the multivariate t distribution around 0 with a (K, K) scale matrix."""
     drawn = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=DRAWS, method="eigh")
     return drawn / np.sqrt(rng.chisquare(freedom, size=(DRAWS, 1)) / freedom)
+
+
+@dataclass(frozen=True)
+class SimultaneousMeans:
+    """K means with intervals that all hold at once.
+
+    Attributes:
+        estimate: (K,) means.
+        low: (K,) lower ends of the intervals.
+        high: (K,) upper ends of the intervals.
+        n: number of queries.
+        clusters: number of clusters.
+    """
+
+    estimate: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    n: int
+    clusters: int
+
+
+def simultaneous_means(
+    values: ArrayLike, clusters: ArrayLike, rng: np.random.Generator, level: float = 0.95
+) -> SimultaneousMeans:
+    """Means of K quantities of the same queries, with intervals that hold for all of them simultaneously.
+
+    The covariance of the means is that of the clusters' sums, so queries of one cluster may be correlated; the quantile
+    is `simultaneous_quantile` with one degree of freedom less than there are clusters.
+
+    Args:
+        values: (N, K) numbers of any size.
+        clusters: (N,) the cluster of each query.
+        rng: draws the statistics of which the quantile is taken.
+        level: the probability with which all K intervals cover.
+
+    Raises:
+        UserError: there are fewer than two clusters.
+    """
+    table, names = np.asarray(values, dtype=np.float64), np.asarray(clusters)
+    unique, of_query = np.unique(names, return_inverse=True)
+    count = len(unique)
+    if count < 2:
+        raise UserError("intervals need queries of at least two concept pairs", option="clusters")
+    mean = table.mean(axis=0)
+    sums = np.zeros((count, table.shape[1]))
+    np.add.at(sums, of_query, table - mean)
+    covariance = sums.T @ sums * count / (count - 1) / len(table) ** 2
+    half = simultaneous_quantile(covariance, count - 1, rng, level) * np.sqrt(np.diag(covariance))
+    return SimultaneousMeans(mean, mean - half, mean + half, len(table), count)

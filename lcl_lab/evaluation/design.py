@@ -12,10 +12,12 @@ from lcl_lab import concepts, episodes, prompts, store
 from lcl_lab.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL.Image import Image
 
     from lcl_lab.concepts import Dataset, ImageRef
     from lcl_lab.episodes import Episode, OpenRule
+    from lcl_lab.models import Model
     from lcl_lab.prompts import Prompt
     from lcl_lab.store import SupportExample
 
@@ -110,6 +112,8 @@ class Condition:
         queries: the number of queries.
         item: maps a query id to its item; called again whenever the item is needed.
         models: the only models to evaluate under it; None means all.
+        variant: returns what answers in place of a loaded model, such as the model without some attention heads; None
+            for the model itself.
 
     Raises:
         UserError: a condition column has the name of another column of the records, or a value that they cannot store.
@@ -119,6 +123,7 @@ class Condition:
     queries: int
     item: Callable[[int], EvalItem]
     models: tuple[str, ...] | None = None
+    variant: Callable[[Model], Model] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -148,6 +153,8 @@ class Design:
         queries_per_support: consecutive queries that share a support.
         example: an episode to picture in the report.
         open_rule: the rule that grades generated answers to episodes; None for the items' own grades.
+        following: returns the design of a second stage from the records of this one, such as the confirmation of what
+            was discovered; its records belong to the same run.
     """
 
     conditions: Sequence[Condition]
@@ -156,6 +163,7 @@ class Design:
     queries_per_support: int = 1
     example: Episode | None = None
     open_rule: OpenRule | None = None
+    following: Callable[[pd.DataFrame], Design] | None = None
 
     def content_digest(self) -> str:
         """16 hex digits over what models receive and how answers are graded.

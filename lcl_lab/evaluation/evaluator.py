@@ -6,8 +6,10 @@ Studies store its records cell by cell; the model zoo, the trainer and notebooks
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -123,6 +125,7 @@ class GradedAnswer:
             correct_strict=self.verdicts.get("strict"),
             correct_paper=self.verdicts.get("paper"),
             correct_release=self.verdicts.get("release"),
+            measurement=self.answer.measurement,
         )
 
 
@@ -198,16 +201,20 @@ def evaluate(
     evaluated = [evaluated] if isinstance(evaluated, str) or not isinstance(evaluated, Sequence) else evaluated
     check_type(design, Design, "design")
     records: list[Record] = []
-    with _progress_bar(disable=not progress) as bar:
-        task = bar.add_task("", total=len(evaluated) * sum(condition.queries for condition in design.conditions))
-        for one in evaluated:
-            model = models.load_model(one, batch_size, dtype) if isinstance(one, str | models.Checkpoint) else one
-            name = one if isinstance(one, str) else one.name
-            bar.update(task, description=name)
-            for block in _blocks(list(_cells(name, "", design))):
-                for _, answered in _answer_block(study, name, model, design, block, lambda: bar.advance(task)):
-                    records += answered
-    frame: pd.DataFrame = store.to_table(records).to_pandas()
+    stage: Design | None = design
+    while stage is not None:
+        with _progress_bar(disable=not progress) as bar:
+            task = bar.add_task("", total=len(evaluated) * sum(condition.queries for condition in stage.conditions))
+            advance = partial(bar.advance, task)
+            for one in evaluated:
+                model = models.load_model(one, batch_size, dtype) if isinstance(one, str | models.Checkpoint) else one
+                name = one if isinstance(one, str) else one.name
+                bar.update(task, description=name)
+                for block in _blocks(list(_cells(name, "", stage))):
+                    for _, answered in _answer_block(study, name, model, stage, block, advance):
+                        records += answered
+        frame: pd.DataFrame = store.to_table(records).to_pandas()
+        stage = stage.following(frame) if stage.following else None
     return frame
 
 
@@ -223,7 +230,7 @@ def evaluate_run(
     notify: Callable[[str], None] | None = None,
     progress: bool = True,
 ) -> str:
-    """Evaluate checkpoints on a design and commit every cell that the run does not have yet.
+    """Evaluate checkpoints on a design and those that follow it, and commit every cell that the run does not have yet.
 
     A cell contains some queries of one condition for one model. Its contents depend on the design only, so a killed
     run resumes with the missing cells, whatever the batch size. The same queries under all conditions are evaluated
@@ -246,13 +253,36 @@ def evaluate_run(
     Raises:
         UserError: a model cannot be evaluated on the longest prompt on this machine; raised before any is loaded.
     """
+    device = "none"
+    stage: Design | None = design
+    while stage is not None:
+        computed_on = _evaluate_run_stage(
+            run, checkpoints, stage, batch_size, dtype, fresh, use_cache, notify if stage is design else None, progress
+        )
+        device = computed_on or device
+        stage = stage.following(run.records()) if stage.following else None
+    return device
+
+
+def _evaluate_run_stage(
+    run: Run,
+    checkpoints: Sequence[Checkpoint],
+    design: Design,
+    batch_size: int,
+    dtype: str,
+    fresh: bool,
+    use_cache: bool,
+    notify: Callable[[str], None] | None,
+    progress: bool,
+) -> str | None:
+    """Evaluate checkpoints on one design; returns the device of the last answers, or None if none were missing."""
     committed = run.committed()
     planned = _planned(checkpoints, design)
     missing = [(checkpoint, [cell for cell in cells if cell.name not in committed]) for checkpoint, cells in planned]
     total = sum(len(cell.queries) for _, cells in planned for cell in cells)
     stored = total - sum(len(cell.queries) for _, cells in missing for cell in cells)
     check_before_loading(run, [checkpoint for checkpoint, cells in missing if cells], dtype, design, notify)
-    device = "none"
+    device = None
     with _progress_bar(disable=not progress) as bar:
         task = bar.add_task("", total=total, completed=stored)
         for checkpoint, cells in missing:
@@ -271,14 +301,14 @@ def evaluate_run(
     return device
 
 
-def cell_names(checkpoints: Sequence[Checkpoint], design: Design) -> set[str]:
-    """The names of all cells of a run.
+def cell_names(checkpoints: Sequence[Checkpoint], design: Design) -> set[str] | None:
+    """The names of all cells of a run; None where other designs follow, which depend on its records.
 
     Args:
         checkpoints: the models to evaluate.
         design: the conditions and items.
     """
-    return {cell.name for _, cells in _planned(checkpoints, design) for cell in cells}
+    return None if design.following else {cell.name for _, cells in _planned(checkpoints, design) for cell in cells}
 
 
 def scoring_code() -> str:
@@ -335,7 +365,19 @@ def _blocks(cells: Sequence[_Cell]) -> Iterator[list[_Cell]]:
 def _answer_block(
     study: str, name: str, model: Model, design: Design, cells: Sequence[_Cell], advance: Callable[[], None]
 ) -> Iterator[tuple[_Cell, list[Record]]]:
-    """The records of a group of cells, whose prompts are answered together."""
+    """The records of a group of cells; the prompts of those that one model answers are answered together."""
+    by_variant: dict[Callable[[Model], Model] | None, list[_Cell]] = defaultdict(list)
+    for cell in cells:
+        by_variant[cell.condition.variant].append(cell)
+    for variant, of_variant in by_variant.items():
+        answering = model if variant is None else variant(model)
+        yield from _answer_together(study, name, answering, design, of_variant, advance)
+
+
+def _answer_together(
+    study: str, name: str, model: Model, design: Design, cells: Sequence[_Cell], advance: Callable[[], None]
+) -> Iterator[tuple[_Cell, list[Record]]]:
+    """The records of cells, whose prompts share prefixes."""
     longest = max((cell.queries for cell in cells), key=len)
     items = [(cell, cell.condition.item(query)) for query in longest for cell in cells if query in cell.queries]
     records: dict[str, list[Record]] = {cell.name: [] for cell in cells}

@@ -1,5 +1,8 @@
+from .attention_plot import attention_figure
 from .dot_plot import dot_figure
+from .emergence_plot import emergence_figure
 from .false_ratio_plot import false_ratio_figure
+from .heat_map_plot import heat_map_figure
 from .line_plot import line_figure
 from .overview_plot import overview_figure
 from .panels import Figure, Panel
@@ -7,6 +10,7 @@ from .position_plot import position_figure
 from .power_plot import power_figure
 from .radar_plot import radar_figure
 from .reliability_plot import reliability_figure
+from .removal_plot import removal_figure
 from .theme import Chart, themed
 from .training_plot import training_figure, trials_figure
 
@@ -14,14 +18,18 @@ __all__ = [
     "Chart",
     "Figure",
     "Panel",
+    "attention_figure",
     "dot_figure",
+    "emergence_figure",
     "false_ratio_figure",
+    "heat_map_figure",
     "line_figure",
     "overview_figure",
     "position_figure",
     "power_figure",
     "radar_figure",
     "reliability_figure",
+    "removal_figure",
     "themed",
     "training_figure",
     "trials_figure",

@@ -92,6 +92,7 @@ class Answer:
         status: what became of the request; the answer counts only if this is "ok".
         cut_off: whether the text was cut off at the maximum number of tokens.
         thinking: what the model wrote before its answer.
+        measurement: a quantity that was measured beside the answer, such as a head's attention; see `Condition`.
     """
 
     text: str
@@ -100,6 +101,7 @@ class Answer:
     status: Status = "ok"
     cut_off: bool = False
     thinking: str = ""
+    measurement: float | None = None
 
 
 class Model(Protocol):

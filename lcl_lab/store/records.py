@@ -104,6 +104,7 @@ class Record:
             questions and where the answer is not known.
         correct_paper: the same by the paper's rule.
         correct_release: the same by the rule of the published code.
+        measurement: a quantity that was measured beside the answer, such as a head's attention; None if there is none.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -139,6 +140,7 @@ class Record:
     correct_strict: bool | None = None
     correct_paper: bool | None = None
     correct_release: bool | None = None
+    measurement: float | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -154,5 +156,6 @@ ADDED: Mapping[str, str] = {
     "correct_strict": "NULL::BOOLEAN",
     "correct_paper": "NULL::BOOLEAN",
     "correct_release": "NULL::BOOLEAN",
+    "measurement": "NULL::DOUBLE",
 }
 """SQL of the value that columns have in records of versions before they were added."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import Field, PrivateAttr, field_serializer, model_validator
 
 from lcl_lab import concepts, episodes
 from lcl_lab.config import MOST_QUERIES, Config, KeyValues
@@ -27,6 +27,7 @@ class StudyConfig(Config):
     """Options of every study; a study adds those of its design."""
 
     OPTIONS = {"registration": "register"}  # a field cannot have the name of a method of its metaclass
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     model: tuple[str, ...] = Field(
         ("mini/base", "mini/2-way"),
@@ -97,7 +98,13 @@ class StudyConfig(Config):
 
     def renamed(self, names: Mapping[str, str]) -> Self:
         """A copy with each model under the name that its records have: NAME for NAME=PATH."""
-        return self.model_copy(update={"model": tuple(names[model] for model in self.model)})
+        renamed = self.model_copy(update={"model": tuple(names[model] for model in self.model)})
+        renamed._sources = {name: model for model, name in names.items()}
+        return renamed
+
+    def source(self, model: str) -> str:
+        """What names a model: NAME=PATH for the NAME of a renamed copy."""
+        return self._sources.get(model, model)
 
 
 class EpisodeConfig(StudyConfig):

@@ -19,9 +19,10 @@ from lcl_lab.plugins import file_fingerprint, is_file
 from lcl_lab.strategies import strategy_fingerprint
 from lcl_lab.training.plan import TrainingPlan
 
-__all__ = ["CHECKPOINTS", "is_trained_as", "open_folder", "training_identity"]
+__all__ = ["CHECKPOINTS", "SNAPSHOTS", "is_trained_as", "open_folder", "training_identity"]
 
 CHECKPOINTS = "checkpoints"
+SNAPSHOTS = "snapshots"
 _LOCK = "training.lock"
 _SETTINGS = (
     "seed",
@@ -82,7 +83,7 @@ def open_folder(out: Path, identity: Mapping[str, Any], overwrite: bool) -> Iter
     message = "another process trains into this folder; wait for it, stop it, or choose another folder"
     with locked(out / _LOCK, message, option="out", value=out):
         if overwrite and not _resumes(out, identity, overwrite):
-            for path in (out / CHECKPOINTS, out / CARD):
+            for path in (out / CHECKPOINTS, out / SNAPSHOTS, out / CARD):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         write_json(out / TRAINING, identity)
         yield

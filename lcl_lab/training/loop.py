@@ -66,6 +66,7 @@ class LoopConfig:
         weight_decay: of AdamW.
         accumulate: gradient accumulation steps.
         checkpoint_every: steps between two checkpoints.
+        snapshot_every: steps between two snapshots; None for none.
         evaluate_every: steps between two evaluations.
         target: held-out accuracy at which training stops early; None never stops early.
     """
@@ -77,6 +78,7 @@ class LoopConfig:
     weight_decay: float = 0.01
     accumulate: int = 1
     checkpoint_every: int = 100
+    snapshot_every: int | None = None
     evaluate_every: int = 200
     target: float | None = None
 
@@ -90,10 +92,17 @@ Build = Callable[[int, int, int], Sequence[MicroBatch]]
 
 Evaluate = Callable[[nn.Module, torch.device], float]
 """The held-out accuracy of the module, which is in evaluation mode."""
+Snapshot = Callable[[int, dict[str, Tensor]], None]
+"""Receives a number of steps, and the weights after them."""
 
 
 def fit(
-    module: nn.Module, build: Build, config: LoopConfig, log: TrainingLog, evaluate: Evaluate | None = None
+    module: nn.Module,
+    build: Build,
+    config: LoopConfig,
+    log: TrainingLog,
+    evaluate: Evaluate | None = None,
+    snapshot: Snapshot | None = None,
 ) -> dict[str, Tensor] | None:
     """Train a module, resuming from the newest checkpoint in the log's folder.
 
@@ -104,6 +113,7 @@ def fit(
         config: steps, learning rate and intervals.
         log: receives losses and accuracies.
         evaluate: computes the held-out accuracy.
+        snapshot: receives the weights every `snapshot_every` steps, in the main process.
 
     Returns:
         The trained state dict in the main process, None in others.
@@ -150,6 +160,11 @@ def fit(
                 done = done or config.reached(log.last_accuracy)
             if done or (step + 1) % config.checkpoint_every == 0:
                 checkpoints.save(step + 1)
+            if snapshot and config.snapshot_every and (step + 1) % config.snapshot_every == 0:
+                weights = accelerator.get_state_dict(wrapped)  # a collective operation
+                if accelerator.is_main_process:
+                    snapshot(step + 1, weights)
+                accelerator.wait_for_everyone()
             if done:
                 break
     state: dict[str, Tensor] = accelerator.get_state_dict(wrapped)

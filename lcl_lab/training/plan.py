@@ -55,6 +55,9 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     """
     if config.batch is not None:
         check_batch(config.batch, config.accumulate)
+    if config.strategy == VISION and config.snapshot_every is not None:
+        reason = "a CLIP has no snapshots: they are models with a decoder"
+        raise UserError(reason, option="snapshot_every", value=config.snapshot_every)
     if config.strategy == VISION:
         return TrainingPlan(config, None, None, None)
     strategy = find_strategy(config.strategy, also=(VISION,))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,7 @@ from lcl_lab.training.augmentation import FeatureAugmentation
 from lcl_lab.training.data import DataConfig, load_training_data
 from lcl_lab.training.frozen_vision import FrozenVision
 from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design
+from lcl_lab.training.identity import SNAPSHOTS
 from lcl_lab.training.log import TrainingLog
 from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit, processes
 from lcl_lab.training.lora import add_adapters
@@ -82,9 +86,14 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
             return held_out_accuracy(LossModel(wrapped, builder, device), design)
 
         loop = _loop_config(strategy, config, sum(stage.steps for stage in stages), embedded)
-        state = fit(module, build, loop, log, evaluate)
+
+        def snapshot(step: int, weights: dict[str, Tensor]) -> None:
+            with torch.random.fork_rng():  # building the model draws weights, which must not move the training's draws
+                _save_snapshot(weights, plan, step)
+
+        state = fit(module, build, loop, log, evaluate, snapshot)
         if state is not None:
-            _save(state, plan)
+            _save(state, plan, config.out)
 
 
 def _check_draws(stages: Sequence[Stage], prompts: TrainingData) -> None:
@@ -173,6 +182,7 @@ def _loop_config(strategy: Strategy, config: TrainConfig, steps: int, embedded: 
         weight_decay=0.01 if embedded else 0.0,
         accumulate=config.accumulate,
         checkpoint_every=config.checkpoint_every,
+        snapshot_every=config.snapshot_every,
         evaluate_every=config.evaluate_every,
         target=config.target,
     )
@@ -189,7 +199,16 @@ def _trainable(model: Any, strategy: Strategy, config: TrainConfig) -> AnswerLos
     return AnswerLoss(add_adapters(model, config.lora) if config.lora else model)
 
 
-def _save(state: dict[str, Tensor], plan: TrainingPlan) -> None:
+def _save_snapshot(state: dict[str, Tensor], plan: TrainingPlan, step: int) -> None:
+    """Write `snapshots/step-000100` and so on, each complete or not at all."""
+    path = plan.config.out / SNAPSHOTS / f"step-{step:06}"
+    part = path.with_name(f".{path.name}.part")
+    _save(state, plan, part)
+    shutil.rmtree(path, ignore_errors=True)  # one that a killed process wrote after its last checkpoint
+    os.replace(part, path)
+
+
+def _save(state: dict[str, Tensor], plan: TrainingPlan, folder: Path) -> None:
     """Write a complete model with the trained weights, adapters merged."""
     config, strategy, start = plan.config, plan.strategy, plan.start
     assert strategy is not None
@@ -203,4 +222,4 @@ def _save(state: dict[str, Tensor], plan: TrainingPlan) -> None:
         model = module.model.merge_and_unload()
     if isinstance(model, MiniForConditionalGeneration):
         model = model.half()  # halves the shipped file; answers are computed in single precision
-    save_checkpoint(model, processor, config.out)
+    save_checkpoint(model, processor, folder)

@@ -89,6 +89,9 @@ class TrainConfig(Config):
     evaluate_every: int = Field(200, ge=1, description="steps between two evaluations on held-out episodes")
     held_out_queries: int = Field(100, ge=1, le=100_000, description="held-out episodes of an evaluation")
     checkpoint_every: int = Field(100, ge=1, description="steps between two checkpoints")
+    snapshot_every: int | None = Field(
+        None, ge=1, description="steps between two snapshots: complete models in snapshots/ of the output folder"
+    )
     images: int = Field(32, ge=9, description="images per concept that training episodes are drawn from")
     groups: int | None = Field(
         None,

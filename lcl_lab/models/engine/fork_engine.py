@@ -74,6 +74,9 @@ class ForkEngine(TreeEngine[_Fork]):
                 results |= dict(zip(rows, self._decode(state, rows, prompts), strict=True))
         return [ends[node] for node in nodes], [results[node] for node in nodes if node in results]
 
+    def _prefill_whole(self, segments: Sequence[Segment], capacity: int) -> DecodingState:
+        return self._prefill(segments, self._root())
+
     def _prefill(self, segments: Sequence[Segment], prefix: _Fork) -> ForkedState:
         """Compute segments of equal length and equally many images after the same prefix, one per row."""
         device = self._model.device

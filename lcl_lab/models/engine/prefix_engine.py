@@ -79,6 +79,10 @@ class PrefixEngine(TreeEngine[_Prefix]):
                 ends.append(None)
         return ends, self._decode(state, nodes, prompts) if nodes[0].ends else []
 
+    def _prefill_whole(self, segments: Sequence[Segment], capacity: int) -> DecodingState:
+        root = self._root()
+        return self._prefill(segments, [root] * len(segments), capacity)
+
     def _prefill(self, segments: Sequence[Segment], parents: Sequence[_Prefix], capacity: int) -> DecodingState:
         """Compute one segment per row; rows with the same parent are next to each other."""
         longest = max(len(segment.ids) for segment in segments)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -138,9 +139,46 @@ class TreeEngine(ABC, Generic[P]):
                         generated = self._encoder.parse(ids[: prompt.answer_limit(self._new_tokens)])
                         yield number, generated, tuple(logliks[tuple(c)] for c in prompt.candidates)
 
+    def segment(self, prompt: EncodedPrompt, image: Callable[[ImageRef], Image]) -> Segment:
+        """The token ids of a whole prompt, and its encoded images."""
+        keys = self.images.keys(prompt.images)
+        encoded = self.images.encode(keys, image)
+        (node,) = build_tree([self._units(prompt, keys)]).descendants()
+        return self._segment(node, encoded)
+
+    @torch.inference_mode()
+    def score_copies(
+        self,
+        prompt: EncodedPrompt,
+        image: Callable[[ImageRef], Image],
+        copies: int,
+        during: AbstractContextManager[object],
+    ) -> list[tuple[Loglik, ...]]:
+        """Score the candidates of a prompt in a batch of copies, each of which may be changed in another way.
+
+        Args:
+            prompt: the encoded prompt.
+            image: returns an image of the prompt in RGB.
+            copies: the number of rows B.
+            during: entered while the prompt itself is computed, as B rows of T tokens without padding, and left before
+                the candidates are.
+
+        Returns:
+            The log-likelihood of each candidate, for each row.
+        """
+        segment = self.segment(prompt, image)
+        with during:
+            state = self._prefill_whole([segment] * copies, max(map(len, prompt.candidates), default=0))
+        scores = [state.score([candidate] * copies, prompt.closing) for candidate in prompt.candidates]
+        return [tuple(loglik for loglik, _ in of_row) for of_row in zip(*scores, strict=True)]
+
     @abstractmethod
     def _root(self) -> P:
         """The empty prefix."""
+
+    @abstractmethod
+    def _prefill_whole(self, segments: Sequence[Segment], capacity: int) -> DecodingState:
+        """Compute whole prompts of equal length, one per row, with room for some more tokens."""
 
     @abstractmethod
     def _step(

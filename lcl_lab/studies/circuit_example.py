@@ -1,0 +1,54 @@
+"""Where one head attends in one episode, drawn over the images of its support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lcl_lab import figures, reporting
+from lcl_lab.concepts import ImageRef
+from lcl_lab.studies.circuit_columns import ATTENTION
+from lcl_lab.studies.circuit_effects import METRIC, HeadEffects
+
+if TYPE_CHECKING:
+    from lcl_lab.reporting import Section
+    from lcl_lab.studies.study_config import EpisodeConfig
+
+__all__ = ["attention_example"]
+
+
+def attention_example(config: EpisodeConfig, studied: Sequence[HeadEffects]) -> Iterator[Section]:
+    """The attention of the head with the largest induction score of each model, on the same episode.
+
+    Args:
+        config: the options of the study.
+        studied: the effects in each model.
+    """
+    rows = [row for model in studied if not model.follows_nothing for row in _rows(config, model)]
+    if not rows:
+        return
+    template = (
+        "One query of the confirmation: how much of its attention the head with the largest induction score spends on "
+        "each label when the answer begins. The query shows {true}."
+    )
+    figure = figures.attention_figure(pd.DataFrame(rows), "Attention from the end of the prompt to the labels", METRIC)
+    statement = reporting.Statement(template, {"true": rows[0]["true_name"]}, METRIC)
+    yield reporting.Section("One episode", [statement], figure, "attention")
+
+
+def _rows(config: EpisodeConfig, model: HeadEffects) -> Iterator[dict[str, object]]:
+    dataset = config.load_dataset()
+    for record in model.rows[model.rows["part"] == ATTENTION].sort_values("position").to_dict("records"):
+        shown = record["support"][int(record["position"]) - 1]
+        data, concept, number = str(shown["image"]).rsplit(":", 2)
+        yield {
+            "panel": f"{model.name}, head {record['head']}",
+            "position": int(record["position"]),
+            "label": shown["label"],
+            "own": "the query's concept" if shown["true_label"] == record["true_name"] else "the other concept",
+            "attention": record["measurement"],
+            "image": dataset.image(ImageRef(data, concept, int(number))),
+            "true_name": record["true_name"],
+        }
