@@ -38,7 +38,9 @@ def attention_figure(rows: pd.DataFrame, title: str, metric: str | None = None) 
             url=shown["image"].map(_data_url), at=-_ROOM * top / 2, zero=0.0, text=shown["label"]
         ).drop(columns="image")
         x = alt.X("position:O", title="Label in the support (1 = first)", axis=alt.Axis(labelAngle=0))
-        y = alt.Y("attention:Q", title="Attention", scale=alt.Scale(domain=[-_ROOM * top, top], nice=False))
+        scale = alt.Scale(domain=[-_ROOM * top, top], nice=False)
+        ticks = alt.Axis(labelExpr="datum.value < 0 ? '' : datum.label", format=".1f")
+        y = alt.Y("attention:Q", title="Attention", scale=scale, axis=ticks)
         base = alt.Chart(placed).encode(
             x=x, tooltip=["position:O", "label:N", alt.Tooltip("attention:Q", format=".3f")]
         )

@@ -63,7 +63,10 @@ def heat_map_figure(
         legend = alt.Legend(title=value_title, format="+.2f", orient="bottom", gradientLength=200)
         layers = [base.mark_rect().encode(color=alt.Color(f"{value}:Q", scale=scale, legend=legend))]
         if has_numbers:
-            layers.append(base.mark_text(color=INK, fontSize=13).encode(text=alt.Text(f"{value}:Q", format="+.2f")))
+            is_dark = f"abs(datum['{value}']) > {0.7 * largest}"
+            color = alt.condition(is_dark, alt.value("white"), alt.value(INK))
+            text = alt.Text(f"{value}:Q", format="+.2f")
+            layers.append(base.mark_text(fontSize=13).encode(text=text, color=color))
         chart = layered(layers, width=cell * len(across), height=min(cell, 40) * len(down))
         panels.append(Panel(chart, metric, str(name)))
     return Figure(tuple(panels), title, stacked=len(panels) > 3, spacing=28)

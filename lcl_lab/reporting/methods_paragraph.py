@@ -146,6 +146,16 @@ METHODS: Mapping[str, str] = {
         "regression penalised by Jeffreys' prior [@firth1993; @heinze2002], with Student's intervals on the jackknife "
         "over {units} [@arvesen1969]."
     ),
+    "means with simultaneous intervals over concept pairs": (
+        "95 % intervals of {estimands} hold for all heads of a model simultaneously: their half-widths are "
+        "cluster-robust standard errors over {units} [@liang1986], times the quantile of the largest of correlated t "
+        "statistics [@westfall1993], of {band_draws:,} draws."
+    ),
+    "ratios of means, linearised, with simultaneous intervals over concept pairs": (
+        "The share that a patch regains [@meng2022; @todd2024] is the mean gain in the margin of the first token over "
+        "the mean difference between the intact prompt and the one with false labels; simultaneous intervals are those "
+        "of the linearised ratio."
+    ),
     "permutation of positions within concept pairs": (
         "That all positions have the same effect was tested by the variance of the mean drops under {permutations:,} "
         "permutations of the positions within {units}."

@@ -54,7 +54,8 @@ def run_all(config: AllConfig | None = None, *, verbose: bool = False, **options
         UserError: an option is wrong, or a study cannot run.
     """
     config = config or AllConfig.create(**options)
-    planned = [(study, study.config.create(config.preset, **_options(study, config))) for study in find_studies()]
+    chosen = [study for study in find_studies() if study.in_all]
+    planned = [(study, study.config.create(config.preset, **_options(study, config))) for study in chosen]
     started = time.perf_counter()
     console = SafeConsole(stderr=True, quiet=not verbose)
     parts = []

@@ -88,6 +88,7 @@ class CircuitDesign:
     def discovery(self) -> list[Condition]:
         """The first stage: every head alone, and every site patched."""
         everything = list(range(self.queries))
+        heads = self.heads  # a model without any is refused before its tokens are read
         aligned = self._aligned_queries()
         intact, flipped = self.draw, lambda query: episodes.falsify(self.draw(query), 1.0)
         sites = self._sites()
@@ -96,7 +97,7 @@ class CircuitDesign:
             self._condition(_columns(INTACT), everything, intact, None),
             *(
                 self._condition(_columns(ABLATED, head=head), everything, intact, self.variants.without([head], head))
-                for head in self.heads
+                for head in heads
             ),
             self._condition(_columns(SOURCE), aligned, intact, self.variants.patched(nothing, (nothing,))),
             *(self._condition(_of_site(site), aligned, flipped, self.variants.patched(site, sites)) for site in sites),

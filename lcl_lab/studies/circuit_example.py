@@ -35,7 +35,7 @@ def attention_example(config: EpisodeConfig, studied: Sequence[HeadEffects]) -> 
     )
     figure = figures.attention_figure(pd.DataFrame(rows), "Attention from the end of the prompt to the labels", METRIC)
     statement = reporting.Statement(template, {"true": rows[0]["true_name"]}, METRIC)
-    yield reporting.Section("One episode", [statement], figure, "attention")
+    yield reporting.Section("Attention in one episode", [statement], figure, "attention")
 
 
 def _rows(config: EpisodeConfig, model: HeadEffects) -> Iterator[dict[str, object]]:

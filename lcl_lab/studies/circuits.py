@@ -60,7 +60,7 @@ class Circuits(EpisodeConfig):
         None,
         description="folder of a training with snapshots, which are evaluated in addition (train --snapshot-every)",
     )
-    queries: int = Field(100, ge=8, le=100_000, description="queries; half of the concept pairs are for the discovery")
+    queries: int = Field(100, ge=4, le=100_000, description="queries; half of the concept pairs are for the discovery")
     shots: int = Field(4, ge=2, description="support images in total, half of each concept")
     ablation: Literal["mean", "zero"] = Field("mean", description="what the output of a removed head is replaced by")
     draws: int = Field(3, ge=1, le=50, description="random sets of heads that as many top heads are compared with")
@@ -122,7 +122,7 @@ def _design(config: Circuits) -> Design:
     return replace(first, following=confirmation)
 
 
-STUDY = Study("circuits", _design, analyse, Circuits, __doc__ or "", reference=False)
+STUDY = Study("circuits", _design, analyse, Circuits, __doc__ or "", reference=False, in_all=False)
 
 if __name__ == "__main__":
     from lcl_lab.commands import study_program

@@ -39,6 +39,7 @@ class Study(Generic[C]):
         config: the class of its options.
         doc: question, source, design, expected result; the lines Question, Source and Design open the report.
         reference: whether the nearest-prototype classifier is evaluated too.
+        in_all: whether `lcl study all` runs it, which says what of the paper holds.
         supports: (column, value) of the records whose supports `analyse` reads; None where it reads none.
 
     Raises:
@@ -51,6 +52,7 @@ class Study(Generic[C]):
     config: type[C] = EpisodeConfig  # type: ignore[assignment]
     doc: str = ""
     reference: bool = True
+    in_all: bool = True
     supports: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:

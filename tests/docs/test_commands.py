@@ -31,7 +31,7 @@ NOT_RUN = {
     "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
 }
 STUDY = re.compile(r"(lcl study |python -m lcl_lab\.studies\.)(?!all)(?!.*--help)")
-STAND_IN = re.compile(r"isekai:|llava-hf/|openai:|folder:|mine=|parrot.py|colours.py|lcl-2way-weight")
+STAND_IN = re.compile(r"--training|isekai:|llava-hf/|openai:|folder:|mine=|parrot.py|colours.py|lcl-2way-weight")
 
 
 def matching(pattern: str) -> list[str]:
@@ -174,6 +174,14 @@ def test_the_protocol_of_the_release_runs(tmp_path: Path) -> None:
     report = Path(last_line(run_command(command, tmp_path)), "report.md").read_text(encoding="utf-8")
     assert "the first 4 queries of isekai:data/ISEKAI-10.json" in report
     assert "| mini/2-way-random | open-ended |" in report
+
+
+@pytest.mark.slow
+def test_heads_are_shown_over_a_training(tmp_path: Path) -> None:
+    (train,), (study,) = matching("--snapshot-every"), matching("--training")
+    run_command(train, tmp_path, "--preset", "tiny", "--steps", "100")
+    report = Path(last_line(run_command(study, tmp_path, *TINY)), "report.md")
+    assert "## When heads appear" in report.read_text(encoding="utf-8")
 
 
 def test_a_model_of_the_hub_is_evaluated(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL.Image import Image
 
@@ -15,10 +16,21 @@ import lcl_lab as lcl
 from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import OpenRule, draw_episode, falsify
 from lcl_lab.errors import UserError
-from lcl_lab.evaluation import Condition, Design, EvalItem, Question, answer, episode_design, evaluate, grade_answer
-from lcl_lab.models import Answer, Loglik
+from lcl_lab.evaluation import (
+    Condition,
+    Design,
+    EvalItem,
+    Question,
+    answer,
+    cell_names,
+    episode_design,
+    evaluate,
+    evaluate_run,
+    grade_answer,
+)
+from lcl_lab.models import Answer, Loglik, find_checkpoint
 from lcl_lab.prompts import Prompt, Turn
-from lcl_lab.store import FIXED
+from lcl_lab.store import FIXED, Run
 
 WORLD = load_dataset("world-100")
 
@@ -173,3 +185,59 @@ def test_what_is_no_answer_is_reported_in_one_line(change: Callable[[list[Answer
         evaluate([Wrong(change)], design(), progress=False)
     assert str(error.value).startswith("model")
     assert "\n" not in str(error.value)
+
+
+draw = partial(draw_episode, WORLD, 0, shots=4)
+
+
+class _Louder:
+    """A variant whose answers carry how often it was asked."""
+
+    def __init__(self, model: lcl.Model) -> None:
+        self._model = model
+        self.name, self.fingerprint, self.device = model.name, model.fingerprint, model.device
+
+    def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
+        for number, one in enumerate(self._model.answer(prompts, image)):
+            yield replace(one, text=one.text.upper(), measurement=float(number))
+
+
+def test_a_variant_answers_in_place_of_the_model_and_its_measurements_are_recorded() -> None:
+    design = episode_design(WORLD, 4, [({"part": part}, draw) for part in ("plain", "variant")])
+    plain, variant = design.conditions
+    design = replace(design, conditions=[plain, replace(variant, variant=_Louder)])
+    records = evaluate("heuristic/last", design, progress=False)
+    of_plain, of_variant = (records[records["part"] == part].set_index("query_id") for part in ("plain", "variant"))
+    assert (of_variant["answer"] == of_plain["answer"].str.upper()).all()
+    assert of_variant["measurement"].tolist() == [0, 1, 2, 3]
+    assert of_plain["measurement"].isna().all()
+
+
+def test_a_second_stage_follows_from_the_records_of_the_first(tmp_path: Path) -> None:
+    def following(records: pd.DataFrame) -> Design:
+        wrong = sorted(records.loc[~records["correct_candidate"], "query_id"])
+        assert wrong, "the rule that repeats the last label is wrong on half of the queries"
+        return episode_design(WORLD, len(wrong), [({"part": "again"}, lambda number: draw(wrong[number]))])
+
+    first = replace(episode_design(WORLD, 20, [({"part": "first"}, draw)]), following=following)
+    records = evaluate("heuristic/last", first, progress=False)
+    again = records[records["part"] == "again"]
+    of_first = records[records["part"] == "first"]
+    assert set(again["query_id"]) == set(of_first.loc[~of_first["correct_candidate"], "query_id"])
+    checkpoint = find_checkpoint("heuristic/last")
+    assert cell_names([checkpoint], first) is None
+    with Run.open(tmp_path, "staged", {"seed": 0}) as run:
+        evaluate_run(run, [checkpoint], first, progress=False)
+        assert len(run.records()) == len(records)
+        assert evaluate_run(run, [checkpoint], first, progress=False) == "none"
+
+
+def test_a_run_that_ended_between_two_stages_is_resumed_with_the_second(tmp_path: Path) -> None:
+    second = episode_design(WORLD, 4, [({"part": "second"}, draw)])
+    first = episode_design(WORLD, 4, [({"part": "first"}, draw)])
+    checkpoint = find_checkpoint("heuristic/last")
+    with Run.open(tmp_path, "staged", {"seed": 0}) as run:
+        evaluate_run(run, [checkpoint], first, progress=False)
+    with Run.open(tmp_path, "staged", {"seed": 0}) as run:
+        evaluate_run(run, [checkpoint], replace(first, following=lambda _: second), progress=False)
+        assert run.records()["part"].value_counts().to_dict() == {"first": 4, "second": 4}

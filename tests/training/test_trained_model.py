@@ -153,3 +153,21 @@ def test_a_killed_and_resumed_training_ends_in_the_same_weights(untrained: Path,
     train(**options, out=tmp_path / "killed")
     whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+def test_snapshots_are_complete_models_and_do_not_move_the_training(untrained: Path, tmp_path: Path) -> None:
+    plain = train(strategy="2-way", out=tmp_path / "plain", start=str(untrained))
+    kept = train(strategy="2-way", out=tmp_path / "kept", start=str(untrained), snapshot_every=2)
+    assert [path.name for path in sorted((kept.path / "snapshots").iterdir())] == ["step-000002", "step-000004"]
+    for name, weight in weights(plain.path).items():
+        assert torch.equal(weight, weights(kept.path)[name])
+        assert torch.equal(weight, weights(kept.path / "snapshots" / "step-000004")[name])
+    assert load_model(str(kept.path / "snapshots" / "step-000002")).name.endswith("step-000002")
+    early = weights(kept.path / "snapshots" / "step-000002")
+    assert any(not torch.equal(early[name], weight) for name, weight in weights(plain.path).items())
+
+
+def test_a_clip_has_no_snapshots(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a CLIP has no snapshots"):
+        train(strategy="vision", out=tmp_path / "vision", snapshot_every=2)
+    assert not (tmp_path / "vision").exists()

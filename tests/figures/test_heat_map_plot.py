@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from lcl_lab.errors import UserError
+from lcl_lab.figures import heat_map_figure
+
+
+def rows(heads: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"model": model, "layer": layer, "number": number, "estimate": layer - number / heads}
+        for model in ("a", "b")
+        for layer in range(2)
+        for number in range(heads)
+    )
+
+
+def draw(frame: pd.DataFrame) -> dict[str, object]:
+    figure = heat_map_figure(frame, "number", "layer", "Heads", value_title="Loss", metric="candidate")
+    assert figure.metrics == ("candidate",)
+    assert [panel.title for panel in figure.panels] == ["a", "b"]
+    assert figure.render("png")[:4] == b"\x89PNG"
+    specification: dict[str, object] = figure.panels[0].chart.to_dict()
+    return specification
+
+
+def test_cells_of_small_models_have_their_numbers_and_a_scale_around_zero() -> None:
+    colour, text = draw(rows(4))["layer"]  # type: ignore[misc]
+    assert colour["encoding"]["color"]["scale"]["domain"] == [-1, 1]
+    assert text["encoding"]["text"]["format"] == "+.2f"
+
+
+def test_cells_of_large_models_have_none() -> None:
+    assert len(draw(rows(32))["layer"]) == 1  # type: ignore[arg-type]
+
+
+def test_nothing_to_draw_is_one_line() -> None:
+    with pytest.raises(UserError, match="no numbers"):
+        heat_map_figure(rows(4).iloc[:0], "number", "layer", "Heads")
