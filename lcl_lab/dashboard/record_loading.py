@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from lcl_lab.studies.study import Supports
+
 __all__ = ["connect_runs", "load_records"]
 
 _UNREAD = ("support", "run", "filename", "episode_id", "query_image", "question", "seconds")
@@ -23,17 +25,17 @@ def connect_runs(runs: Iterable[store.RunInfo]) -> duckdb.DuckDBPyConnection:
     return store.connect_to(list({run.run: run for run in runs}.values()))
 
 
-def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = None) -> pd.DataFrame:
+def load_records(sources: Sequence[Source], supports: Supports | None = None) -> pd.DataFrame:
     """The records of the given sources. Query and support ids of different seeds are shifted apart.
 
     Args:
         sources: models, seeds and their runs.
-        supports: (column, value) of the records whose supports are needed. Only the per-example `false` flags are
-            loaded, and only for rows where `column == value`; full supports would dominate memory.
+        supports: the records whose supports are needed, and what of them; full supports would dominate memory.
     """
     seeds = sorted({source.seed for source in sources})
     wanted = [(source.run.run, source.model, seeds.index(source.seed) * _SEED_OFFSET) for source in sources]
-    column, value = supports or ("study", "")  # no study has an empty name
+    column, value, fields = supports or ("study", "", ("false",))  # no study has an empty name
+    examples = ", ".join(f"'{name}': example.\"{name}\"" for name in fields)
     with connect_runs(source.run for source in sources) as connection:
         connection.execute("CREATE TABLE wanted (run VARCHAR, model VARCHAR, shift BIGINT)")
         connection.executemany("INSERT INTO wanted VALUES (?, ?, ?)", wanted)
@@ -41,7 +43,7 @@ def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = N
             f"SELECT records.* EXCLUDE ({', '.join(_UNREAD)}) "
             "REPLACE (query_id + wanted.shift AS query_id, support_id + wanted.shift AS support_id), "
             f"CASE WHEN records.{store.quoted_names([column])} = ? "
-            "THEN list_transform(records.support, lambda example: {'false': example.false}) END AS support "
+            f"THEN list_transform(records.support, lambda example: {{{examples}}}) END AS support "
             "FROM records JOIN wanted USING (run, model)",
             [value],
         ).df()

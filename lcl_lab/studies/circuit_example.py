@@ -9,10 +9,12 @@ import pandas as pd
 
 from lcl_lab import figures, reporting
 from lcl_lab.concepts import ImageRef
+from lcl_lab.errors import UserError
 from lcl_lab.studies.circuit_columns import ATTENTION
 from lcl_lab.studies.circuit_effects import METRIC, HeadEffects
 
 if TYPE_CHECKING:
+    from lcl_lab.concepts import Dataset
     from lcl_lab.reporting import Section
     from lcl_lab.studies.study_config import EpisodeConfig
 
@@ -26,20 +28,27 @@ def attention_example(config: EpisodeConfig, studied: Sequence[HeadEffects]) -> 
         config: the options of the study.
         studied: the effects in each model.
     """
-    rows = [row for model in studied if not model.follows_nothing for row in _rows(config, model)]
-    if not rows:
+    shown = [model for model in studied if not model.follows_nothing]
+    if not shown:
         return
+    heading = "Attention in one episode"
+    try:
+        dataset = config.load_dataset()
+    except UserError as error:  # of a run whose images were on another machine
+        statement = reporting.Statement("Not drawn, since the images cannot be read: {reason}.", {"reason": str(error)})
+        yield reporting.Section(heading, [statement], name="attention")
+        return
+    rows = [row for model in shown for row in _rows(dataset, model)]
     template = (
         "One query of the confirmation: how much of its attention the head with the largest induction score spends on "
         "each label when the answer begins. The query shows {true}."
     )
     figure = figures.attention_figure(pd.DataFrame(rows), "Attention from the end of the prompt to the labels", METRIC)
     statement = reporting.Statement(template, {"true": rows[0]["true_name"]}, METRIC)
-    yield reporting.Section("Attention in one episode", [statement], figure, "attention")
+    yield reporting.Section(heading, [statement], figure, "attention")
 
 
-def _rows(config: EpisodeConfig, model: HeadEffects) -> Iterator[dict[str, object]]:
-    dataset = config.load_dataset()
+def _rows(dataset: Dataset, model: HeadEffects) -> Iterator[dict[str, object]]:
     for record in model.rows[model.rows["part"] == ATTENTION].sort_values("position").to_dict("records"):
         shown = record["support"][int(record["position"]) - 1]
         data, concept, number = str(shown["image"]).rsplit(":", 2)

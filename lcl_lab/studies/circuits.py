@@ -27,7 +27,7 @@ from pydantic import Field
 from lcl_lab import concepts, episodes, evaluation, models
 from lcl_lab.errors import UserError
 from lcl_lab.source_code import source_digest
-from lcl_lab.studies.circuit_columns import snapshots
+from lcl_lab.studies.circuit_columns import ATTENTION, snapshots
 from lcl_lab.studies.circuit_design import CircuitDesign
 from lcl_lab.studies.circuit_findings import analyse
 from lcl_lab.studies.study import Study
@@ -122,7 +122,16 @@ def _design(config: Circuits) -> Design:
     return replace(first, following=confirmation)
 
 
-STUDY = Study("circuits", _design, analyse, Circuits, __doc__ or "", reference=False, in_all=False)
+STUDY = Study(
+    "circuits",
+    _design,
+    analyse,
+    Circuits,
+    __doc__ or "",
+    reference=False,
+    in_all=False,
+    supports=("part", ATTENTION, ("image", "label", "true_label")),
+)
 
 if __name__ == "__main__":
     from lcl_lab.commands import study_program

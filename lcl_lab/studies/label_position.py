@@ -272,7 +272,7 @@ STUDY = Study(
     LabelPosition,
     __doc__ or "",
     reference=False,
-    supports=("design", FACTORIAL),
+    supports=("design", FACTORIAL, ("false",)),
 )
 
 if __name__ == "__main__":

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from lcl_lab.studies.run_history import RunHistory
     from lcl_lab.studies.runner import StudyResult
 
-__all__ = ["Study"]
+__all__ = ["Study", "Supports"]
 
 _NAME = re.compile(r"[A-Za-z0-9._=-]+")  # it names the folder of the runs
 C = TypeVar("C", bound=StudyConfig)
+Supports = tuple[str, str, tuple[str, ...]]
+"""Column and value of some records, and the fields that are read of each example of their supports."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Study(Generic[C]):
         doc: question, source, design, expected result; the lines Question, Source and Design open the report.
         reference: whether the nearest-prototype classifier is evaluated too.
         in_all: whether `lcl study all` runs it, which says what of the paper holds.
-        supports: (column, value) of the records whose supports `analyse` reads; None where it reads none.
+        supports: the records whose supports `analyse` reads; None where it reads none.
 
     Raises:
         UserError: the name cannot be that of a folder.
@@ -53,7 +55,7 @@ class Study(Generic[C]):
     doc: str = ""
     reference: bool = True
     in_all: bool = True
-    supports: tuple[str, str] | None = None
+    supports: Supports | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -97,7 +97,7 @@ class AblatedModel:
                     f"{model.name} has no head {head}; {nearest(str(head), map(str, known))}", option="heads"
                 )
         listed = ",".join(map(str, self.heads))
-        self.name = name or f"{model.name} without {listed or 'no head'}"
+        self.name = name or f"{model.name.removeprefix('mini/')} without {listed or 'no head'}"
         content = f"{model.fingerprint}\0{listed}\0{means.prompts if means else 'zero'}"
         self.fingerprint = blake2b(content.encode(), digest_size=8).hexdigest()
 
