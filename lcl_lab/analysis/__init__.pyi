@@ -29,7 +29,7 @@ from .published_results import published, published_false_ratio
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
 from .strategy_difference import StrategyDifference, change_of_strategy, difference_of_strategies
-from .ties import is_tie, score_ties
+from .ties import has_several_names, is_tie, score_ties, tied_candidates
 from .tost import Equivalence, clusters_needed, equivalence
 from .variance import Components, OrderAndDraw, Seeds, components, order_and_draw, seeds
 from .vqa_scoring import normalise, vqa_accuracy
@@ -92,6 +92,7 @@ __all__ = [
     "factorial_effects",
     "flip_rate",
     "half_crossing",
+    "has_several_names",
     "intracluster_correlation",
     "is_tie",
     "link_score",
@@ -117,6 +118,7 @@ __all__ = [
     "sign_flip_interval",
     "strategy_pairs_needed",
     "strategy_power",
+    "tied_candidates",
     "true_probability",
     "variance_shares",
     "vqa_accuracy",

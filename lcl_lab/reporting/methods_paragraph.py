@@ -292,10 +292,18 @@ def _evaluated(setting: Setting, metrics: Sequence[str]) -> Iterator[Statement]:
             {"grading": setting.grading} if setting.grading else {},
         )
     if "candidate" in metrics:
-        ties = "; ties count one half" if setting.ties else ""
+        other, share = (
+            ("every other name", "1/m with m equally likely names")
+            if setting.has_several
+            else (
+                "the other name",
+                "one half",
+            )
+        )
+        ties = f"; ties count {share}" if setting.ties else ""
         yield Statement(
             "Candidate accuracy is the share of queries for which the true name has a higher log-likelihood per token "
-            f"than the other name{ties}."
+            f"than {other}{ties}."
         )
 
 
