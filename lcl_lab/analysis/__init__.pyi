@@ -1,6 +1,12 @@
 from .accuracies import accuracy, cell_rng, require_columns
 from .answer_sources import RATES, answer_choices, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
+from .chance_correction import (
+    ChanceCorrectedDifference,
+    chance_corrected,
+    chance_corrected_accuracy,
+    chance_corrected_difference,
+)
 from .choice_calibration import Calibration, calibration, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing
@@ -43,6 +49,7 @@ __all__ = [
     "AnswerStatus",
     "Calibration",
     "CeilingShare",
+    "ChanceCorrectedDifference",
     "Clustering",
     "Comparison",
     "Components",
@@ -72,6 +79,9 @@ __all__ = [
     "calibration",
     "ceiling_share",
     "cell_rng",
+    "chance_corrected",
+    "chance_corrected_accuracy",
+    "chance_corrected_difference",
     "change_of_strategy",
     "cluster_bootstrap",
     "cluster_mcnemar",

@@ -61,6 +61,14 @@ METHODS: Mapping[str, str] = {
         "The link score, how far answers follow the labels of the support [@tai2024], is the accuracy with all labels "
         "true minus that with all labels false, cut to 0 and 1 like the sign-flip interval of the difference."
     ),
+    "accuracy corrected for chance, cluster bootstrap over concept pairs": (
+        "Of a choice between n names, chance-corrected accuracy is (A − 1/n) / (1 − 1/n), and its interval is that of "
+        "the accuracy A, corrected likewise."
+    ),
+    "paired difference corrected for chance, sign-flip interval and test over concept pairs": (
+        "Differences between numbers of names are also given for outcomes that were corrected for chance, with the "
+        "intervals and tests of paired differences."
+    ),
     "verdict on the link by intervals and a margin": (
         "A model was said to follow the labels if the whole 95 % interval of its change in accuracy lies beyond the "
         "margin, and not to read them if the intervals of the change and of the share of changed answers lie within it."
