@@ -32,6 +32,7 @@ from .power_simulation import (
     strategy_power,
 )
 from .published_results import published, published_false_ratio
+from .rejection import SCORES, TPR, accepted_accuracy, answer_scores, auroc, fpr_at_tpr, tpr_threshold
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
 from .strategy_difference import StrategyDifference, change_of_strategy, difference_of_strategies
@@ -45,7 +46,9 @@ __all__ = [
     "METRICS",
     "PAIRED",
     "RATES",
+    "SCORES",
     "SEVERAL_TRAININGS",
+    "TPR",
     "AnswerStatus",
     "Calibration",
     "CeilingShare",
@@ -71,11 +74,14 @@ __all__ = [
     "StrategyDifference",
     "VarianceComponent",
     "VarianceShares",
+    "accepted_accuracy",
     "accuracy",
     "adjust",
     "answer_choices",
     "answer_rates",
+    "answer_scores",
     "answer_status",
+    "auroc",
     "calibration",
     "ceiling_share",
     "cell_rng",
@@ -101,6 +107,7 @@ __all__ = [
     "equivalence",
     "factorial_effects",
     "flip_rate",
+    "fpr_at_tpr",
     "half_crossing",
     "has_several_names",
     "intracluster_correlation",
@@ -129,6 +136,7 @@ __all__ = [
     "strategy_pairs_needed",
     "strategy_power",
     "tied_candidates",
+    "tpr_threshold",
     "true_probability",
     "variance_shares",
     "vqa_accuracy",

@@ -1,6 +1,7 @@
 from .drawing import check_shots, draw_episode, redraw
 from .episode import NONE_OF_THESE, Episode, Example
 from .image_ablations import blank_query, blank_support, permute_images, remove_support
+from .open_episodes import open_set
 from .perturb import FalseLabels, falsify, falsify_at, falsify_independently, rename, reorder
 from .release_episodes import FINAL_QUESTION, ReleaseEpisodes
 from .replaced_images import with_replacements
@@ -28,6 +29,7 @@ __all__ = [
     "falsify_independently",
     "is_correct_candidate",
     "is_correct_open",
+    "open_set",
     "permute_images",
     "redraw",
     "remove_support",

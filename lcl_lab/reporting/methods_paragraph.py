@@ -154,6 +154,21 @@ METHODS: Mapping[str, str] = {
         "regression penalised by Jeffreys' prior [@firth1993; @heinze2002], with Student's intervals on the jackknife "
         "over {units} [@arvesen1969]."
     ),
+    "area under the ROC curve, Obuchowski's variance over concept pairs": (
+        "How well a score tells queries of concepts in the support from others is the area under its ROC curve "
+        "[@bamber1975], with its variance for clustered data [@obuchowski1997] over {units} and Wilson's interval "
+        "[@wilson1927] on the effective number of trials [@korn1998]."
+    ),
+    "share at a threshold, MOVER over concept pairs": (
+        "The false-positive rate is the share of the other queries that are accepted at the threshold which accepts "
+        "95 % of the queries of concepts in the support [@hendrycks2017]. Its interval combines Wilson's interval "
+        "[@wilson1927] on an effective number of queries [@korn1998] and the change of the share between the limits of "
+        "the threshold by the method of variance estimates recovery [@zou2008]."
+    ),
+    "accuracy above a threshold, cluster bootstrap over concept pairs and MOVER": (
+        "Accuracy on accepted queries, at the same threshold, combines the interval of an accuracy and the change "
+        "between the limits of the threshold in the same way."
+    ),
     "permutation of positions within concept pairs": (
         "That all positions have the same effect was tested by the variance of the mean drops under {permutations:,} "
         "permutations of the positions within {units}."
