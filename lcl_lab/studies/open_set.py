@@ -24,7 +24,6 @@ from pydantic import Field
 
 from lcl_lab import analysis, episodes, evaluation, figures, reporting
 from lcl_lab.episodes import NONE_OF_THESE
-from lcl_lab.errors import UserError
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -49,6 +48,9 @@ _AUROC = "area under the ROC curve, Obuchowski's variance over concept pairs"
 _FPR = "share at a threshold, MOVER over concept pairs"
 _ACCEPTED = "accuracy above a threshold, cluster bootstrap over concept pairs and MOVER"
 _BOOTSTRAP = comparisons.BOOTSTRAP
+_ONE_KIND = (
+    "All queries are of concepts in the support, or all are of others: to tell both kinds apart takes more queries."
+)
 
 
 class OpenSet(EpisodeConfig):
@@ -81,7 +83,6 @@ def _design(config: OpenSet) -> Design:
         episode = episodes.draw_episode(dataset, config.seed, query, shots, config.queries_per_support, config.ways)
         return episodes.open_set(episode, config.open_share, question)
 
-    _check_kinds(config, [draw("", query) for query in range(min(config.queries, 1000))])
     return evaluation.episode_design(
         dataset,
         config.queries,
@@ -96,24 +97,20 @@ def _design(config: OpenSet) -> Design:
     )
 
 
-def _check_kinds(config: OpenSet, drawn: list[Episode]) -> None:
-    """Refuse a design whose queries are all from the support, or all from outside."""
-    outside = sum(episode.true_name == NONE_OF_THESE for episode in drawn)
-    if outside in (0, len(drawn)):
-        reason = f"{outside} of {len(drawn)} queries are of a concept outside the support; both kinds are needed"
-        raise UserError(f"{reason}, so give more queries", option="queries", value=config.queries)
-
-
 def _analyse(config: OpenSet, records: pd.DataFrame) -> Findings:
-    title = f"Queries from outside the support, {config.ways} ways and {config.shots_per_concept} shots each"
-    title = f"{title} on {config.data}"
+    support = f"{config.ways} ways and {config.shots_per_concept} shots each on {config.data}"
+    title = f"Queries from outside the support, {support}"
     scored = {
         (model, prompt): _scores(rows[rows["prompt"] == prompt])
         for model, rows in comparisons.per_model(records, list(dict.fromkeys([*config.model, *records["model"]])))
         if rows["loglik_others"].notna().all()
         for prompt in QUESTIONS
     }
-    sections = [_score_section(config, scored, title), _explicit_section(config, scored)] if scored else []
+    sections = []
+    if scored and (records["true_name"] == NONE_OF_THESE).nunique() == 2:
+        sections = [_score_section(config, scored, title), _explicit_section(config, scored)]
+    elif scored:
+        sections = [reporting.Section("Scores that reject queries from outside", [reporting.Statement(_ONE_KIND)])]
     return reporting.Findings(title, [*sections, _accuracy_section(config, records)])
 
 
@@ -243,7 +240,7 @@ def _accuracy_section(config: OpenSet, records: pd.DataFrame) -> Section:
     named = records.assign(query=[f"{kind}, {prompt}" for kind, prompt in zip(kinds, records["prompt"], strict=True)])
     estimates = analysis.accuracy(named, ["model", "query"], config.seed)
     order = [f"{kind}, {prompt}" for prompt in QUESTIONS for kind in ("in the support", "outside")]
-    estimates = estimates.set_index("query").loc[order].reset_index()
+    estimates = estimates.set_index("query").loc[[name for name in order if name in set(named["query"])]].reset_index()
     caption = f'Accuracy, where the right answer to a query from outside is "{NONE_OF_THESE}"'
     table = comparisons.accuracy_table(estimates, "query", caption, in_order=True)
     return reporting.Section("Accuracy of both kinds of queries", tables=[table])
