@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from lcl_lab.concepts.dataset import comparable_name
-from lcl_lab.errors import UserError
+from lcl_lab.errors import UserError, nearest_values
 
 if TYPE_CHECKING:
     from lcl_lab.concepts.dataset import Dataset, Pair
@@ -29,12 +29,15 @@ def look_alike_group(dataset: Dataset, pair: Pair, ways: int) -> tuple[str, ...]
         ways: n, at least 2.
 
     Raises:
-        UserError: the dataset has fewer concepts with different names.
+        UserError: the dataset has fewer concepts with different names, or its `look_alikes` lists an unknown one.
     """
     if ways == 2:
         return tuple(pair)
     group: dict[str, str] = {}  # ids by comparable name
     for id in chain(pair, _further(dataset, pair)):
+        if id not in dataset.concepts:
+            reason = f"look_alikes() of {dataset.name} lists an unknown concept {id!r}"
+            raise UserError(f"{reason}; {nearest_values(str(id), map(str, dataset.concepts))}", option="data")
         group.setdefault(comparable_name(dataset.concepts[id].name), id)
         if len(group) == ways:
             return tuple(group.values())

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from lcl_lab import analysis, episodes, evaluation, figures, reporting
 from lcl_lab.episodes import NONE_OF_THESE
+from lcl_lab.errors import UserError
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import EpisodeConfig
@@ -78,6 +79,10 @@ def _design(config: OpenSet) -> Design:
     dataset = config.load_dataset()
     shots = config.ways * config.shots_per_concept
     episodes.check_shots(dataset, shots, config.queries_per_support, config.ways)
+    most = len(dataset.concepts) - 1
+    if config.ways > most:
+        reason = f"one of the {most + 1} concepts of {dataset.name} must be outside the support; give at most {most}"
+        raise UserError(reason, option="ways", value=config.ways)
 
     def draw(question: str, query: int) -> Episode:
         episode = episodes.draw_episode(dataset, config.seed, query, shots, config.queries_per_support, config.ways)

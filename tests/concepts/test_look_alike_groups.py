@@ -67,3 +67,12 @@ def test_a_concept_with_the_same_name_is_left_out() -> None:
 def test_too_few_concepts_are_reported() -> None:
     with pytest.raises(UserError, match="ways 101: world-100 has 100 concepts with different names; give at most 100"):
         look_alike_group(WORLD, WORLD.pairs[0], 101)
+
+
+def test_a_dataset_may_list_look_alikes_itself() -> None:
+    dataset = plain(["ab", "ac"])
+    dataset.look_alikes = lambda pair: ["g", "a", "e", "c"]
+    assert look_alike_group(dataset, Pair("a", "b"), 4) == ("a", "b", "g", "e")
+    dataset.look_alikes = lambda pair: ["x"]
+    with pytest.raises(UserError, match=r"^data: look_alikes\(\) of plain lists an unknown concept 'x'"):
+        look_alike_group(dataset, Pair("a", "b"), 3)

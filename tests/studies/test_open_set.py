@@ -120,6 +120,8 @@ def test_queries_of_one_kind_give_accuracies_only(tmp_path: Path) -> None:
     assert "takes more queries" in (result.path / "report.md").read_text(encoding="utf-8")
     with pytest.raises(UserError, match="open_share"):
         lcl.run_study("open_set", open_share=1.0, results=tmp_path)
+    with pytest.raises(UserError, match=r"^ways 40: one of the 40 concepts of isekai-mini .* give at most 39"):
+        lcl.run_study("open_set", data="isekai-mini", ways=40, shots_per_concept=1, results=tmp_path)
 
 
 def test_three_ways_and_a_model_without_log_likelihoods(tmp_path: Path) -> None:
