@@ -206,7 +206,7 @@ def _explicit_section(config: OpenSet, scored: Scored) -> Section:
         )
         values: dict[str, object] = {"prompt": prompt, "none": NONE_OF_THESE, "inside": inside, "outside": outside}
         if accuracy:
-            template += "; {accuracy:2} of these are named right"
+            template += "; {accuracy:2} of the accepted are named right"
             values["accuracy"] = accuracy[0]
         statements.append(reporting.Statement(f"{template}.", values, "candidate", model))
     return reporting.Section(f'The candidate "{NONE_OF_THESE}"', statements, tables=[table])
