@@ -1,6 +1,12 @@
 from .accuracies import accuracy, cell_rng, require_columns
 from .answer_sources import RATES, answer_choices, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
+from .chance_correction import (
+    ChanceCorrectedDifference,
+    chance_corrected,
+    chance_corrected_accuracy,
+    chance_corrected_difference,
+)
 from .choice_calibration import Calibration, calibration, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing
@@ -26,11 +32,12 @@ from .power_simulation import (
     strategy_power,
 )
 from .published_results import published, published_false_ratio
+from .rejection import SCORES, TPR, accepted_accuracy, answer_scores, auroc, fpr_at_tpr, tpr_threshold
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
 from .simultaneous import SimultaneousMeans, simultaneous_means
 from .strategy_difference import StrategyDifference, change_of_strategy, difference_of_strategies
-from .ties import is_tie, score_ties
+from .ties import has_several_names, is_tie, score_ties, tied_candidates
 from .tost import Equivalence, clusters_needed, equivalence
 from .variance import Components, OrderAndDraw, Seeds, components, order_and_draw, seeds
 from .vqa_scoring import normalise, vqa_accuracy
@@ -40,10 +47,13 @@ __all__ = [
     "METRICS",
     "PAIRED",
     "RATES",
+    "SCORES",
     "SEVERAL_TRAININGS",
+    "TPR",
     "AnswerStatus",
     "Calibration",
     "CeilingShare",
+    "ChanceCorrectedDifference",
     "Clustering",
     "Comparison",
     "Components",
@@ -66,14 +76,20 @@ __all__ = [
     "StrategyDifference",
     "VarianceComponent",
     "VarianceShares",
+    "accepted_accuracy",
     "accuracy",
     "adjust",
     "answer_choices",
     "answer_rates",
+    "answer_scores",
     "answer_status",
+    "auroc",
     "calibration",
     "ceiling_share",
     "cell_rng",
+    "chance_corrected",
+    "chance_corrected_accuracy",
+    "chance_corrected_difference",
     "change_of_strategy",
     "cluster_bootstrap",
     "cluster_mcnemar",
@@ -93,7 +109,9 @@ __all__ = [
     "equivalence",
     "factorial_effects",
     "flip_rate",
+    "fpr_at_tpr",
     "half_crossing",
+    "has_several_names",
     "intracluster_correlation",
     "is_tie",
     "link_score",
@@ -120,6 +138,8 @@ __all__ = [
     "simultaneous_means",
     "strategy_pairs_needed",
     "strategy_power",
+    "tied_candidates",
+    "tpr_threshold",
     "true_probability",
     "variance_shares",
     "vqa_accuracy",

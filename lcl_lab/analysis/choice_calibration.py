@@ -20,6 +20,7 @@ from scipy.special import expit
 
 from lcl_lab.analysis.accuracies import require_columns
 from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
+from lcl_lab.analysis.ties import has_several_names
 from lcl_lab.errors import UserError
 
 __all__ = ["Calibration", "calibration", "true_probability"]
@@ -76,8 +77,10 @@ def true_probability(records: pd.DataFrame) -> NDArray[np.float64]:
         (N,) probabilities.
 
     Raises:
-        UserError: a column or a log-likelihood is missing.
+        UserError: a column or a log-likelihood is missing, or there are more than two names.
     """
+    if has_several_names(records):
+        raise UserError("calibration is of choices between two names; select the records of 2-way episodes")
     columns = ["loglik_true", "loglik_other"]
     require_columns(records, columns)
     true, other = (records[column].astype(float).to_numpy() for column in columns)

@@ -1,34 +1,71 @@
-"""Ties between two candidates: a model that prefers neither is right half of the time, as if it tossed a coin."""
+"""Ties between candidates: a model that prefers none of m is right one time in m, as if it drew one of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["is_tie", "score_ties"]
+__all__ = ["has_several_names", "is_tie", "score_ties", "tied_candidates"]
 
-_SIDES = "true", "other"
+
+def has_several_names(records: pd.DataFrame) -> bool:
+    """Whether any query has more than two candidates."""
+    return "other_names" in records and bool(records["other_names"].notna().any())
 
 
 def is_tie(records: pd.DataFrame) -> pd.Series:
-    """Whether both candidates have the same log-likelihood per token; False where log-likelihoods are missing.
+    """Whether the true name shares the highest log-likelihood per token with another candidate.
 
     Args:
         records: N records with log-likelihoods and numbers of tokens.
 
     Returns:
-        N booleans.
+        N booleans; False where log-likelihoods are missing.
     """
-    return _equal(*(_number(records, f"loglik_{side}") / _number(records, f"tokens_{side}") for side in _SIDES))
+    return tied_candidates(records) > 1
+
+
+def tied_candidates(records: pd.DataFrame, *, per_token: bool = True) -> pd.Series:
+    """The number m of candidates that share the highest log-likelihood with the true name.
+
+    Args:
+        records: N records with log-likelihoods and, if means are compared, numbers of tokens.
+        per_token: compare means per token, else totals.
+
+    Returns:
+        N numbers: 1 where the true name alone is the most likely one, 0 where another name is more likely or
+        log-likelihoods are missing.
+    """
+    true, other = (_number(records, f"loglik_{side}") for side in ("true", "other"))
+    if per_token:
+        true, other = true / _number(records, "tokens_true"), other / _number(records, "tokens_other")
+    counts = (true >= other).astype(int) + (true == other)
+    has_several = records["loglik_others"].notna() if "loglik_others" in records else counts.isna()
+    if has_several.any():
+        rows = records[has_several]
+        lists = zip(true[has_several], rows["loglik_others"], rows["tokens_others"], strict=True)
+        tied = [
+            _tied(value, np.asarray(logliks, float) / (np.asarray(tokens, float) if per_token else 1.0))
+            for value, logliks, tokens in lists
+        ]
+        counts.loc[has_several] = np.array(tied)
+    return counts
+
+
+def _tied(true: float, others: NDArray[np.float64]) -> int:
+    return 0 if (others > true).any() else 1 + int((others == true).sum())
 
 
 def score_ties(records: pd.DataFrame) -> pd.DataFrame:
-    """Records whose candidate outcomes are one half where the candidates tie.
+    """Records whose candidate outcomes are 1/m where m candidates tie.
 
-    Stored outcomes are true where the true name is strictly more likely, so that a classifier without any evidence
-    would have an accuracy of 0 between two choices.
+    Stored outcomes are true where the true name is strictly more likely than all others, so that a classifier without
+    any evidence would have an accuracy of 0 between two choices.
 
     Args:
         records: N records with log-likelihoods.
@@ -38,16 +75,13 @@ def score_ties(records: pd.DataFrame) -> pd.DataFrame:
         no tie.
     """
     scored = {}
-    total = _equal(*(_number(records, f"loglik_{side}") for side in _SIDES))
-    for column, ties in (("correct_candidate", is_tie(records)), ("correct_candidate_raw", total)):
+    for column, per_token in (("correct_candidate", True), ("correct_candidate_raw", False)):
+        counts = tied_candidates(records, per_token=per_token)
+        ties = counts > 1
         if ties.any():
-            scored[column] = records[column].astype(float).mask(ties, 0.5)
+            scored[column] = records[column].astype(float).mask(ties, 1 / counts.clip(lower=1))
     return records.assign(**scored) if scored else records
 
 
 def _number(records: pd.DataFrame, column: str) -> pd.Series:
     return records[column].astype(float)  # a column of nothing but None has no numbers
-
-
-def _equal(true: pd.Series, other: pd.Series) -> pd.Series:
-    return (true == other) & true.notna()

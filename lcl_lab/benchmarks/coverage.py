@@ -89,6 +89,13 @@ _WHY = {
     "rate of answers": "With few effective answers of a kind the interval is Wilson's on an effective number of "
     "trials.",
     "agreement": "It has the outer ends of two intervals.",
+    "chance-corrected difference": "Where few answers change, the interval allows for gains and losses that were not "
+    "seen.",
+    "area under the ROC curve": "With few effective errors the interval is Wilson's on at most as many trials as there "
+    "are queries of the rarer kind.",
+    "FPR at 95 % TPR": "Nothing bounds the threshold where few queries are of the support, and errors of the share and "
+    "the threshold add up.",
+    "accuracy on accepted": "Errors of the share and of the threshold add up, also where they cancel.",
     "deviation between seeds": "At a deviation of 0 the lower end is 0, so that only the upper one can fail.",
 }
 """Why an interval is wide."""

@@ -14,13 +14,18 @@ from lcl_lab.benchmarks import simulated_answers as simulated
 __all__ = [
     "Result",
     "Scenario",
+    "accepted",
     "accuracy",
     "agreement",
+    "area",
     "calibration",
     "ceiling",
     "change",
     "copied",
+    "corrected",
+    "corrected_change",
     "factorial",
+    "false_positives",
     "half",
     "harm",
     "looks",
@@ -274,3 +279,57 @@ def copied(rng: np.random.Generator, at: Scenario) -> Result:
         "coefficient of a rule": found["0"].low <= at["coefficient"] <= found["0"].high,
         "no copying": not found["1"].low <= 0 <= found["1"].high,
     }
+
+
+def corrected(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.chance_corrected_accuracy`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    truth = 1 / at["ways"] + at["corrected"] * (1 - 1 / at["ways"])
+    answers = simulated.pair_answers(rng, names, truth, at["correlation"])
+    frame = pd.DataFrame({"ways": at["ways"], "pair": names, "correct": answers})
+    rows = analysis.accuracy(frame, ["ways"], int(rng.integers(2**31)), {"candidate": "correct"})
+    row = analysis.chance_corrected_accuracy(rows).iloc[0]
+    return {"chance-corrected accuracy": bool(row["low"] <= at["corrected"] + 1e-9 and at["corrected"] <= row["high"])}
+
+
+def corrected_change(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.chance_corrected_difference`, of 2 and 5 names."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    accuracies = np.array([(1 + at["a"]) / 2, (1 + 4 * at["b"]) / 5])
+    answers = simulated.dose_answers(rng, names, accuracies, at["correlation"])
+    sides = [
+        pd.DataFrame({"ways": ways, "query_id": np.arange(len(names)), "pair": names, "correct": answers[:, side]})
+        for side, ways in enumerate((2, 5))
+    ]
+    found = analysis.chance_corrected_difference(pd.concat(sides), "correct", {"ways": 2}, {"ways": 5}, (2, 5))
+    truth = at["b"] - at["a"]
+    return {
+        "chance-corrected difference": found.low <= truth <= found.high,
+        "no chance-corrected difference": found.p_value <= 0.05 if truth == 0 else None,
+    }
+
+
+def area(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.auroc`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    scores, known = simulated.query_scores(rng, names, at["distance"], at["correlation"])
+    found = analysis.auroc(scores, known, names)
+    return {"area under the ROC curve": found.low <= simulated.rejection_rates(at["distance"])[0] <= found.high}
+
+
+def false_positives(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.fpr_at_tpr`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    scores, known = simulated.query_scores(rng, names, at["distance"], at["correlation"])
+    found = analysis.fpr_at_tpr(scores, known, names)
+    return {"FPR at 95 % TPR": found.low <= simulated.rejection_rates(at["distance"])[1] <= found.high}
+
+
+def accepted(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.accepted_accuracy`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    scores, known = simulated.query_scores(rng, names, at["distance"], at["correlation"])
+    correct = simulated.pair_answers(rng, names, at["accuracy"], at["correlation"])
+    found = analysis.accepted_accuracy(scores, known, correct, names, rng)
+    truth = at["accuracy"] * analysis.TPR / (analysis.TPR + simulated.rejection_rates(at["distance"])[1])
+    return {"accuracy on accepted": found.low <= truth <= found.high}

@@ -33,6 +33,8 @@ __all__ = [
     "pair_names",
     "pair_uniforms",
     "prompts_with_flips",
+    "query_scores",
+    "rejection_rates",
     "repeated_answers",
     "single_drops",
     "trained_answers",
@@ -267,3 +269,21 @@ def repeated_answers(rng: np.random.Generator, names: Names, log_odds: float) ->
     points = expit(log_odds + 2**0.5 * norm.ppf((np.arange(20000) + 0.5) / 20000))
     answers = (rng.random((len(names), 4)) < chances[:, None]).astype(float)
     return answers, float((points * (1 - points)).mean()) ** 0.5
+
+
+def query_scores(
+    rng: np.random.Generator, names: Names, distance: float, correlation: float
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """(N,) normal scores, and whether each query's concept is in the support, with a probability of one half.
+
+    Scores of such queries are larger by `distance`. The correlation is that of the normal variables of a pair.
+    """
+    known = rng.random(len(names)) < 0.5
+    pair = rng.standard_normal(int(names.max()) + 1)[names] * correlation**0.5
+    scores = distance * known + pair + rng.standard_normal(len(names)) * (1 - correlation) ** 0.5
+    return scores, known
+
+
+def rejection_rates(distance: float) -> tuple[float, float]:
+    """The area under the ROC curve of `query_scores`, and the false-positive rate at a true-positive rate of 95 %."""
+    return float(norm.cdf(distance / 2**0.5)), float(norm.sf(distance + norm.ppf(0.05)))

@@ -60,6 +60,8 @@ def _grid(**values: Any) -> Iterator[dict[str, Any]]:
 _PAIRS = (10, 20, 50)
 _SIZES = ("equal", "unequal")
 _CORRELATIONS = (0.0, 0.1, 0.3)
+_DISTANCES = (0.0, 1.0, 2.3, 3.3)
+"""Of normal scores, whose areas under the ROC curve are 0.5, 0.76, 0.95 and 0.99."""
 _TRAINED = ((0.6, 0.0), (0.6, 0.02), (0.6, 0.06), (0.9, 0.0), (0.9, 0.02), (0.9, 0.05), (0.97, 0.005), (0.97, 0.02))
 """Accuracy and deviation between trainings; that of accuracies is at most 0.06."""
 
@@ -236,6 +238,43 @@ METHODS: tuple[Method, ...] = (
         replications.copied,
         tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, coefficient=(0.0, 1.0, 2.0))),
         effort=0.5,
+    ),
+    Method(
+        "chance_corrected_accuracy",
+        (_interval("chance-corrected accuracy"),),
+        replications.corrected,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, ways=(3, 5), corrected=(0.0, 0.5, 0.9))),
+    ),
+    Method(
+        "chance_corrected_difference",
+        (_interval("chance-corrected difference"), _test("no chance-corrected difference")),
+        replications.corrected_change,
+        tuple(
+            {"pairs": pairs, "sizes": sizes, "correlation": correlation, "a": a, "b": b}
+            for pairs, sizes, correlation in product(_PAIRS, _SIZES, _CORRELATIONS)
+            for a, b in ((0.0, 0.0), (0.6, 0.6), (0.9, 0.7))
+        ),
+        effort=0.5,
+    ),
+    Method(
+        "auroc",
+        (_interval("area under the ROC curve"),),
+        replications.area,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, distance=_DISTANCES)),
+    ),
+    Method(
+        "fpr_at_tpr",
+        (_interval("FPR at 95 % TPR"),),
+        replications.false_positives,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, distance=_DISTANCES)),
+    ),
+    Method(
+        "accepted_accuracy",
+        (_interval("accuracy on accepted"),),
+        replications.accepted,
+        tuple(
+            _grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, distance=(0.0, 1.0, 3.3), accuracy=(0.8, 0.95))
+        ),
     ),
 )
 """Every interval and test on which a statement of a study rests."""

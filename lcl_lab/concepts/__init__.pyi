@@ -3,6 +3,7 @@ from .dataset import Concept, Dataset, ImageRef, Pair, check_dataset, dataset_id
 from .datasets import DATASETS, dataset_name, load_dataset, register_dataset
 from .image_files import ImageFiles
 from .image_folder import read_folder
+from .look_alike_groups import look_alike_group
 from .names import invent_names, random_string
 from .release import read_imagenet, read_isekai, read_isekai_from_hub
 from .release_queries import FixedQuery, read_release_queries
@@ -33,6 +34,7 @@ __all__ = [
     "invent_names",
     "isekai_mini",
     "load_dataset",
+    "look_alike_group",
     "random_appearance",
     "random_string",
     "read_folder",

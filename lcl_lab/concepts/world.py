@@ -80,6 +80,17 @@ class World:
         """The appearance of a concept, by its id."""
         return self.appearances[concept]
 
+    def look_alikes(self, pair: Pair) -> list[str]:
+        """All other concepts, those first that differ from the two of a pair in the fewest factors.
+
+        Equally close ones are in the order of the concepts after the pair, so that pairs differ in their look-alikes.
+        """
+        two = [self.appearances[id] for id in pair]
+        ids = list(self.concepts)
+        start = ids.index(pair.positive)
+        others = [id for id in ids[start:] + ids[:start] if id not in pair]
+        return sorted(others, key=lambda id: sum(self.appearances[id].distance(one) for one in two))
+
     def box(self, ref: ImageRef) -> Box:
         """The bounding box of the object in an image."""
         return render_with_box(self.appearances[ref.concept], ref.number)[1]

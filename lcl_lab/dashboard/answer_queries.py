@@ -24,7 +24,7 @@ OUTCOMES = {
     "flipped": "a.{column} <> b.{column}",
 }
 """Which answers to show, each with its SQL test."""
-_OTHER = ("answer", "loglik_true", "loglik_other", "tokens_true", "tokens_other")
+_OTHER = ("answer", *(f"{kind}_{side}" for kind in ("loglik", "tokens") for side in ("true", "other", "others")))
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def _condition_text(row: dict[str, Any], conditions: Sequence[str]) -> str:
 
 
 def _names(row: dict[str, Any]) -> str:
-    return f"{row['true_name']}, not {row['other_name']}" if row["other_name"] else str(row["true_name"])
+    return f"{row['true_name']}, not {' or '.join(_other_names(row))}" if row["other_name"] else str(row["true_name"])
 
 
 def _permanent_link(query: AnswerQuery, row: dict[str, Any], conditions: Sequence[str]) -> dict[str, str]:
@@ -242,25 +242,33 @@ def _permanent_link(query: AnswerQuery, row: dict[str, Any], conditions: Sequenc
 
 
 def _show_answers(query: AnswerQuery, found: FoundAnswer) -> None:
-    """Each model's answer, whether it is right, and both names' log-likelihoods."""
+    """Each model's answer, whether it is right, and each name's log-likelihood."""
     for model, answer in _answers(query, found).items():
         st.text(f"{answer[:1]} {model}: {answer[2:]}")
 
 
 def _answers(query: AnswerQuery, found: FoundAnswer) -> dict[str, str]:
     """By model: a mark and the answer, and below it each name's log-likelihood."""
-    names = {name: found.record[f"{name}_name"] for name in ("true", "other")}
+    names = found.record["true_name"], *_other_names(found.record)
     answers = {query.source.model: _answer(found.record, found.right, names)}
     if query.other:
         answers[source_name(query.other, query.source.run.run)] = _answer(found.other, found.other_right, names)
     return answers
 
 
-def _answer(record: Mapping[str, Any], right: bool | None, names: Mapping[str, str]) -> str:
+def _other_names(record: Mapping[str, Any]) -> Sequence[str]:
+    """The wrong candidates; of two, the other one."""
+    return [record["other_name"]] if record["other_names"] is None else record["other_names"]
+
+
+def _answer(record: Mapping[str, Any], right: bool | None, names: Sequence[str]) -> str:
     template = "   {name}: log-likelihood {total:.2f}, {per_token:.2f} per token"
     lines = [f"{_MARKS[right]} {record['answer']}"]
-    for side, name in names.items():
-        total, tokens = record[f"loglik_{side}"], record[f"tokens_{side}"]
+    logliks, tokens_of = (
+        [record[f"{kind}_true"], *(record[f"{kind}_others"] or [record[f"{kind}_other"]])]
+        for kind in ("loglik", "tokens")
+    )
+    for name, total, tokens in zip(names, logliks, tokens_of, strict=False):
         if total is not None and tokens:
             values = {"name": name, "total": total, "per_token": total / tokens}
             lines.append(reporting.render(template, values))

@@ -1,7 +1,8 @@
 from .drawing import check_shots, draw_episode, redraw
-from .episode import Episode, Example
+from .episode import NONE_OF_THESE, Episode, Example
 from .image_ablations import blank_query, blank_support, permute_images, remove_support
-from .perturb import falsify, falsify_at, falsify_independently, rename, reorder
+from .open_episodes import open_set
+from .perturb import FalseLabels, falsify, falsify_at, falsify_independently, rename, reorder
 from .release_episodes import FINAL_QUESTION, ReleaseEpisodes
 from .replaced_images import with_replacements
 from .scoring import RULES, OpenRule, default_rule, is_correct_candidate, is_correct_open
@@ -9,9 +10,11 @@ from .visualize import episode_html, episode_image, stack_images
 
 __all__ = [
     "FINAL_QUESTION",
+    "NONE_OF_THESE",
     "RULES",
     "Episode",
     "Example",
+    "FalseLabels",
     "OpenRule",
     "ReleaseEpisodes",
     "blank_query",
@@ -26,6 +29,7 @@ __all__ = [
     "falsify_independently",
     "is_correct_candidate",
     "is_correct_open",
+    "open_set",
     "permute_images",
     "redraw",
     "remove_support",

@@ -1,7 +1,9 @@
 """Draws episodes; each depends on the dataset, the study seed and the query id only.
 
-Supports are nested: every two consecutive shots show one image of each concept, in random order. So the first k shots
-of a support are the k-shot support of the same query, and comparisons between numbers of shots are paired.
+Supports are nested: every n consecutive shots show one image of each concept, in random order. So the first k shots of
+a support are the k-shot support of the same query, and comparisons between numbers of shots are paired. For any number
+of ways, the query and the first images of the pair's two concepts are the same, so that these comparisons are paired,
+too.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcl_lab import concepts
-from lcl_lab.concepts import Concept, Dataset, ImageRef, Pair
+from lcl_lab.concepts import Concept, Dataset, ImageRef
 from lcl_lab.episodes.arguments import check_integer
 from lcl_lab.episodes.episode import Episode, Example
+from lcl_lab.episodes.group_order import in_random_order
 from lcl_lab.episodes.release_episodes import ReleaseEpisodes
 from lcl_lab.errors import UserError
 
@@ -25,19 +28,28 @@ _SUPPORT, _REDRAW = 0, 4  # random streams; those in between belong to perturbat
 
 
 def draw_episode(
-    dataset: Dataset | str, seed: int = 0, query_id: int = 0, shots: int = 8, queries_per_support: int = 1
+    dataset: Dataset | str,
+    seed: int = 0,
+    query_id: int = 0,
+    shots: int = 8,
+    queries_per_support: int = 1,
+    ways: int = 2,
 ) -> Episode:
     """Draw the episode of one query.
 
     Consecutive supports go through the pairs of the dataset in turn; after each round, the other concept of the pairs
     becomes the query. Consecutive queries that share a support alternate between the two concepts.
 
+    An n-way support also shows the n − 2 concepts that come closest to the pair (see `look_alike_group`). They are
+    wrong candidates only: the query is of the pair for any number of ways.
+
     Args:
         dataset: a dataset, or the name of one (see `load_dataset`).
         seed: the study seed.
         query_id: the number of the query in the study, from 0.
-        shots: the number K of images in the support, K/2 of each concept.
+        shots: the number K of images in the support, K/n of each concept.
         queries_per_support: the number of consecutive queries that share a support.
+        ways: the number n of concepts in the support.
 
     Returns:
         The episode. The same arguments always give the same one.
@@ -51,17 +63,19 @@ def draw_episode(
     check_integer("seed", seed)
     check_integer("query_id", query_id)
     check_integer("queries_per_support", queries_per_support, least=1)
+    check_integer("ways", ways, least=2)
     if isinstance(data, ReleaseEpisodes):
-        _check_own_supports(queries_per_support)
+        _check_release(queries_per_support, ways)
         return data.draw(seed, query_id, shots)
     support_id, turn = divmod(query_id, queries_per_support)
     pair = data.pairs[support_id % len(data.pairs)]
-    _check_shots(data, [data.concepts[id] for id in pair], shots, queries_per_support)
+    group = concepts.look_alike_group(data, pair, ways)
+    _check_shots(data, [data.concepts[id] for id in group], shots, queries_per_support, ways)
 
     true, other = pair if (support_id // len(data.pairs) + turn) % 2 == 0 else (pair.negative, pair.positive)
     rng = np.random.default_rng([seed, support_id, _SUPPORT])
     queries, supports = {}, {}
-    for id in pair:
+    for id in group:
         queries[id], supports[id] = _split(data.concepts[id], rng, queries_per_support)
     return Episode(
         data=data.name,
@@ -69,11 +83,12 @@ def draw_episode(
         query_id=query_id,
         support_id=support_id,
         pair=str(pair),
-        support=_arrange(data, pair, supports, shots, rng),
+        support=_arrange(data, group, supports, shots, rng),
         query=ImageRef(data.name, true, int(queries[true][turn // 2])),
         true_name=data.concepts[true].name,
         other_name=data.concepts[other].name,
         dataset=data,
+        further_names=tuple(data.concepts[id].name for id in group[2:]),
     )
 
 
@@ -100,46 +115,55 @@ def redraw(episode: Episode, draw: int) -> Episode:
     if pair is None:
         raise UserError(f"{dataset.name} has no pair {episode.pair}", option="episode")
     rng = np.random.default_rng([episode.seed, episode.query_id, _REDRAW, draw])
+    group = concepts.look_alike_group(dataset, pair, len(episode.concept_names))
     images = {}
-    for id in pair:
+    for id in group:
         concept = dataset.concepts[id]
         order = rng.permutation(concept.contexts or concept.images).tolist()
         images[id] = [number for number in order if (id, number) != episode.query[1:]]
-    return replace(episode, support=_arrange(dataset, pair, images, len(episode.support), rng))
+    return replace(episode, support=_arrange(dataset, group, images, len(episode.support), rng))
 
 
-def check_shots(dataset: Dataset, shots: int, queries_per_support: int = 1) -> None:
+def check_shots(dataset: Dataset, shots: int, queries_per_support: int = 1, ways: int = 2) -> None:
     """Check that all episodes of a dataset can have a number of shots.
 
     Raises:
-        UserError: the number is odd or negative, or a concept has too few images for the shots and the queries.
+        UserError: the number is negative or no multiple of the ways, there are fewer concepts than ways, or a concept
+            has too few images for the shots and the queries.
     """
     check_integer("queries_per_support", queries_per_support, least=1)
+    check_integer("ways", ways, least=2)
     if isinstance(dataset, ReleaseEpisodes):
-        _check_own_supports(queries_per_support)
+        _check_release(queries_per_support, ways)
         dataset.check_shots(shots)
         return
-    _check_shots(dataset, list(dataset.concepts.values()), shots, queries_per_support)
+    concepts.look_alike_group(dataset, dataset.pairs[0], ways)
+    _check_shots(dataset, list(dataset.concepts.values()), shots, queries_per_support, ways)
 
 
-def _check_own_supports(queries_per_support: int) -> None:
+def _check_release(queries_per_support: int, ways: int) -> None:
+    if ways != 2:
+        raise UserError("the episodes of the release have two concepts; give 2", option="ways", value=ways)
     if queries_per_support != 1:
         reason = "every query of the release has its own support"
         raise UserError(reason, option="queries_per_support", value=queries_per_support)
 
 
-def _check_shots(dataset: Dataset, involved: Sequence[Concept], shots: int, queries_per_support: int) -> None:
+def _check_shots(
+    dataset: Dataset, involved: Sequence[Concept], shots: int, queries_per_support: int, ways: int
+) -> None:
     check_integer("shots", shots)
     queries = (queries_per_support + 1) // 2
-    scarcest = min(involved, key=lambda concept: _most_shots(concept, queries))
-    most = _most_shots(scarcest, queries)
-    if shots % 2:
-        even = max(0, min(shots + 1, most))
-        raise UserError(
-            f"half of the shots belong to each of two concepts; give an even number, such as {even}",
-            option="shots",
-            value=shots,
+    scarcest = min(involved, key=lambda concept: _most_shots(concept, queries, ways))
+    most = _most_shots(scarcest, queries, ways)
+    if shots % ways:
+        near = max(0, min((shots + ways // 2) // ways * ways, most))
+        reason = (
+            f"half of the shots belong to each of two concepts; give an even number, such as {near}"
+            if ways == 2
+            else f"the shots belong to {ways} concepts in equal parts; give a multiple of {ways}, such as {near}"
         )
+        raise UserError(reason, option="shots", value=shots)
     if scarcest.contexts and scarcest.images - scarcest.contexts < queries:
         raise UserError(
             f"concept {scarcest.name!r} of {dataset.name} has {scarcest.images - scarcest.contexts} images for "
@@ -157,23 +181,22 @@ def _check_shots(dataset: Dataset, involved: Sequence[Concept], shots: int, quer
         )
 
 
-def _most_shots(concept: Concept, queries: int) -> int:
-    return 2 * (concept.contexts or concept.images - queries)
+def _most_shots(concept: Concept, queries: int, ways: int) -> int:
+    return ways * (concept.contexts or concept.images - queries)
 
 
 def _arrange(
     dataset: Dataset,
-    pair: Pair,
+    group: Sequence[str],
     images: Mapping[str, Sequence[int] | NDArray[np.int64]],
     shots: int,
     rng: np.random.Generator,
 ) -> tuple[Example, ...]:
-    """A support in which every two consecutive shots show one image of each concept, in random order."""
+    """A support in which every n consecutive shots show one image of each concept, in random order."""
     support: list[ImageRef] = []
-    for shot in range(shots // 2):
-        two = [ImageRef(dataset.name, id, int(images[id][shot])) for id in pair]
-        support += two if rng.random() < 0.5 else two[::-1]
-    names = {id: dataset.concepts[id].name for id in pair}
+    for shot in range(shots // len(group)):
+        support += in_random_order([ImageRef(dataset.name, id, int(images[id][shot])) for id in group], rng)
+    names = {id: dataset.concepts[id].name for id in group}
     return tuple(Example(ref, names[ref.concept], names[ref.concept]) for ref in support)
 
 

@@ -1,4 +1,4 @@
-"""An episode: a support, whose labelled images show what two names mean, and a query to name."""
+"""An episode: a support, whose labelled images show what two or more names mean, and a query to name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from lcl_lab.concepts import ImageRef
 if TYPE_CHECKING:
     from lcl_lab.concepts import Dataset
 
-__all__ = ["Episode", "Example"]
+__all__ = ["NONE_OF_THESE", "Episode", "Example"]
+
+NONE_OF_THESE = "none of these"
+"""The name of a query whose concept is not in the support, and the candidate that says so; see `open_set`."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,21 @@ class Example:
 
 @dataclass(frozen=True)
 class Episode:
-    """A 2-way episode. In a notebook it displays as its images and labels.
+    """An n-way episode, 2-way by default. In a notebook it displays as its images and labels.
 
     Attributes:
         data: the name of the dataset.
         seed: the study seed.
         query_id: the number of the query in the study.
         support_id: the number of the support; queries that share a support have the same.
-        pair: the two concepts, which are the cluster for statistics.
-        support: K examples in the order shown, K/2 of each concept (paper section 3.1).
+        pair: the two concepts of the pair, which are the cluster for statistics for any number of ways.
+        support: K examples in the order shown, K/n of each concept (paper section 3.1).
         query: the image to name.
         true_name: the correct answer.
-        other_name: the name of the other concept.
+        other_name: the name of the other concept of the pair.
         dataset: where the images come from; not part of the episode's identity.
         final_question: the question about the query, where it is not that about the support.
+        further_names: the other wrong candidates, where there are more than two names.
     """
 
     data: str
@@ -66,11 +70,27 @@ class Episode:
     other_name: str
     dataset: Dataset | None = field(default=None, repr=False, compare=False)
     final_question: str = ""
+    further_names: tuple[str, ...] = ()
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """All names but the true one."""
+        return (self.other_name, *self.further_names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that are candidates, the true one first."""
+        return (self.true_name, *self.other_names)
+
+    @property
+    def concept_names(self) -> tuple[str, ...]:
+        """The names of the n concepts in the support: all candidates but ``"none of these"``."""
+        return tuple(name for name in self.names if name != NONE_OF_THESE)
 
     @cached_property
     def id(self) -> str:
         """16 hex digits that are the same for equal episodes, on every machine; stored in records."""
-        content = (self.data, self.pair, self.support, self.query, self.true_name, self.other_name)
+        content = (self.data, self.pair, self.support, self.query, *self.names)
         return blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
     def __str__(self) -> str:
@@ -80,7 +100,7 @@ class Episode:
             lines.append(f"  user       [{example.image}] What is in the image?")
             lines.append(f"  assistant  {example.label}{mark}")
         lines.append(f"  user       [{self.query}] {self.final_question or 'What is in the image?'}")
-        lines.append(f"  assistant  …   (true: {self.true_name}, other: {self.other_name})")
+        lines.append(f"  assistant  …   (true: {self.true_name}, other: {', '.join(self.other_names)})")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

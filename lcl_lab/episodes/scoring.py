@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lcl_lab import concepts
@@ -22,23 +22,23 @@ _NEGATED = re.compile(rf"\b{_NEGATION}(?: \w+){{0,3}} $")
 """A negation up to three words in front of a name, in the same clause."""
 
 
-def is_correct_open(answer: str, true_name: str, other_name: str, rule: OpenRule = "strict") -> bool:
-    """Grade generated text. An answer that names neither is wrong, so a model may score below chance.
+def is_correct_open(answer: str, true_name: str, other_name: str | Sequence[str], rule: OpenRule = "strict") -> bool:
+    """Grade generated text. An answer that names none is wrong, so a model may score below chance.
 
     Args:
         answer: the generated text.
         true_name: the correct name.
-        other_name: the name of the other concept.
+        other_name: the name of the other concept, or the names of all others.
         rule: one of
 
-            - ``strict``: the true name must occur as whole words, not negated, and the other name must not. Where the
-              names overlap, the longer one was said. Letter case, hyphens and Unicode composition do not matter.
-            - ``paper``: the true name must be a substring, and the other name must not be one of the rest. Letter case
-              does not matter.
+            - ``strict``: the true name must occur as whole words, not negated, and no other name may. Where names
+              overlap, the longer one was said. Letter case, hyphens and Unicode composition do not matter.
+            - ``paper``: the true name must be a substring, and no other name may be one of the rest. Letter case does
+              not matter.
             - ``release``: as the published code computes it: as ``paper``, but the lower-case names are searched in
               the answer as it is, and quotation marks and full stops are removed from the true name.
     """
-    return RULES[rule](answer, true_name, other_name)
+    return RULES[rule](answer, true_name, (other_name,) if isinstance(other_name, str) else tuple(other_name))
 
 
 def default_rule(dataset: Dataset | None) -> OpenRule:
@@ -46,14 +46,14 @@ def default_rule(dataset: Dataset | None) -> OpenRule:
     return "paper" if isinstance(dataset, concepts.World) else "strict"
 
 
-def is_correct_candidate(loglik_true: float, loglik_other: float) -> bool:
-    """Grade log-likelihoods of the two names: that of the true name must be the higher one; a tie is wrong."""
-    return loglik_true > loglik_other
+def is_correct_candidate(loglik_true: float, *logliks_other: float) -> bool:
+    """Grade log-likelihoods of the names: that of the true name must be the highest one; a tie is wrong."""
+    return all(loglik_true > other for other in logliks_other)
 
 
-def _strict(answer: str, true_name: str, other_name: str) -> bool:
-    text, true, other = _words(answer), _words(true_name), _words(other_name)
-    names = "|".join(map(_pattern, sorted((true, other), key=len, reverse=True)))
+def _strict(answer: str, true_name: str, other_names: Sequence[str]) -> bool:
+    text, true, others = _words(answer), _words(true_name), map(_words, other_names)
+    names = "|".join(map(_pattern, sorted((true, *others), key=len, reverse=True)))
     named = {
         match.group()
         for match in re.finditer(rf"(?<!\w)(?:{names})(?!\w)", text)
@@ -67,19 +67,20 @@ def _pattern(name: str) -> str:
     return rf"{re.escape(name)}(?! \w)" if name in _ARTICLES else re.escape(name)
 
 
-def _paper(answer: str, true_name: str, other_name: str) -> bool:
-    return _only_true(answer.lower(), true_name.lower(), other_name.lower())
+def _paper(answer: str, true_name: str, other_names: Sequence[str]) -> bool:
+    return _only_true(answer.lower(), true_name.lower(), other_names)
 
 
-def _release(answer: str, true_name: str, other_name: str) -> bool:
+def _release(answer: str, true_name: str, other_names: Sequence[str]) -> bool:
     target = true_name
     for removed in ("The answer is", "there is", "in the image", '"', "'", "."):
         target = target.replace(removed, "")
-    return _only_true(answer, target.strip().lower(), other_name.lower())
+    return _only_true(answer, target.strip().lower(), other_names)
 
 
-def _only_true(text: str, true: str, other: str) -> bool:
-    return true in text and other not in text.replace(true, "")
+def _only_true(text: str, true: str, other_names: Sequence[str]) -> bool:
+    rest = text.replace(true, "")
+    return true in text and not any(other.lower() in rest for other in other_names)
 
 
 def _words(text: str) -> str:
@@ -88,5 +89,9 @@ def _words(text: str) -> str:
     return " ".join(re.sub(r"[\s_\-‐‑–]+", " ", folded.replace("’", "'")).split())
 
 
-RULES: Mapping[OpenRule, Callable[[str, str, str], bool]] = {"strict": _strict, "paper": _paper, "release": _release}
-"""The rules by name; records have the verdict of each."""
+RULES: Mapping[OpenRule, Callable[[str, str, Sequence[str]], bool]] = {
+    "strict": _strict,
+    "paper": _paper,
+    "release": _release,
+}
+"""The rules by name: functions of the answer, the true name and all others. Records have the verdict of each."""

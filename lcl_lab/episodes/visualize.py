@@ -86,7 +86,8 @@ def episode_html(episode: Episode) -> str:
         )
         for e in episode.support
     ]
-    names = f"true name: {episode.true_name}, other name: {episode.other_name}"
+    plural = "s" if episode.further_names else ""
+    names = f"true name: {episode.true_name}, other name{plural}: {', '.join(episode.other_names)}"
     tiles.append(_html_tile(episode, episode.query, "query", names, _QUERY))
     head = f"{episode.data}, seed {episode.seed}, query {episode.query_id}, {len(episode.support)} shots"
     return (

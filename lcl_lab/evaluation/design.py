@@ -59,6 +59,11 @@ class Question:
         """Every question has its own support."""
         return self.query_id
 
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """The wrong candidate, as all those of an episode."""
+        return (self.other_name,)
+
 
 @dataclass(frozen=True)
 class EvalItem:
@@ -80,7 +85,7 @@ class EvalItem:
         rule = episodes.default_rule(episode.dataset)
 
         def grade(text: str) -> float:
-            return float(episodes.is_correct_open(text, episode.true_name, episode.other_name, rule))
+            return float(episodes.is_correct_open(text, episode.true_name, episode.other_names, rule))
 
         return cls(episode, prompts.chat(episode), grade)
 
@@ -93,13 +98,13 @@ class EvalItem:
         """Whether an answer to an episode is correct by each rule; empty for other questions."""
         if isinstance(self.episode, Question):
             return {}
-        names = self.episode.true_name, self.episode.other_name
+        names = self.episode.true_name, self.episode.other_names
         return {rule: is_correct(text, *names) for rule, is_correct in episodes.RULES.items()}
 
     def content(self) -> list[Any]:
-        """What a model receives, and the grades of three answers, as JSON-like values."""
+        """What a model receives, and the grades of its names and of no answer, as JSON-like values."""
         turns = [[turn.role, [str(part) for part in turn.parts]] for turn in self.prompt.turns]
-        answers = (self.episode.true_name, self.episode.other_name, "")
+        answers = (self.episode.true_name, *self.episode.other_names, "")
         return [self.episode.id, turns, list(self.prompt.candidates), [self.grade(answer) for answer in answers]]
 
 

@@ -55,7 +55,7 @@ class GradedAnswer:
         verdicts: whether the text is correct by each rule; empty if the item is no episode or the answer is not known.
         score: grade of the text, from 0 to 1; None if the answer is not known (see `Answer.status`).
         correct_open: whether the score is at least one half.
-        correct_candidate: whether the true name has the higher log-likelihood per token; None without log-likelihoods.
+        correct_candidate: whether the true name has the highest log-likelihood per token; None without log-likelihoods.
         correct_candidate_raw: the same with total log-likelihoods.
     """
 
@@ -90,7 +90,10 @@ class GradedAnswer:
     def record(self, study: str, model: str, condition: Condition) -> Record:
         """The answer as a record of the store."""
         episode = self.item.episode
-        true, other = self.answer.logliks if len(self.answer.logliks) == 2 else (None, None)
+        logliks = self.answer.logliks if len(self.answer.logliks) > 1 else ()
+        true, others = logliks[0] if logliks else None, logliks[1:]
+        other = max(others, key=lambda loglik: loglik.per_token, default=None)
+        has_several = len(self.item.prompt.candidates) > 2
         return store.Record(
             study=study,
             model=model,
@@ -126,6 +129,9 @@ class GradedAnswer:
             correct_paper=self.verdicts.get("paper"),
             correct_release=self.verdicts.get("release"),
             measurement=self.answer.measurement,
+            other_names=self.item.prompt.candidates[1:] if has_several else None,
+            loglik_others=tuple(loglik.total for loglik in others) if has_several and others else None,
+            tokens_others=tuple(loglik.tokens for loglik in others) if has_several and others else None,
         )
 
 
@@ -137,7 +143,8 @@ def grade_answer(item: EvalItem, answer: Answer, open_rule: OpenRule | None = No
         answer: its answer.
         open_rule: the rule that grades the text, if the item is an episode; by default the item's own.
     """
-    true, other = answer.logliks if len(answer.logliks) == 2 else (None, None)
+    per_token = [loglik.per_token for loglik in answer.logliks]
+    total = [loglik.total for loglik in answer.logliks]
     is_known = answer.status == "ok"
     verdicts = item.verdicts(answer.text) if is_known else {}
     default_score = item.grade(answer.text) if is_known else None
@@ -148,8 +155,8 @@ def grade_answer(item: EvalItem, answer: Answer, open_rule: OpenRule | None = No
         verdicts=verdicts,
         score=score,
         correct_open=None if score is None else score >= 0.5,
-        correct_candidate=episodes.is_correct_candidate(true.per_token, other.per_token) if true and other else None,
-        correct_candidate_raw=episodes.is_correct_candidate(true.total, other.total) if true and other else None,
+        correct_candidate=episodes.is_correct_candidate(*per_token) if len(per_token) > 1 else None,
+        correct_candidate_raw=episodes.is_correct_candidate(*total) if len(total) > 1 else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import altair as alt
 import pandas as pd
 
@@ -31,6 +33,7 @@ def line_figure(
     published: pd.DataFrame | None = None,
     published_title: str = "",
     fixed: pd.DataFrame | None = None,
+    chance: Mapping[float, float] | None = None,
 ) -> Figure:
     """Lines with interval bars, one per model, in one panel per metric.
 
@@ -43,6 +46,7 @@ def line_figure(
         published_title: where the paper prints them, such as ``"Table 2"``.
         fixed: with the columns of `estimates`: models trained for one value of `x` only, each a grey bar (the paper's
             Figure 6).
+        chance: the accuracy of guessing at values of `x`, drawn as a dotted line; 1/2 everywhere by default.
 
     Raises:
         UserError: nothing to draw, or more models than colours.
@@ -54,7 +58,7 @@ def line_figure(
     tooltip = [alt.Tooltip("model:N"), alt.Tooltip(f"{x}:Q", title=x_title), alt.Tooltip("n:Q", title="queries")]
     panels = []
     for metric, heading, rows in groups(estimates, "metric"):
-        layers = [_chance(min(values), max(values))]
+        layers = [_chance(chance or {min(values): 0.5, max(values): 0.5})]
         if fixed is not None:
             layers += _bars(fixed[fixed["metric"] == metric], x, axis, extent)
         shifted = rows.assign(_x=rows[x] + dodge(rows, models, 0.008 * extent))
@@ -93,9 +97,9 @@ def _bars(rows: pd.DataFrame, x: str, axis: alt.X, extent: float) -> list[alt.Ch
     return [bar.encode(x=axis, x2="_end:Q", y=_y("_zero"), y2="estimate:Q", tooltip=tooltip)]
 
 
-def _chance(first: float, last: float) -> alt.Chart:
-    ends = pd.DataFrame({"_x": [first, last], "chance": [0.5, 0.5]})
-    return alt.Chart(ends).mark_line(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x="_x:Q", y="chance:Q")
+def _chance(chance: Mapping[float, float]) -> alt.Chart:
+    points = pd.DataFrame({"_x": list(chance), "chance": list(chance.values())})
+    return alt.Chart(points).mark_line(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x="_x:Q", y="chance:Q")
 
 
 def _x(field: str, title: str, values: list[float]) -> alt.X:

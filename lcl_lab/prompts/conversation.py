@@ -57,8 +57,7 @@ class Prompt:
 def chat(episode: Episode) -> Prompt:
     """Write an episode with K shots as a conversation of K + 1 questions; with K = 0 it is the zero-shot prompt."""
     shots = ((example.image, example.label) for example in episode.support)
-    names = episode.true_name, episode.other_name
-    return chat_prompt(shots, episode.query, names, episode.final_question or QUESTION)
+    return chat_prompt(shots, episode.query, episode.names, episode.final_question or QUESTION)
 
 
 def chat_prompt(

@@ -61,6 +61,14 @@ METHODS: Mapping[str, str] = {
         "The link score, how far answers follow the labels of the support [@tai2024], is the accuracy with all labels "
         "true minus that with all labels false, cut to 0 and 1 like the sign-flip interval of the difference."
     ),
+    "accuracy corrected for chance, cluster bootstrap over concept pairs": (
+        "Of a choice between n names, chance-corrected accuracy is (A − 1/n) / (1 − 1/n), and its interval is that of "
+        "the accuracy A, corrected likewise."
+    ),
+    "paired difference corrected for chance, sign-flip interval and test over concept pairs": (
+        "Differences between numbers of names are also given for outcomes that were corrected for chance, with the "
+        "intervals and tests of paired differences."
+    ),
     "verdict on the link by intervals and a margin": (
         "A model was said to follow the labels if the whole 95 % interval of its change in accuracy lies beyond the "
         "margin, and not to read them if the intervals of the change and of the share of changed answers lie within it."
@@ -155,6 +163,21 @@ METHODS: Mapping[str, str] = {
         "The share that a patch regains [@meng2022; @todd2024] is the mean gain in the margin of the first token over "
         "the mean difference between the intact prompt and the one with false labels; simultaneous intervals are those "
         "of the linearised ratio."
+    ),
+    "area under the ROC curve, Obuchowski's variance over concept pairs": (
+        "How well a score tells queries of concepts in the support from others is the area under its ROC curve "
+        "[@bamber1975], with its variance for clustered data [@obuchowski1997] over {units} and Wilson's interval "
+        "[@wilson1927] on the effective number of trials [@korn1998]."
+    ),
+    "share at a threshold, MOVER over concept pairs": (
+        "The false-positive rate is the share of the other queries that are accepted at the threshold which accepts "
+        "95 % of the queries of concepts in the support [@hendrycks2017]. Its interval combines Wilson's interval "
+        "[@wilson1927] on an effective number of queries [@korn1998] and the change of the share between the limits of "
+        "the threshold by the method of variance estimates recovery [@zou2008]."
+    ),
+    "accuracy above a threshold, cluster bootstrap over concept pairs and MOVER": (
+        "Accuracy on accepted queries, at the same threshold, combines the interval of an accuracy and the change "
+        "between the limits of the threshold in the same way."
     ),
     "permutation of positions within concept pairs": (
         "That all positions have the same effect was tested by the variance of the mean drops under {permutations:,} "
@@ -302,10 +325,18 @@ def _evaluated(setting: Setting, metrics: Sequence[str]) -> Iterator[Statement]:
             {"grading": setting.grading} if setting.grading else {},
         )
     if "candidate" in metrics:
-        ties = "; ties count one half" if setting.ties else ""
+        other, share = (
+            ("every other name", "1/m with m equally likely names")
+            if setting.has_several
+            else (
+                "the other name",
+                "one half",
+            )
+        )
+        ties = f"; ties count {share}" if setting.ties else ""
         yield Statement(
             "Candidate accuracy is the share of queries for which the true name has a higher log-likelihood per token "
-            f"than the other name{ties}."
+            f"than {other}{ties}."
         )
 
 

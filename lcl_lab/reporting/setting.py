@@ -22,7 +22,8 @@ class Setting:
         units: what clusters are called.
         grading: the rule that graded generated answers to episodes; None where there are no episodes.
         has_questions: whether there are questions that are no episodes, each graded by a rule of its own.
-        ties: whether a model found both candidates equally likely for some query.
+        ties: whether a model found the true name and another candidate equally likely for some query.
+        has_several: whether queries have more than two candidates.
         margins: the options of the study that are margins: what each is of, and its value.
         version: the version of LCL Lab that analysed the answers.
     """
@@ -37,5 +38,6 @@ class Setting:
     grading: str | None = None
     has_questions: bool = False
     ties: bool = False
+    has_several: bool = False
     margins: Mapping[str, float] = field(default_factory=dict)
     version: str = ""

@@ -26,14 +26,19 @@ def record_schema(condition: Mapping[str, pa.DataType] | None = None) -> pa.Sche
     """
     example = pa.struct([(field.name, _SCALARS[str(field.type)]) for field in fields(SupportExample)])
     columns = [
-        (
-            field.name,
-            pa.list_(example) if field.name == "support" else _SCALARS[str(field.type).removesuffix(" | None")],
-        )
+        (field.name, pa.list_(example) if field.name == "support" else _arrow_type(str(field.type)))
         for field in fields(Record)
         if field.name in FIXED
     ]
     return pa.schema(columns + sorted((condition or {}).items()))
+
+
+def _arrow_type(annotation: str) -> pa.DataType:
+    """The type of a field such as ``int | None`` or ``tuple[float, ...] | None``."""
+    kind = annotation.removesuffix(" | None")
+    if kind.startswith("tuple["):
+        return pa.list_(_SCALARS[kind.removeprefix("tuple[").removesuffix(", ...]")])
+    return _SCALARS[kind]
 
 
 def to_table(records: Sequence[Record]) -> pa.Table:

@@ -13,7 +13,7 @@ from lcl_lab.store.records import FIXED, RESERVED
 
 __all__ = ["records_digest", "same_records"]
 
-_MEASURED = ("loglik_true", "loglik_other")
+_MEASURED = ("loglik_true", "loglik_other", "loglik_others")
 _IGNORED = ("seconds", *RESERVED)
 _IDENTIFYING = ("study", "model", "data", "seed", "query_id")  # with the condition
 
@@ -93,4 +93,6 @@ def _text(value: Any) -> str:
 def _close(a: Any, b: Any, tolerance: float) -> bool:
     if a is None or b is None:
         return a is b
+    if isinstance(a, list):
+        return len(a) == len(b) and all(_close(x, y, tolerance) for x, y in zip(a, b, strict=True))
     return bool(a == b or abs(a - b) <= tolerance)

@@ -85,17 +85,17 @@ class Record:
         query_image: the reference of the query image as text.
         question: the text of the last turn.
         true_name: the correct answer.
-        other_name: the wrong candidate.
+        other_name: the wrong candidate; of several, the name of the pair's other concept.
         answer: the generated text.
         loglik_true: the log-likelihood of the true name in nats, summed over its tokens; None if the model has none.
-        loglik_other: the same for the other name.
+        loglik_other: the same for the other name; of several, for the one with the highest mean per token.
         tokens_true: the number of tokens of the true name.
-        tokens_other: the number of tokens of the other name.
+        tokens_other: the number of tokens of the name of `loglik_other`.
         score: the grade of the answer from 0 to 1; always 0 or 1 except for graded questions such as VQAv2's; None if
             the answer is not known.
         correct_open: whether the score is at least one half; None if the answer is not known.
-        correct_candidate: whether the true name has the higher log-likelihood per token.
-        correct_candidate_raw: whether the true name has the higher total log-likelihood.
+        correct_candidate: whether the true name has the highest log-likelihood per token.
+        correct_candidate_raw: whether the true name has the highest total log-likelihood.
         seconds: the time that the model took for this record.
         status: what became of the request for the answer; only an answer that is "ok" has a score.
         cut_off: whether the answer was cut off at the maximum number of tokens.
@@ -105,6 +105,9 @@ class Record:
         correct_paper: the same by the paper's rule.
         correct_release: the same by the rule of the published code.
         measurement: a quantity that was measured beside the answer, such as a head's attention; None if there is none.
+        other_names: all wrong candidates, where there are several; None for two candidates.
+        loglik_others: their log-likelihoods in nats, each summed over its tokens.
+        tokens_others: their numbers of tokens.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -141,6 +144,9 @@ class Record:
     correct_paper: bool | None = None
     correct_release: bool | None = None
     measurement: float | None = None
+    other_names: tuple[str, ...] | None = None
+    loglik_others: tuple[float, ...] | None = None
+    tokens_others: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -157,5 +163,8 @@ ADDED: Mapping[str, str] = {
     "correct_paper": "NULL::BOOLEAN",
     "correct_release": "NULL::BOOLEAN",
     "measurement": "NULL::DOUBLE",
+    "other_names": "NULL::VARCHAR[]",
+    "loglik_others": "NULL::DOUBLE[]",
+    "tokens_others": "NULL::BIGINT[]",
 }
 """SQL of the value that columns have in records of versions before they were added."""

@@ -110,7 +110,8 @@ def _unsayable(model: str, count: int, names: int) -> Statement:
         "{model} cannot generate {count} of {names} names, so its open-ended answers about them are wrong whether or "
         "not it follows the link. `--names invented` gives every concept a short invented name.",
         {"count": count, "names": names},
-        model=model,
+        "open-ended",
+        model,
     )
 
 

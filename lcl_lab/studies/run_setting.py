@@ -49,6 +49,7 @@ def with_setting(
         grading=grading_rule(config),
         has_questions=not isinstance(config, EpisodeConfig) or bool(records["other_name"].eq("").any()),
         ties=bool(analysis.is_tie(records).any()),
+        has_several=analysis.has_several_names(records),
         margins=config.margins,
         version=metadata.version("lcl_lab"),
     )

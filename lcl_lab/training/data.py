@@ -39,6 +39,7 @@ class DataConfig:
         images: images per concept.
         groups: groups of look-alikes in the corpus of the original tasks.
         known_images: images of each known object in that corpus.
+        ways: concepts in the support of an episode.
     """
 
     dataset: Dataset
@@ -47,6 +48,7 @@ class DataConfig:
     images: int = 32
     groups: int = 5000
     known_images: int = 256
+    ways: int = 2
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ def load_training_data(
         workers: processes that render images.
         precompute: encode all images of an embedded world now, or take them from the cache. Other images are encoded
             when first needed, and their concepts have no means.
+
+    Raises:
+        UserError: a concept has too few neighbours for the number of ways.
     """
     dataset = config.dataset
     corpus = plan_corpus(0, config.groups, config.known_images) if strategy.needs_tasks else Corpus((), (), ())
@@ -86,15 +91,14 @@ def load_training_data(
         return (dataset if ref.data == dataset.name else load_dataset(ref.data)).image(ref)
 
     features = FeatureBank(vision, open_image)
-    tasks, links = None, None
+    tasks = None
+    links = LinkEpisodes(dataset, _neighbours(config), config.images, config.ways) if strategy.needs_links else None
     means: Mapping[ImageRef, Tensor] = {}
     if strategy.needs_tasks:
         boxes = _encode_corpus(corpus, features, vision, workers) if precompute else _LazyBoxes(corpus)
         tasks = BaseTasks(corpus.appearances, boxes, corpus.names)
-    if strategy.needs_links:
-        links = LinkEpisodes(dataset, _neighbours(config), config.images)
-        if precompute and isinstance(dataset, World):
-            means = _encode_world(dataset, config.images, features, vision, workers)
+    if strategy.needs_links and precompute and isinstance(dataset, World):
+        means = _encode_world(dataset, config.images, features, vision, workers)
     return LoadedData(TrainingData(links, tasks), features, means)
 
 

@@ -75,14 +75,16 @@ class LossModel:
         return [Loglik(-loss, count) for loss, count in zip(losses, tokens, strict=True)]
 
 
-def held_out_design(queries: int) -> Design:
+def held_out_design(queries: int, ways: int = 2) -> Design:
     """Episodes on concepts that no model is trained or evaluated on; the same for every strategy and seed.
 
     Args:
         queries: number of episodes.
+        ways: number of concepts in an episode; each has the same number of the 8 shots, or one if there are more ways.
     """
     dataset = load_dataset(_DATA)
-    items = [EvalItem.from_episode(draw_episode(dataset, 0, query, _SHOTS)) for query in range(queries)]
+    shots = max(1, _SHOTS // ways) * ways
+    items = [EvalItem.from_episode(draw_episode(dataset, 0, query, shots, ways=ways)) for query in range(queries)]
     return Design([Condition({}, queries, items.__getitem__)], dataset.image)
 
 

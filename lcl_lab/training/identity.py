@@ -39,6 +39,7 @@ _SETTINGS = (
     "known_images",
 )
 _CONTENT = "content"
+_WAYS = 2  # of trainings whose identity has no number of ways
 
 
 def training_identity(plan: TrainingPlan) -> dict[str, Any]:
@@ -57,6 +58,7 @@ def training_identity(plan: TrainingPlan) -> dict[str, Any]:
     return {
         "strategy": config.strategy,
         **{name: getattr(config, name) for name in _SETTINGS},
+        **({"ways": config.ways} if config.ways != _WAYS else {}),
         "start": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
         "data": plan.dataset.fingerprint if plan.dataset else None,
         "neighbours": str(config.neighbours or config.clip),
@@ -96,7 +98,8 @@ def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
     """
     identity = json.loads(canonical_json(training_identity(plan)))
     compared = [name for name in identity if name in card and name != "neighbours"]  # a path; its content is compared
-    return all(card[name] == identity[name] for name in compared)
+    same_ways = card.get("ways", _WAYS) == plan.config.ways
+    return same_ways and all(card[name] == identity[name] for name in compared)
 
 
 def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:
@@ -154,6 +157,9 @@ def _differences(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> Itera
         yield "the dataset has changed since"
     if old.get("neighbours") != new["neighbours"]:
         yield _changed("neighbours", begun.get("neighbours"), identity["neighbours"])
+    old_ways, new_ways = begun.get("ways", _WAYS), identity.get("ways", _WAYS)
+    if old_ways != new_ways:
+        yield f"ways was {old_ways}, now {new_ways}"
     for name in _SETTINGS:
         if begun.get(name) != identity[name]:
             yield f"{name} was {begun.get(name)}, now {identity[name]}"

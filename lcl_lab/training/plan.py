@@ -59,10 +59,12 @@ def check_training(config: TrainConfig) -> TrainingPlan:
         reason = "a CLIP has no snapshots: they are models with a decoder"
         raise UserError(reason, option="snapshot_every", value=config.snapshot_every)
     if config.strategy == VISION:
+        _check_ways(config, draws_episodes=False)
         return TrainingPlan(config, None, None, None)
     strategy = find_strategy(config.strategy, also=(VISION,))
     dataset = load_dataset(config.data)
     _check_images(config.data, dataset)
+    _check_ways(config, strategy.needs_links, len(dataset.concepts))
     if config.neighbours:
         neighbour_indices(config.neighbours, dataset)
     elif strategy.needs_links and ":" not in config.clip:
@@ -95,3 +97,13 @@ def _check_images(name: str, dataset: Dataset) -> None:
     if fewest.images < _FEWEST_IMAGES:
         reason = f"concept {fewest.name!r} has {fewest.images} images; 16 shots need {_FEWEST_IMAGES}"
         raise UserError(reason, option="data", value=name)
+
+
+def _check_ways(config: TrainConfig, draws_episodes: bool, concepts: int = 0) -> None:
+    if config.ways == 2:
+        return
+    if not draws_episodes:
+        raise UserError(f"{config.strategy} draws no episodes; leave it out", option="ways", value=config.ways)
+    if config.ways > concepts:
+        reason = f"{config.data} has {concepts} concepts; give at most {concepts}"
+        raise UserError(reason, option="ways", value=config.ways)

@@ -79,7 +79,7 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
             return [builders[stage.noise].build(group) for group in (_by_length(drawn) if parts == 1 else [drawn])]
 
         _check_draws(stages, data.prompts)
-        design = held_out_design(config.held_out_queries)
+        design = held_out_design(config.held_out_queries, config.ways)
         builder = BatchBuilder(processor, data.features)
 
         def evaluate(wrapped: nn.Module, device: torch.device) -> float:
@@ -148,6 +148,7 @@ def _data_config(plan: TrainingPlan) -> DataConfig:
         images=config.images,
         groups=config.groups or DataConfig.groups,
         known_images=config.known_images,
+        ways=config.ways,
     )
 
 

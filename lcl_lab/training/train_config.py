@@ -65,6 +65,7 @@ class TrainConfig(Config):
     neighbours: Path | None = Field(
         None, description="file of hard negatives, such as train900_pairs.jsonl (default: mined with clip)"
     )
+    ways: int = Field(2, ge=2, le=100, description="concepts in the support of training episodes")
     clip: str = Field("mini/prototype", description="model that mines hard negatives; see lcl_lab.neighbours")
     seed: int = Field(0, ge=0, description="random seed")
     steps: int | None = Field(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lcl_lab import run_study
-from lcl_lab.analysis import is_tie, score_ties
+from lcl_lab.analysis import is_tie, score_ties, tied_candidates
 from lcl_lab.models import PROTOTYPE
 
 
@@ -48,3 +48,47 @@ def test_a_classifier_without_a_support_is_at_chance(tmp_path: Path) -> None:
     assert accuracies[0] == 0.5
     assert accuracies[4] > 0.5
     assert f"**{PROTOTYPE}**: 50.0% of its choices" in (result.path / "report.md").read_text(encoding="utf-8")
+
+
+def several(true: float, others: list[float], tokens: tuple[int, list[int]] | None = None) -> pd.DataFrame:
+    """A record with several wrong candidates, as the evaluator stores it."""
+    tokens_true, tokens_others = tokens or (1, [1] * len(others))
+    per_token = [value / count for value, count in zip(others, tokens_others, strict=True)]
+    best = int(np.argmax(per_token))
+    return pd.DataFrame(
+        {
+            "loglik_true": [true],
+            "loglik_other": [others[best]],
+            "tokens_true": [tokens_true],
+            "tokens_other": [tokens_others[best]],
+            "loglik_others": [others],
+            "tokens_others": [tokens_others],
+            "other_names": [list("abcdefg"[: len(others)])],
+            "correct_candidate": [true / tokens_true > max(per_token)],
+            "correct_candidate_raw": [true > max(others)],
+        }
+    )
+
+
+def test_of_m_equally_likely_names_each_counts_one_in_m() -> None:
+    cases = [
+        (several(-1.0, [-1.0, -1.0, -2.0]), 3, 1 / 3),
+        (several(-1.0, [-2.0, -1.0]), 2, 1 / 2),
+        (several(-1.0, [-2.0, -3.0]), 1, 1.0),
+        (several(-2.0, [-1.0, -2.0]), 0, 0.0),
+        (several(-2.0, [-1.0, -1.0]), 0, 0.0),
+    ]
+    frame = pd.concat([case for case, _, _ in cases] + [choices([-1.0, -1.0], [-1.0, -2.0])], ignore_index=True)
+    frame = frame.astype({"loglik_others": object})
+    assert tied_candidates(frame).tolist() == [count for _, count, _ in cases] + [2, 1]
+    assert is_tie(frame).tolist() == [count > 1 for _, count, _ in cases] + [True, False]
+    assert score_ties(frame)["correct_candidate"].tolist() == [share for _, _, share in cases] + [0.5, 1.0]
+
+
+def test_means_and_totals_of_several_names_tie_separately() -> None:
+    frame = several(-4.0, [-2.0, -4.0, -4.0], (2, [1, 1, 4]))  # means −2, −2, −4, −1; totals −4, −2, −4, −4
+    assert tied_candidates(frame).tolist() == [0]
+    assert tied_candidates(frame, per_token=False).tolist() == [0]
+    frame = several(-4.0, [-5.0, -4.0, -4.0], (2, [2, 1, 2]))
+    assert tied_candidates(frame).tolist() == [2]
+    assert tied_candidates(frame, per_token=False).tolist() == [3]

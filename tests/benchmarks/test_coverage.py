@@ -95,3 +95,39 @@ def test_the_true_variances_are_those_of_many_nested_answers() -> None:
     pair = answers.mean(axis=(1, 2)).var(ddof=1) - query / 4 - draw / 12
     found = {"concept pair": pair, "query": query, "support draw": draw}
     assert simulated.nested_variances(2.0) == pytest.approx(found, abs=0.002)
+
+
+def test_the_true_rates_of_rejection_are_those_of_many_queries() -> None:
+    rng = np.random.default_rng(0)
+    names = simulated.pair_names(rng, 20000, "equal")
+    for distance in (0.0, 1.0, 3.3):
+        scores, known = simulated.query_scores(rng, names, distance, 0.1)
+        area, rate = simulated.rejection_rates(distance)
+        assert analysis.auroc(scores, known, names).estimate == pytest.approx(area, abs=0.01)
+        assert analysis.fpr_at_tpr(scores, known, names).estimate == pytest.approx(rate, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "function",
+    ["chance_corrected_accuracy", "chance_corrected_difference", "auroc", "fpr_at_tpr", "accepted_accuracy"],
+)
+def test_no_interval_of_n_way_and_open_set_episodes_is_narrow(function: str) -> None:
+    (place,) = (k for k, method in enumerate(METHODS) if method.function == function)
+    numbers = range(0, len(METHODS[place].scenarios), 9)
+    rows = [row for number in numbers for row in _measure(0, place, number, 100)]
+    assert {row[-1] for row in rows} <= {"nominal", "wide"}
+
+
+def test_an_area_that_ignores_clusters_is_narrow() -> None:
+    """Known queries of a pair agree, and so do unknown ones."""
+    rng = np.random.default_rng(0)
+    hits = {"clusters": 0, "queries": 0}
+    for _ in range(200):
+        of_pair = rng.standard_normal((20, 2)).repeat(4, axis=0).ravel()
+        known = np.tile([True, False], 80)
+        scores = of_pair + known
+        for name, clusters in (("clusters", np.repeat(np.arange(20), 8)), ("queries", np.arange(160))):
+            found = analysis.auroc(scores, known, clusters)
+            hits[name] += found.low <= simulated.rejection_rates(1.0)[0] <= found.high
+    assert hits["clusters"] >= 180
+    assert hits["queries"] <= 160

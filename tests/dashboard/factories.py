@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,11 @@ def rewrite_records(results: Path, replacement: str) -> None:
                 f"COPY (SELECT * REPLACE ({replacement}) FROM read_parquet('{file}')) TO '{changed}' (FORMAT parquet)"
             )
         changed.rename(file)
+        manifest = run.path / "manifest.json"
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        if "sha256" in content["totals"]:  # which runs of earlier versions do not have
+            content["totals"]["sha256"] = sha256(file.read_bytes()).hexdigest()
+            manifest.write_text(json.dumps(content), encoding="utf-8")
 
 
 def newest_run(results: Path, study: str) -> str:

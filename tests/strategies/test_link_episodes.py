@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from hashlib import blake2b
 
 import numpy as np
+import pytest
 from scipy.stats import chisquare
 
 from lcl_lab.concepts import Concept, load_dataset
 from lcl_lab.concepts.hard_negatives import draw_neighbours
+from lcl_lab.errors import UserError
 from lcl_lab.strategies import LinkEpisodes
 
 WORLD = load_dataset("world-900")
 IDS = list(WORLD.concepts)
 NEIGHBOURS = draw_neighbours(np.random.default_rng(0).random((900, 900)), 100, np.random.default_rng(1))
+
+EARLIER = "447edb61e71861c1"
 
 
 def draw(count: int, shots: int = 4) -> list[tuple[int, int, str, list[str]]]:
@@ -123,3 +128,52 @@ def test_a_concept_with_few_images_gives_those_it_has() -> None:
     links, rng = LinkEpisodes(Few(), np.array([[1], [2], [0]]), 32), np.random.default_rng(6)
     for _ in range(200):
         assert all(ref.number < Few.concepts[ref.concept].images for ref in links.draw(rng, 16).images)
+
+
+@pytest.mark.parametrize(("ways", "shots"), [(3, 6), (3, 7), (5, 10)])
+def test_an_episode_of_n_ways_shows_n_concepts_equally_often(ways: int, shots: int) -> None:
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32, ways), np.random.default_rng(8)
+    for _ in range(100):
+        prompt = links.draw(rng, shots)
+        *support, query = prompt.images
+        labels = [str(turn.parts[0]) for turn in prompt.turns if turn.role == "assistant"]
+        assert all(
+            len({ref.concept for ref in support[k : k + ways]}) == ways for k in range(0, shots - ways + 1, ways)
+        )
+        assert max(Counter(labels).values()) - min(Counter(labels).values()) <= 1
+        assert set(labels) == set(prompt.candidates)
+        assert len(prompt.candidates) == ways
+        called = {label for ref, label in zip(support, labels, strict=True) if ref.concept == query.concept}
+        assert called == {prompt.candidates[0]}
+        own = [
+            ref.concept for ref, label in zip(support, labels, strict=True) if label == WORLD.concepts[ref.concept].name
+        ]
+        (positive,) = {ref.concept for ref in support} - set(own)
+        assert {IDS.index(id) for id in own} <= set(NEIGHBOURS[IDS.index(positive)].tolist())
+        assert len(set(prompt.images)) == shots + 1
+
+
+def test_the_query_is_of_each_of_n_concepts_equally_often() -> None:
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32, 4), np.random.default_rng(9)
+    positive = 0
+    for _ in range(2000):
+        prompt = links.draw(rng, 4)
+        names = {WORLD.concepts[ref.concept].name for ref in prompt.images[:-1]}
+        positive += prompt.candidates[0] not in names
+    assert chisquare([positive, 2000 - positive], [500, 1500]).pvalue > 1e-3
+
+
+def test_two_ways_draw_the_episodes_of_earlier_versions() -> None:
+    """Weights of the included models depend on them."""
+    links, rng = LinkEpisodes(WORLD, NEIGHBOURS, 32), np.random.default_rng(10)
+    drawn = [links.draw(rng, shots) for shots in (2, 5, 16) for _ in range(20)]
+    drawn += [links.draw_as_released(rng, 4) for _ in range(20)]
+    assert blake2b(repr(drawn).encode(), digest_size=8).hexdigest() == EARLIER
+
+
+def test_impossible_ways_are_reported() -> None:
+    with pytest.raises(UserError, match=r"^ways 4: concept .* has neighbours for 3"):
+        LinkEpisodes(WORLD, NEIGHBOURS[:, :2], 32, 4)
+    links = LinkEpisodes(WORLD, NEIGHBOURS, 32, 3)
+    with pytest.raises(UserError, match=r"^ways 3: the episodes of the authors' code have two concepts"):
+        links.draw_as_released(np.random.default_rng(0), 4)

@@ -12,7 +12,7 @@ from lcl_lab.concepts.neighbours_file import write_neighbours
 from lcl_lab.errors import UserError
 from lcl_lab.strategies import Stage, Strategy, registry
 from lcl_lab.training import TrainConfig, check_training
-from lcl_lab.training.identity import open_folder, training_identity
+from lcl_lab.training.identity import is_trained_as, open_folder, training_identity
 
 STRATEGY = """
 from lcl_lab.strategies import Stage, Strategy
@@ -171,3 +171,19 @@ def test_nothing_is_written_to_a_folder_with_a_model(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="contains a model"):
         begin(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_another_number_of_ways_is_another_training_and_two_are_as_before(tmp_path: Path) -> None:
+    begin(tmp_path)
+    assert "ways" not in json.loads((tmp_path / "training.json").read_text())  # as in trainings of earlier versions
+    begin(tmp_path, ways=2)
+    with pytest.raises(UserError, match="ways was 2, now 3"):
+        begin(tmp_path, ways=3)
+    begin(tmp_path, overwrite=True, ways=3)
+    with pytest.raises(UserError, match="ways was 3, now 2"):
+        begin(tmp_path)
+    three, two = (check_training(TrainConfig.create(strategy="2-way", out=tmp_path, ways=ways)) for ways in (3, 2))
+    card = training_identity(three)
+    assert is_trained_as(card, three)
+    assert not is_trained_as(card, two)
+    assert not is_trained_as(training_identity(two), three)
