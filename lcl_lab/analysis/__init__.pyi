@@ -1,6 +1,7 @@
 from .accuracies import accuracy, cell_rng, require_columns
 from .answer_sources import RATES, answer_choices, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
+from .calibrated_choices import calibrated_choices
 from .choice_calibration import Calibration, calibration, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing
@@ -11,7 +12,7 @@ from .firth_logistic import penalised_logistic
 from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
 from .link_scores import LinkScore, flip_rate, link_score, link_verdict
 from .logistic import clustered_logistic
-from .metrics import MAIN_METRICS, METRICS
+from .metrics import CALIBRATED_METRICS, MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
 from .paired import PairedDifference, difference_interval, paired_difference, paired_values
@@ -35,6 +36,7 @@ from .variance import Components, OrderAndDraw, Seeds, components, order_and_dra
 from .vqa_scoring import normalise, vqa_accuracy
 
 __all__ = [
+    "CALIBRATED_METRICS",
     "MAIN_METRICS",
     "METRICS",
     "PAIRED",
@@ -69,6 +71,7 @@ __all__ = [
     "answer_choices",
     "answer_rates",
     "answer_status",
+    "calibrated_choices",
     "calibration",
     "ceiling_share",
     "cell_rng",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["connect_runs", "load_records"]
 
 _UNREAD = ("support", "run", "filename", "episode_id", "query_image", "question", "seconds")
+_FLAG = "{'false': example.false, 'label': CASE WHEN records.loglik_true_grey IS NOT NULL THEN example.label END}"
 _SEED_OFFSET = 1_000_000  # between the query ids of two seeds
 
 
@@ -29,7 +30,8 @@ def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = N
     Args:
         sources: models, seeds and their runs.
         supports: (column, value) of the records whose supports are needed. Only the per-example `false` flags are
-            loaded, and only for rows where `column == value`; full supports would dominate memory.
+            loaded, and only for rows where `column == value`; full supports would dominate memory. Runs that calibrate
+            also have the last label.
     """
     seeds = sorted({source.seed for source in sources})
     wanted = [(source.run.run, source.model, seeds.index(source.seed) * _SEED_OFFSET) for source in sources]
@@ -41,7 +43,9 @@ def load_records(sources: Sequence[Source], supports: tuple[str, str] | None = N
             f"SELECT records.* EXCLUDE ({', '.join(_UNREAD)}) "
             "REPLACE (query_id + wanted.shift AS query_id, support_id + wanted.shift AS support_id), "
             f"CASE WHEN records.{store.quoted_names([column])} = ? "
-            "THEN list_transform(records.support, lambda example: {'false': example.false}) END AS support "
+            f"THEN list_transform(records.support, lambda example: {_FLAG}) "
+            f"WHEN records.loglik_true_grey IS NOT NULL "
+            f"THEN list_transform(records.support[-1:], lambda example: {_FLAG}) END AS support "
             "FROM records JOIN wanted USING (run, model)",
             [value],
         ).df()

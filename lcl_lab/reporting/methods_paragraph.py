@@ -123,6 +123,13 @@ METHODS: Mapping[str, str] = {
         "mass [@roelofs2022]; the bias of the latter [@kumar2019] and its interval are from a test-inversion bootstrap "
         "[@carpenter1999] of whole {units}."
     ),
+    "choice between candidates after calibration": (
+        "Calibrated choices subtract what a model prefers whatever the query shows: its log-odds with a grey image as "
+        "the query (`candidate-pmi`, pointwise mutual information [@holtzman2021]), those of its mean probability with "
+        "a grey, a black and a white image and noise (`candidate-contextual`, contextual calibration [@zhao2021]), or, "
+        "for the name that the support shows last, those of its mean probability over the queries of all other {units} "
+        "of the condition (`candidate-batch`, batch calibration [@zhou2024])."
+    ),
     "variance components of nested pairs, queries and draws, crossed with trainings; Williams' intervals": (
         "Sources of variance were separated by an analysis of variance [@searle1992] of queries within {units} and "
         "supports within queries, crossed with trainings, with Williams' intervals [@williams1962; @burdick1992]."

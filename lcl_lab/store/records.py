@@ -104,6 +104,15 @@ class Record:
             questions and where the answer is not known.
         correct_paper: the same by the paper's rule.
         correct_release: the same by the rule of the published code.
+        loglik_true_grey: the log-likelihood of the true name with a grey image as the query, in nats and summed over
+            its tokens as `loglik_true`; None, as the next ones, unless the run calibrates.
+        loglik_other_grey: the same for the other name.
+        loglik_true_black: the log-likelihood of the true name with a black image as the query.
+        loglik_other_black: the same for the other name.
+        loglik_true_white: the log-likelihood of the true name with a white image as the query.
+        loglik_other_white: the same for the other name.
+        loglik_true_noise: the log-likelihood of the true name with noise as the query.
+        loglik_other_noise: the same for the other name.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -139,6 +148,14 @@ class Record:
     correct_strict: bool | None = None
     correct_paper: bool | None = None
     correct_release: bool | None = None
+    loglik_true_grey: float | None = None
+    loglik_other_grey: float | None = None
+    loglik_true_black: float | None = None
+    loglik_other_black: float | None = None
+    loglik_true_white: float | None = None
+    loglik_other_white: float | None = None
+    loglik_true_noise: float | None = None
+    loglik_other_noise: float | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -154,5 +171,13 @@ ADDED: Mapping[str, str] = {
     "correct_strict": "NULL::BOOLEAN",
     "correct_paper": "NULL::BOOLEAN",
     "correct_release": "NULL::BOOLEAN",
+    "loglik_true_grey": "NULL::DOUBLE",
+    "loglik_other_grey": "NULL::DOUBLE",
+    "loglik_true_black": "NULL::DOUBLE",
+    "loglik_other_black": "NULL::DOUBLE",
+    "loglik_true_white": "NULL::DOUBLE",
+    "loglik_other_white": "NULL::DOUBLE",
+    "loglik_true_noise": "NULL::DOUBLE",
+    "loglik_other_noise": "NULL::DOUBLE",
 }
 """SQL of the value that columns have in records of versions before they were added."""
