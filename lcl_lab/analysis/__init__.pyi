@@ -1,7 +1,7 @@
 from .accuracies import accuracy, cell_rng, require_columns
 from .answer_sources import RATES, answer_choices, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
-from .calibrated_choices import calibrated_choices
+from .calibrated_scores import calibrated_choices
 from .choice_calibration import Calibration, calibration, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing

@@ -230,7 +230,7 @@ def batch_calibration(rng: np.random.Generator, at: Scenario) -> Result:
         {"model": "m", "pair": names, "true_name": "a", "other_name": "b", "tokens_true": 1, "tokens_other": 1}
     )
     logliks = dict.fromkeys((f"loglik_{side}_{image}" for side in _ANSWERS for image in _CONTENT_FREE), 0.0)
-    last = [[{"label": label}] for label in np.where(is_last > 0, "a", "b")]
+    last = pd.Series([[{"label": label}] for label in np.where(is_last > 0, "a", "b")])
     records = records.assign(loglik_true=is_last * log_odds, loglik_other=0.0, support=last, **logliks)
     column = analysis.CALIBRATED_METRICS["candidate-batch"]
     scored = analysis.calibrated_choices(records).dropna(subset=[column])

@@ -73,7 +73,9 @@ def test_a_longer_answer_than_the_context_holds_ends_where_the_context_does(llav
     model = load_transformers_model(long)
     single = ReferenceEngine(model.network, model.processor, model.encoder, 1, 1024)
     generated = {number: answer.text for number, answer, _ in single.answer(prompts, WORLD.image)}
-    lengths = [len(process_prompts(model.processor, model.encoder, [one], WORLD.image)["input_ids"][0]) for one in prompts]
+    lengths = [
+        len(process_prompts(model.processor, model.encoder, [one], WORLD.image)["input_ids"][0]) for one in prompts
+    ]
     for number, answer in enumerate(model.answer(prompts, WORLD.image)):
         room = context - lengths[number]
         exact = ReferenceEngine(model.network, model.processor, model.encoder, 1, room)

@@ -130,7 +130,9 @@ class ReferenceEngine:
     def _answer_batch(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> list[_Result]:
         inputs = self._inputs(prompts, image)
         lengths = inputs["attention_mask"].sum(-1).tolist()
-        encoded = [self._encoder.with_room(self._encoder(prompt), n) for prompt, n in zip(prompts, lengths, strict=True)]
+        encoded = [
+            self._encoder.with_room(self._encoder(prompt), n) for prompt, n in zip(prompts, lengths, strict=True)
+        ]
         limits = [prompt.answer_limit(self._new_tokens) for prompt in encoded]
         ids, _ = self._generate(inputs, max(limits))
         logliks = self._score_all(prompts, inputs)
