@@ -29,6 +29,7 @@ from .power_simulation import (
 from .published_results import published, published_false_ratio
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
+from .stepwise import step_changes
 from .strategy_difference import StrategyDifference, change_of_strategy, difference_of_strategies
 from .ties import is_tie, score_ties
 from .tost import Equivalence, clusters_needed, equivalence
@@ -118,6 +119,7 @@ __all__ = [
     "score_ties",
     "seeds",
     "sign_flip_interval",
+    "step_changes",
     "strategy_pairs_needed",
     "strategy_power",
     "true_probability",

@@ -1,4 +1,4 @@
-from .drawing import check_shots, draw_episode, redraw
+from .drawing import check_shots, draw_episode, most_shots, redraw
 from .episode import Episode, Example
 from .image_ablations import blank_query, blank_support, permute_images, remove_support
 from .perturb import falsify, falsify_at, falsify_independently, rename, reorder
@@ -26,6 +26,7 @@ __all__ = [
     "falsify_independently",
     "is_correct_candidate",
     "is_correct_open",
+    "most_shots",
     "permute_images",
     "redraw",
     "remove_support",

@@ -140,6 +140,7 @@ class GradedAnswer:
             loglik_other_white=self._content_free("white", 1),
             loglik_true_noise=self._content_free("noise", 0),
             loglik_other_noise=self._content_free("noise", 1),
+            prompt_tokens=self.answer.prompt_tokens,
         )
 
     def _content_free(self, image: str, candidate: int) -> float | None:

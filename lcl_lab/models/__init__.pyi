@@ -15,7 +15,7 @@ from .hub import fetch_adapter_from_hub, fetch_from_hub
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
 from .name_check import NameCheck, check_names
-from .preflight import Requirements, check_requirements
+from .preflight import Requirements, check_requirements, fits_context
 from .server import ServerModel
 from .transformers_model import TransformersModel, load_transformers_model
 from .user_models import register_model
@@ -39,6 +39,7 @@ __all__ = [
     "fetch_adapter_from_hub",
     "fetch_from_hub",
     "find_checkpoint",
+    "fits_context",
     "is_on_hub",
     "is_prototype",
     "is_reference",

@@ -92,6 +92,7 @@ class Answer:
         status: what became of the request; the answer counts only if this is "ok".
         cut_off: whether the text was cut off at the maximum number of tokens.
         thinking: what the model wrote before its answer.
+        prompt_tokens: number of tokens of the prompt, with those of its images; None where it is not known.
     """
 
     text: str
@@ -100,6 +101,7 @@ class Answer:
     status: Status = "ok"
     cut_off: bool = False
     thinking: str = ""
+    prompt_tokens: int | None = None
 
 
 class Model(Protocol):

@@ -102,6 +102,11 @@ METHODS: Mapping[str, str] = {
         "at which the largest of correlated t statistics stays within its quantile [@westfall1993], of {band_draws:,} "
         "draws."
     ),
+    "sign-flip intervals over concept pairs, simultaneous for all steps": (
+        "The {estimands} is a mean paired difference on the same queries, with sign-flip intervals over {units} "
+        "[@fisher1935; @durkalski2003] that hold for all steps of a model simultaneously, at the level at which the "
+        "largest of correlated t statistics stays within its quantile [@westfall1993]."
+    ),
     "MOVER with cluster-robust limits over concept pairs, simultaneous for all positions": (
         "In the factorial design [@fisher1935], the effect of a false label is averaged over the other labels "
         "[@hainmueller2014; @dasgupta2015]. Its simultaneous 95 % intervals combine Clopper and Pearson's limits "

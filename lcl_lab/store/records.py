@@ -113,6 +113,7 @@ class Record:
         loglik_other_white: the same for the other name.
         loglik_true_noise: the log-likelihood of the true name with noise as the query.
         loglik_other_noise: the same for the other name.
+        prompt_tokens: number of tokens of the prompt, with those of its images; None where it is not known.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -156,6 +157,7 @@ class Record:
     loglik_other_white: float | None = None
     loglik_true_noise: float | None = None
     loglik_other_noise: float | None = None
+    prompt_tokens: int | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -179,5 +181,6 @@ ADDED: Mapping[str, str] = {
     "loglik_other_white": "NULL::DOUBLE",
     "loglik_true_noise": "NULL::DOUBLE",
     "loglik_other_noise": "NULL::DOUBLE",
+    "prompt_tokens": "NULL::BIGINT",
 }
 """SQL of the value that columns have in records of versions before they were added."""
