@@ -139,7 +139,7 @@ def _all_steps(config: ManyShot, records: pd.DataFrame) -> Iterator[list[Estimat
     """The changes from each number of shots to the next one, of every model and metric."""
     for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
         wide = rows.pivot(index=["query_id", "pair"], columns="shots", values=analysis.METRICS[metric])
-        shots = [number for number in config.shots or sorted(wide) if number in wide]
+        shots = [number for number in config.shots or sorted(rows["shots"].unique()) if number in wide]
         pairs = wide.index.get_level_values("pair").to_numpy()
         if len(shots) < 2 or len(set(pairs)) < 2:
             continue
@@ -148,9 +148,9 @@ def _all_steps(config: ManyShot, records: pd.DataFrame) -> Iterator[list[Estimat
         )
         yield [
             analysis.Estimate(
-                value=row.estimate,
-                low=row.low,
-                high=row.high,
+                value=value,
+                low=low,
+                high=high,
                 n=len(wide),
                 clusters=len(set(pairs)),
                 estimand="change in accuracy per step",
@@ -160,7 +160,7 @@ def _all_steps(config: ManyShot, records: pd.DataFrame) -> Iterator[list[Estimat
                 method=_STEPS,
                 signed=True,
             )
-            for row, (before, after) in zip(changes.itertuples(), pairwise(shots), strict=True)
+            for (value, low, high), (before, after) in zip(changes.to_numpy().tolist(), pairwise(shots), strict=True)
         ]
 
 
@@ -215,7 +215,8 @@ def _costs(config: ManyShot, records: pd.DataFrame) -> Section:
     for model, of_model in comparisons.per_model(records, config.model):
         tokens = of_model.groupby("shots")["prompt_tokens"].mean().astype(float)
         rows += [
-            {"model": model, "shots": shots, "images": shots + 1, "tokens": number} for shots, number in tokens.items()
+            {"model": model, "shots": shots, "images": shots + 1, "tokens": number}
+            for shots, number in zip(tokens.index.tolist(), tokens.tolist(), strict=True)
         ]
         values = {"seconds": float(of_model["seconds"].sum() / of_model["shots"].sum())}
         template = "{model}: a shot is one image, and took {seconds:.2g} seconds on average."
