@@ -5,15 +5,18 @@ from .perturb import falsify, falsify_at, falsify_independently, rename, reorder
 from .release_episodes import FINAL_QUESTION, ReleaseEpisodes
 from .replaced_images import with_replacements
 from .scoring import RULES, OpenRule, default_rule, is_correct_candidate, is_correct_open
+from .support_selection import SELECTIONS, Selection, select_support
 from .visualize import episode_html, episode_image, stack_images
 
 __all__ = [
     "FINAL_QUESTION",
     "RULES",
+    "SELECTIONS",
     "Episode",
     "Example",
     "OpenRule",
     "ReleaseEpisodes",
+    "Selection",
     "blank_query",
     "blank_support",
     "check_shots",
@@ -32,6 +35,7 @@ __all__ = [
     "remove_support",
     "rename",
     "reorder",
+    "select_support",
     "stack_images",
     "with_replacements",
 ]

@@ -12,6 +12,7 @@ from .checkpoint import (
 )
 from .heuristics import HeuristicModel
 from .hub import fetch_adapter_from_hub, fetch_from_hub
+from .image_features import ImageFeatures
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
 from .name_check import NameCheck, check_names
@@ -26,6 +27,7 @@ __all__ = [
     "Answer",
     "Checkpoint",
     "HeuristicModel",
+    "ImageFeatures",
     "Loglik",
     "Model",
     "ModelSettings",
