@@ -90,7 +90,8 @@ def _design(config: SelectionConfig) -> Design:
     def order(number: int, query: int) -> Episode:
         return episodes.reorder(choose(RANDOM, query), number)
 
-    draws: dict[str, Callable[[int], Episode]] = {how: partial(choose, how) for how in episodes.SELECTIONS}
+    ways: tuple[Selection, ...] = episodes.SELECTIONS
+    draws: dict[str, Callable[[int], Episode]] = {how: partial(choose, how) for how in ways}
     draws |= {_order(number): partial(order, number) for number in range(1, config.orders)}
     return evaluation.episode_design(
         dataset,
@@ -171,7 +172,7 @@ def _with_best_and_worst(records: pd.DataFrame) -> pd.DataFrame:
     first = of_orders[of_orders["selection"] == RANDOM].set_index(keys).sort_index()
     grouped = of_orders.astype(dict.fromkeys(outcomes, np.float64)).groupby(keys)[outcomes]
     limits = [
-        first.assign(selection=name, **dict(values[outcomes].sort_index().items())).reset_index()
+        first.assign(selection=name, **{column: values[column] for column in outcomes}).reset_index()
         for name, values in ((BEST, grouped.max()), (WORST, grouped.min()))
     ]
     return analysis.concat_estimates([records, *limits])
