@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import Field
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STUDY", "SelectionConfig"]
 
-RANDOM, BEST, WORST = "random", "best order", "worst order"
+RANDOM: Final = "random"
+BEST, WORST = "best order", "worst order"
 _OF_ORDERS = "paired difference, sign-flip interval over concept pairs"  # of no two prompts, so at one look only
 
 
@@ -90,8 +91,7 @@ def _design(config: SelectionConfig) -> Design:
     def order(number: int, query: int) -> Episode:
         return episodes.reorder(choose(RANDOM, query), number)
 
-    ways: tuple[Selection, ...] = episodes.SELECTIONS
-    draws: dict[str, Callable[[int], Episode]] = {how: partial(choose, how) for how in ways}
+    draws: dict[str, Callable[[int], Episode]] = {how: partial(choose, how) for how in episodes.SELECTIONS}
     draws |= {_order(number): partial(order, number) for number in range(1, config.orders)}
     return evaluation.episode_design(
         dataset,
