@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["connect_runs", "load_records"]
 
-_UNREAD = ("support", "run", "filename", "episode_id", "query_image", "question", "seconds")
+_UNREAD = ("support", "run", "filename", "episode_id", "query_image", "question")
 _FLAG = "{'false': example.false, 'label': CASE WHEN records.loglik_true_grey IS NOT NULL THEN example.label END}"
 _SEED_OFFSET = 1_000_000  # between the query ids of two seeds
 
