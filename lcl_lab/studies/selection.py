@@ -9,7 +9,7 @@ Design     For each query, supports of equal size are chosen from the same large
            best and the worst are counted. All are compared with the random one on the same queries.
 Command    python -m lcl_lab.studies.selection
 Time       two minutes on two cores
-Expect     the nearest images help models that compare images; orders that are best for each query are an upper limit.
+Expect     on the embedded world no choice of images differs from a random one, and the order matters more.
 """
 
 from __future__ import annotations
