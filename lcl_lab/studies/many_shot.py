@@ -156,7 +156,7 @@ def _all_steps(config: ManyShot, records: pd.DataFrame) -> Iterator[list[Estimat
                 estimand="change in accuracy per step",
                 metric=metric,
                 model=model,
-                condition={"from": before, "to": after},
+                condition={"step": f"{before} to {after}"},
                 method=_STEPS,
                 signed=True,
             )
@@ -171,15 +171,13 @@ def _last_gain(steps: list[Estimate]) -> Statement:
     template = "{model}, {metric}: none of {steps} steps is a gain that its simultaneous interval shows."
     if gains:
         last = gains[-1]
-        values |= {"step": last, "before": last.condition["from"], "after": last.condition["to"]}
-        template = (
-            "{model}, {metric}: the last of {steps} steps that still helps is from {before} to {after} shots, {step}"
-        )
+        values |= {"step": last, "helps": last.condition["step"]}
+        template = "{model}, {metric}: the last of {steps} steps that still helps is from {helps} shots, {step}"
     losses = [step for step in steps if step.high < 0]
     if losses:
         first = losses[0]
-        values |= {"loss": first, "worse_before": first.condition["from"], "worse": first.condition["to"]}
-        template = template.removesuffix(".") + "; from {worse_before} to {worse} shots accuracy falls, {loss}"
+        values |= {"loss": first, "worse": first.condition["step"]}
+        template = template.removesuffix(".") + "; from {worse} shots accuracy falls, {loss}"
     return reporting.Statement(template.removesuffix(".") + ".", values, steps[0].metric, steps[0].model)
 
 
@@ -188,7 +186,7 @@ def _step_table(steps: list[list[Estimate]]) -> Table:
         {
             "model": step.model,
             "metric": step.metric,
-            "step": f"{step.condition['from']} to {step.condition['to']}",
+            "step": step.condition["step"],
             "estimate": step.value,
             "low": step.low,
             "high": step.high,
