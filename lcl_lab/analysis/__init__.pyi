@@ -1,6 +1,7 @@
 from .accuracies import accuracy, cell_rng, require_columns
 from .answer_sources import RATES, answer_choices, answer_rates, copying, prior_agreement
 from .betting import ConfidenceSequence, confidence_sequence
+from .calibrated_scores import calibrated_choices
 from .chance_correction import (
     ChanceCorrectedDifference,
     chance_corrected,
@@ -17,7 +18,7 @@ from .firth_logistic import penalised_logistic
 from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
 from .link_scores import LinkScore, flip_rate, link_score, link_verdict
 from .logistic import clustered_logistic
-from .metrics import MAIN_METRICS, METRICS
+from .metrics import CALIBRATED_METRICS, MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
 from .paired import PairedDifference, difference_interval, paired_difference, paired_values
@@ -36,6 +37,7 @@ from .rejection import SCORES, TPR, accepted_accuracy, answer_scores, auroc, fpr
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
 from .simultaneous import SimultaneousMeans, simultaneous_means
+from .stepwise import step_changes
 from .strategy_difference import StrategyDifference, change_of_strategy, difference_of_strategies
 from .ties import has_several_names, is_tie, score_ties, tied_candidates
 from .tost import Equivalence, clusters_needed, equivalence
@@ -43,6 +45,7 @@ from .variance import Components, OrderAndDraw, Seeds, components, order_and_dra
 from .vqa_scoring import normalise, vqa_accuracy
 
 __all__ = [
+    "CALIBRATED_METRICS",
     "MAIN_METRICS",
     "METRICS",
     "PAIRED",
@@ -84,6 +87,7 @@ __all__ = [
     "answer_scores",
     "answer_status",
     "auroc",
+    "calibrated_choices",
     "calibration",
     "ceiling_share",
     "cell_rng",
@@ -136,6 +140,7 @@ __all__ = [
     "seeds",
     "sign_flip_interval",
     "simultaneous_means",
+    "step_changes",
     "strategy_pairs_needed",
     "strategy_power",
     "tied_candidates",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["MAIN_METRICS", "METRICS"]
+__all__ = ["CALIBRATED_METRICS", "MAIN_METRICS", "METRICS"]
 
 METRICS: Mapping[str, str] = {
     "open-ended": "correct_open",
@@ -16,3 +16,10 @@ METRICS: Mapping[str, str] = {
 normalisation."""
 MAIN_METRICS = ("candidate", "open-ended")
 """The metrics of findings, to which a page can be restricted; ``candidate-raw`` appears in tables only."""
+CALIBRATED_METRICS: Mapping[str, str] = {
+    "candidate-pmi": "correct_candidate_pmi",
+    "candidate-contextual": "correct_candidate_contextual",
+    "candidate-batch": "correct_candidate_batch",
+}
+"""Each calibrated metric's column, which `calibrated_choices` computes from stored log-likelihoods: that of one record
+can depend on the others of its condition."""

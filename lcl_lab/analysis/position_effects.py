@@ -22,8 +22,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from lcl_lab.analysis.detection import POWER, Detectable
 from lcl_lab.analysis.intervals import wilson
-from lcl_lab.analysis.paired import difference_interval
 from lcl_lab.analysis.simultaneous import simultaneous_quantile
+from lcl_lab.analysis.stepwise import cluster_sums, simultaneous_intervals
 from lcl_lab.errors import UserError
 
 __all__ = [
@@ -70,8 +70,7 @@ def position_drops(
     """Effects of each position in the one-at-a-time design.
 
     The drop at a position is the mean of the paired differences between all labels true and that label false. Its
-    interval is `difference_interval` at the level at which the largest of K correlated t statistics stays within its
-    quantile (Westfall and Young 1993), so that all hold together. The joint test is `positions_differ`.
+    interval is that of `simultaneous_intervals`. The joint test is `positions_differ`.
 
     Args:
         intact: (N,) zeros and ones, outcomes with all labels true.
@@ -87,11 +86,9 @@ def position_drops(
     if wrong.ndim != 2 or wrong.shape[1] < 2 or len(np.unique(names)) < 2:
         raise UserError("position effects need at least two positions and two clusters")
     drop = right[:, None] - wrong
-    sums = _sums(drop - drop.mean(axis=0), names)
+    sums = cluster_sums(drop - drop.mean(axis=0), names)
     spread = sums.T @ sums * len(sums) / (len(sums) - 1) / len(drop) ** 2
-    quantile = simultaneous_quantile(spread, len(sums) - 1, rng, level)
-    each = float(1 - 2 * stats.t.sf(quantile, len(sums) - 1))
-    intervals = [difference_interval(column, names, each) for column in drop.T]
+    intervals = simultaneous_intervals(drop, names, rng, level)
     return PositionEffects(
         drops=_drop_rows(drop.mean(axis=0), *np.transpose(intervals)),
         accuracy=float(right.mean()),
@@ -121,7 +118,7 @@ def positions_differ(
     Returns:
         The p-value, (1 + permutations with a variance at least as large) / (1 + draws).
     """
-    sums = _sums(np.asarray(drops, float), np.asarray(clusters))
+    sums = cluster_sums(np.asarray(drops, float), np.asarray(clusters))
     (exchanged,) = _exchange_positions([sums], rng, draws)
     return _permutation_p(sums.sum(axis=0).var(), exchanged.var(axis=1))
 
@@ -188,8 +185,8 @@ def factorial_effects(
     if (false.mean(axis=0) % 1 == 0).any():
         position = int(np.flatnonzero(false.mean(axis=0) % 1 == 0)[0]) + 1
         raise UserError(f"the label at position {position} is the same in every prompt; more prompts are needed")
-    where_true = _Accuracies(_sums(1 - false, names), _sums((1 - false) * answers[:, None], names))
-    where_false = _Accuracies(_sums(false, names), _sums(false * answers[:, None], names))
+    where_true = _Accuracies(cluster_sums(1 - false, names), cluster_sums((1 - false) * answers[:, None], names))
+    where_false = _Accuracies(cluster_sums(false, names), cluster_sums(false * answers[:, None], names))
     count = len(where_true.prompts)
     deviations = where_true.deviations - where_false.deviations
     spread = deviations.T @ deviations * count / (count - 1)
@@ -279,11 +276,3 @@ def _permutation_p(observed: float, permuted: NDArray[np.float64]) -> float:
     # Rounding must not make a permutation less extreme than the observed order to which it is equivalent. One whose
     # statistic is not defined counts as extreme.
     return float((1 + (~(permuted < observed - 1e-9)).sum()) / (1 + len(permuted)))
-
-
-def _sums(values: NDArray[np.float64], clusters: NDArray[np.object_]) -> NDArray[np.float64]:
-    """(N, K) values to (C, K) sums."""
-    groups = np.unique(clusters, return_inverse=True)[1]
-    sums = np.zeros((int(groups.max()) + 1, values.shape[1]))
-    np.add.at(sums, groups, values)
-    return sums

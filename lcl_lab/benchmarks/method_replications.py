@@ -18,6 +18,7 @@ __all__ = [
     "accuracy",
     "agreement",
     "area",
+    "batch_calibration",
     "calibration",
     "ceiling",
     "change",
@@ -44,6 +45,7 @@ Scenario = Mapping[str, Any]
 Result = dict[str, bool | None]
 """For each check whether it came out as counted; None where the check does not apply."""
 _ANSWERS = np.array(["other", "true"])
+_CONTENT_FREE = ("grey", "black", "white", "noise")
 
 
 def accuracy(rng: np.random.Generator, at: Scenario) -> Result:
@@ -223,6 +225,25 @@ def calibration(rng: np.random.Generator, at: Scenario) -> Result:
     result = analysis.calibration(probabilities, names, rng)
     truth = simulated.calibration_error(at["slope"], at["shift"])
     return {"expected calibration error": result.ece_low - 1e-9 <= truth <= result.ece_high + 1e-9}
+
+
+def batch_calibration(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.calibrated_choices`: the interval of the accuracy that it leads to."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    log_odds, is_last = simulated.biased_log_odds(rng, names, at["bias"], at["correlation"])
+    records = pd.DataFrame(
+        {"model": "m", "pair": names, "true_name": "a", "other_name": "b", "tokens_true": 1, "tokens_other": 1}
+    )
+    logliks = dict.fromkeys((f"loglik_{side}_{image}" for side in _ANSWERS for image in _CONTENT_FREE), 0.0)
+    last = pd.Series([[{"label": label}] for label in np.where(is_last > 0, "a", "b")])
+    records = records.assign(loglik_true=is_last * log_odds, loglik_other=0.0, support=last, **logliks)
+    column = analysis.CALIBRATED_METRICS["candidate-batch"]
+    scored = analysis.calibrated_choices(records).dropna(subset=[column])
+    if scored.empty:  # by chance, one of the two names was shown last for nearly all queries
+        return {"accuracy after batch calibration": None}
+    row = analysis.accuracy(scored, [], int(rng.integers(2**31)), {"metric": column}).iloc[0]
+    truth = simulated.accuracy_without_bias(at["bias"])
+    return {"accuracy after batch calibration": bool(row["low"] <= truth <= row["high"])}
 
 
 def shares(rng: np.random.Generator, at: Scenario) -> Result:

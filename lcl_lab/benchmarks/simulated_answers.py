@@ -14,14 +14,16 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import norm
 
 __all__ = [
     "CURVES",
     "DOSES",
     "READERS",
+    "accuracy_without_bias",
     "average_drops",
+    "biased_log_odds",
     "calibration_error",
     "choice_probabilities",
     "crossing",
@@ -234,6 +236,28 @@ def calibration_error(slope: float, shift: float) -> float:
     """The mean absolute difference between confidence and accuracy in `choice_probabilities`."""
     log_odds = _LOG_ODDS_SPREAD * norm.ppf(0.5 + (np.arange(4000) + 0.5) / 8000)
     return float(np.abs(expit(log_odds) - np.clip(expit(slope * log_odds) - shift, 0, 1)).mean())
+
+
+_SIGNAL, _NOISE = 1.0, 1.0  # mean and deviation of the log-odds of the true name without a bias
+
+
+def biased_log_odds(rng: np.random.Generator, names: Names, bias: float, correlation: float) -> tuple[Floats, Floats]:
+    """(N,) log-odds of the name shown last, to which a bias is added; and 1 where that is the true name, else −1.
+
+    The log-odds of the true name are normal, and correlated within pairs.
+    """
+    pair = rng.standard_normal(int(names.max()) + 1)[names] * correlation**0.5
+    noise = pair + rng.standard_normal(len(names)) * (1 - correlation) ** 0.5
+    is_last: Floats = rng.choice([-1.0, 1.0], len(names))
+    return bias + is_last * (_SIGNAL + _NOISE * noise), is_last
+
+
+def accuracy_without_bias(bias: float) -> float:
+    """The accuracy of `biased_log_odds` at the threshold of batch calibration with very many pairs."""
+    points = norm.ppf((np.arange(4000) + 0.5) / 4000) * _NOISE
+    threshold = logit(expit(bias + np.concatenate([points + _SIGNAL, points - _SIGNAL])).mean())
+    reached = (_SIGNAL + np.array([bias - threshold, threshold - bias])) / _NOISE
+    return float(norm.cdf(reached).mean())
 
 
 _DRAWS, _QUERIES = 3, 4

@@ -204,6 +204,13 @@ METHODS: tuple[Method, ...] = (
         effort=0.5,
     ),
     Method(
+        "calibrated_choices",
+        (_interval("accuracy after batch calibration"),),
+        replications.batch_calibration,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=_CORRELATIONS, bias=(0.0, 1.0, 3.0))),
+        effort=0.5,
+    ),
+    Method(
         "variance_shares",
         (_interval("variance, concept pair"), _interval("variance, query"), _interval("variance, support draw")),
         replications.shares,

@@ -181,6 +181,19 @@ def _check_shots(
         )
 
 
+def most_shots(dataset: Dataset, queries_per_support: int = 1) -> int:
+    """The largest number of shots that all episodes of a dataset can have.
+
+    Args:
+        dataset: the dataset.
+        queries_per_support: queries that share a support.
+    """
+    if isinstance(dataset, ReleaseEpisodes):
+        return dataset.most_shots
+    queries = (queries_per_support + 1) // 2
+    return max(0, min(_most_shots(concept, queries, 2) for concept in dataset.concepts.values()))
+
+
 def _most_shots(concept: Concept, queries: int, ways: int) -> int:
     return ways * (concept.contexts or concept.images - queries)
 

@@ -47,6 +47,11 @@ class ReleaseEpisodes(DatasetWrapper):
         content = [self._dataset.fingerprint, queries]
         return blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
+    @property
+    def most_shots(self) -> int:
+        """The largest number of shots that every query has images for."""
+        return min(map(self._most_shots, range(len(self.queries))))
+
     def check_shots(self, shots: int) -> None:
         """Check that every query has enough support images.
 

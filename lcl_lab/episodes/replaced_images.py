@@ -1,8 +1,8 @@
-"""References to images that replace others: grey ones and noise of the same size."""
+"""References to images that replace others: grey, black and white ones, and noise of the same size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 import numpy as np
@@ -10,10 +10,12 @@ from PIL import Image
 
 from lcl_lab.concepts import ImageRef
 
-__all__ = ["blank", "name_without_replacement", "noise", "with_replacements"]
+__all__ = ["CONTENT_FREE", "blank", "content_free", "name_without_replacement", "noise", "with_replacements"]
 
 _BLANK, _NOISE = "blank:", "noise:"
-_GREY = (128, 128, 128)
+_COLOURS = {_BLANK: (128, 128, 128), "black:": (0, 0, 0), "white:": (255, 255, 255)}
+CONTENT_FREE: Mapping[str, str] = {"grey": _BLANK, "black": "black:", "white": "white:", "noise": _NOISE}
+"""The images without content by name, each with the prefix of its references."""
 ImageSource = Callable[[ImageRef], Image.Image]
 
 
@@ -27,9 +29,21 @@ def noise(ref: ImageRef) -> ImageRef:
     return ref._replace(data=_NOISE + ref.data)
 
 
+def content_free(ref: ImageRef, name: str) -> ImageRef:
+    """A reference to an image without content of the size of another one, which may itself be replaced.
+
+    Args:
+        ref: the other image.
+        name: a key of `CONTENT_FREE`.
+    """
+    return ref._replace(data=CONTENT_FREE[name] + name_without_replacement(ref.data))
+
+
 def name_without_replacement(name: str) -> str:
     """The name of the dataset that a reference's `data` is about, which may be that of a replaced image."""
-    return name.removeprefix(_BLANK).removeprefix(_NOISE)
+    for prefix in CONTENT_FREE.values():
+        name = name.removeprefix(prefix)
+    return name
 
 
 def with_replacements(image: ImageSource) -> ImageSource:
@@ -40,16 +54,13 @@ def with_replacements(image: ImageSource) -> ImageSource:
     """
 
     def replaced(ref: ImageRef) -> Image.Image:
-        for prefix, replacement in ((_BLANK, _blank_image), (_NOISE, _noise_image)):
+        for prefix in CONTENT_FREE.values():
             if ref.data.startswith(prefix):
-                return replacement(image(ref._replace(data=ref.data.removeprefix(prefix))).size, ref)
+                size = image(ref._replace(data=ref.data.removeprefix(prefix))).size
+                return _noise_image(size, ref) if prefix == _NOISE else Image.new("RGB", size, _COLOURS[prefix])
         return image(ref)
 
     return replaced
-
-
-def _blank_image(size: tuple[int, int], ref: ImageRef) -> Image.Image:
-    return Image.new("RGB", size, _GREY)
 
 
 def _noise_image(size: tuple[int, int], ref: ImageRef) -> Image.Image:

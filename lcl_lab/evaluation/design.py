@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
 from lcl_lab import concepts, episodes, prompts, store
+from lcl_lab.concepts import ImageRef
+from lcl_lab.episodes.replaced_images import CONTENT_FREE, content_free
 from lcl_lab.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from lcl_lab.concepts import Dataset, ImageRef
+    from lcl_lab.concepts import Dataset
     from lcl_lab.episodes import Episode, OpenRule
     from lcl_lab.models import Model
     from lcl_lab.prompts import Prompt
@@ -101,6 +103,18 @@ class EvalItem:
         names = self.episode.true_name, self.episode.other_names
         return {rule: is_correct(text, *names) for rule, is_correct in episodes.RULES.items()}
 
+    def content_free_prompts(self) -> dict[str, Prompt]:
+        """The prompt of an episode with each image without content as the query, by its name; empty for questions."""
+        if isinstance(self.episode, Question):
+            return {}
+        *support, query = self.prompt.turns
+
+        def replaced(name: str) -> Prompt:
+            parts = (content_free(part, name) if isinstance(part, ImageRef) else part for part in query.parts)
+            return replace(self.prompt, turns=(*support, replace(query, parts=tuple(parts))))
+
+        return {name: replaced(name) for name in CONTENT_FREE}
+
     def content(self) -> list[Any]:
         """What a model receives, and the grades of its names and of no answer, as JSON-like values."""
         turns = [[turn.role, [str(part) for part in turn.parts]] for turn in self.prompt.turns]
@@ -160,6 +174,7 @@ class Design:
         open_rule: the rule that grades generated answers to episodes; None for the items' own grades.
         following: returns the design of a second stage from the records of this one, such as the confirmation of what
             was discovered; its records belong to the same run.
+        calibrate: whether the candidates of episodes are also measured with images without content as the query.
     """
 
     conditions: Sequence[Condition]
@@ -169,6 +184,7 @@ class Design:
     example: Episode | None = None
     open_rule: OpenRule | None = None
     following: Callable[[pd.DataFrame], Design] | None = None
+    calibrate: bool = False
 
     def content_digest(self) -> str:
         """16 hex digits over what models receive and how answers are graded.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -19,7 +19,13 @@ from lcl_lab import episodes, models, store
 from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
-from lcl_lab.evaluation.model_checks import check_before_loading, check_support, checked_answers, checked_images
+from lcl_lab.evaluation.model_checks import (
+    check_before_loading,
+    check_logliks,
+    check_support,
+    checked_answers,
+    checked_images,
+)
 from lcl_lab.safe_console import SafeConsole
 from lcl_lab.source_code import version_digest
 from lcl_lab.type_checks import check_type
@@ -28,7 +34,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lcl_lab.episodes import Episode, OpenRule
-    from lcl_lab.models import Answer, Checkpoint, Model
+    from lcl_lab.models import Answer, Checkpoint, Loglik, Model
+    from lcl_lab.prompts import Prompt
     from lcl_lab.store import Record, Run
 
 __all__ = [
@@ -57,6 +64,7 @@ class GradedAnswer:
         correct_open: whether the score is at least one half.
         correct_candidate: whether the true name has the highest log-likelihood per token; None without log-likelihoods.
         correct_candidate_raw: the same with total log-likelihoods.
+        content_free: log-likelihoods of the candidates with each image without content as the query, by its name.
     """
 
     item: EvalItem
@@ -66,6 +74,7 @@ class GradedAnswer:
     correct_open: bool | None
     correct_candidate: bool | None
     correct_candidate_raw: bool | None
+    content_free: Mapping[str, Sequence[Loglik]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -132,16 +141,35 @@ class GradedAnswer:
             other_names=self.item.prompt.candidates[1:] if has_several else None,
             loglik_others=tuple(loglik.total for loglik in others) if has_several and others else None,
             tokens_others=tuple(loglik.tokens for loglik in others) if has_several and others else None,
+            loglik_true_grey=self._content_free("grey", 0),
+            loglik_other_grey=self._content_free("grey", 1),
+            loglik_true_black=self._content_free("black", 0),
+            loglik_other_black=self._content_free("black", 1),
+            loglik_true_white=self._content_free("white", 0),
+            loglik_other_white=self._content_free("white", 1),
+            loglik_true_noise=self._content_free("noise", 0),
+            loglik_other_noise=self._content_free("noise", 1),
+            prompt_tokens=self.answer.prompt_tokens,
         )
 
+    def _content_free(self, image: str, candidate: int) -> float | None:
+        logliks = self.content_free.get(image, ())
+        return logliks[candidate].total if len(logliks) == 2 else None
 
-def grade_answer(item: EvalItem, answer: Answer, open_rule: OpenRule | None = None) -> GradedAnswer:
+
+def grade_answer(
+    item: EvalItem,
+    answer: Answer,
+    open_rule: OpenRule | None = None,
+    content_free: Mapping[str, Sequence[Loglik]] | None = None,
+) -> GradedAnswer:
     """Grade an answer under all metrics.
 
     Args:
         item: what the model answered.
         answer: its answer.
         open_rule: the rule that grades the text, if the item is an episode; by default the item's own.
+        content_free: log-likelihoods of the candidates with each image without content as the query, by its name.
     """
     per_token = [loglik.per_token for loglik in answer.logliks]
     total = [loglik.total for loglik in answer.logliks]
@@ -157,6 +185,7 @@ def grade_answer(item: EvalItem, answer: Answer, open_rule: OpenRule | None = No
         correct_open=None if score is None else score >= 0.5,
         correct_candidate=episodes.is_correct_candidate(*per_token) if len(per_token) > 1 else None,
         correct_candidate_raw=episodes.is_correct_candidate(*total) if len(total) > 1 else None,
+        content_free=content_free or {},
     )
 
 
@@ -216,6 +245,7 @@ def evaluate(
             for one in evaluated:
                 model = models.load_model(one, batch_size, dtype) if isinstance(one, str | models.Checkpoint) else one
                 name = one if isinstance(one, str) else one.name
+                check_logliks(name, model, stage)
                 bar.update(task, description=name)
                 for block in _blocks(list(_cells(name, "", stage))):
                     for _, answered in _answer_block(study, name, model, stage, block, advance):
@@ -298,6 +328,7 @@ def _evaluate_run_stage(
             bar.update(task, description=checkpoint.name)
             model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh, use_cache=use_cache)
             device = model.device
+            check_logliks(checkpoint.name, model, design)
             if not models.is_reference(checkpoint):  # of which it is known
                 check_support(run, checkpoint.name, model, design, notify)
             for block in _blocks(cells):
@@ -388,9 +419,22 @@ def _answer_together(
     longest = max((cell.queries for cell in cells), key=len)
     items = [(cell, cell.condition.item(query)) for query in longest for cell in cells if query in cell.queries]
     records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
-    prompts = [item.prompt for _, item in items]
+    asked = [(cell, item, *named) for cell, item in items for named in _prompts(item, design.calibrate)]
+    prompts = [prompt for *_, prompt in asked]
     answers = model.answer(prompts, checked_images(design))
-    for (cell, item), answer in zip(items, checked_answers(name, answers, prompts), strict=True):
-        records[cell.name].append(grade_answer(item, answer, design.open_rule).record(study, name, cell.condition))
+    content_free: dict[str, Sequence[Loglik]] = {}
+    for (cell, item, image, _), answer in zip(asked, checked_answers(name, answers, prompts), strict=True):
+        if image:
+            content_free[image] = answer.logliks
+            continue
+        graded = grade_answer(item, answer, design.open_rule, content_free)
+        records[cell.name].append(graded.record(study, name, cell.condition))
+        content_free = {}
         advance()
     yield from ((cell, records[cell.name]) for cell in cells)
+
+
+def _prompts(item: EvalItem, calibrate: bool) -> list[tuple[str, Prompt]]:
+    """The item's prompt, without a name, after those with a named image without content, which share its support."""
+    before = item.content_free_prompts() if calibrate and len(item.prompt.candidates) == 2 else {}
+    return [*before.items(), ("", item.prompt)]

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from lcl_lab.prompts import Prompt
     from lcl_lab.store import Run
 
-__all__ = ["BLIND", "UNSAYABLE", "check_before_loading", "check_support", "checked_answers", "checked_images"]
+__all__ = [
+    "BLIND",
+    "UNSAYABLE",
+    "check_before_loading",
+    "check_logliks",
+    "check_support",
+    "checked_answers",
+    "checked_images",
+]
 
 _CHECKED = 200  # queries of each condition whose prompts are checked before a model is loaded
 _SUPPORT_CHECKED = 2  # queries of each condition that are tried with noise in the support
@@ -64,6 +72,28 @@ def check_before_loading(
             notify(str(requirements))
         if notify and check.unsayable:
             notify(str(check))
+
+
+def check_logliks(name: str, model: Model, design: Design) -> None:
+    """Check that a model measures candidates, if the design calibrates its choice between them.
+
+    Args:
+        name: the model's name in its records.
+        model: the loaded model.
+        design: one query is answered, if it calibrates.
+
+    Raises:
+        UserError: the model gives no log-likelihoods.
+    """
+    if not design.calibrate:
+        return
+    included = (condition.item(0) for condition in design.conditions if condition.includes(name))
+    prompt = next((item.prompt for item in included if item.prompt.candidates), None)
+    if prompt is None:
+        return
+    (answer,) = checked_answers(name, model.answer([prompt], checked_images(design)), [prompt])
+    if not answer.logliks:
+        raise UserError(f"{name} gives no log-likelihoods of candidates to calibrate; leave it out", option="calibrate")
 
 
 def check_support(run: Run, name: str, model: Model, design: Design, notify: Callable[[str], None] | None) -> None:

@@ -12,10 +12,11 @@ from .checkpoint import (
 )
 from .heuristics import HeuristicModel
 from .hub import fetch_adapter_from_hub, fetch_from_hub
+from .image_features import ImageFeatures
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
 from .name_check import NameCheck, check_names
-from .preflight import Requirements, check_requirements
+from .preflight import Requirements, check_requirements, fits_context
 from .server import ServerModel
 from .transformers_model import TransformersModel, load_transformers_model
 from .user_models import register_model
@@ -26,6 +27,7 @@ __all__ = [
     "Answer",
     "Checkpoint",
     "HeuristicModel",
+    "ImageFeatures",
     "Loglik",
     "Model",
     "ModelSettings",
@@ -39,6 +41,7 @@ __all__ = [
     "fetch_adapter_from_hub",
     "fetch_from_hub",
     "find_checkpoint",
+    "fits_context",
     "is_on_hub",
     "is_prototype",
     "is_reference",

@@ -93,6 +93,7 @@ class Answer:
         cut_off: whether the text was cut off at the maximum number of tokens.
         thinking: what the model wrote before its answer.
         measurement: a quantity that was measured beside the answer, such as a head's attention; see `Condition`.
+        prompt_tokens: number of tokens of the prompt, with those of its images; None where it is not known.
     """
 
     text: str
@@ -102,6 +103,7 @@ class Answer:
     cut_off: bool = False
     thinking: str = ""
     measurement: float | None = None
+    prompt_tokens: int | None = None
 
 
 class Model(Protocol):

@@ -33,6 +33,7 @@ __all__ = [
     "check_requirements",
     "choose_dtype",
     "config_and_processor",
+    "fits_context",
     "needs_several_gpus",
     "one_line",
     "processor_settings",
@@ -131,6 +132,23 @@ def check_requirements(
     if requirements.weights + requirements.kv_cache > requirements.free:
         raise UserError(f"not enough memory for {requirements}; use a smaller dtype, fewer shots or a larger machine")
     return requirements
+
+
+def fits_context(checkpoint: Checkpoint, prompt: Prompt, image: Callable[[ImageRef], Image]) -> bool:
+    """Whether a prompt and its answer fit into the context of a checkpoint of `transformers`; its weights are not read.
+
+    Args:
+        checkpoint: the checkpoint.
+        prompt: the prompt.
+        image: returns an image of the prompt in RGB.
+    """
+    config, processor = config_and_processor(checkpoint)
+    encoder = PromptEncoder(processor, thinking=checkpoint.settings.thinking, config=config)
+    if encoder.context is None:
+        return True
+    length = _prompt_length(processor, encoder, prompt, image)
+    answer = encoder.with_room(encoder(prompt), length).answer_limit(checkpoint.settings.max_new_tokens)
+    return length + answer <= encoder.context
 
 
 def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:

@@ -195,7 +195,8 @@ class TransformersModel:
 
 def _answer(generated: Generated, logliks: tuple[Loglik, ...], seconds: float) -> Answer:
     status: Status = "truncated" if generated.text is None else "ok"
-    return Answer(generated.text or "", logliks, seconds, status, generated.cut_off, generated.thinking)
+    thinking, tokens = generated.thinking, generated.prompt_tokens
+    return Answer(generated.text or "", logliks, seconds, status, generated.cut_off, thinking, tokens)
 
 
 def _end_ids(name: str, model: Any, processor: Any) -> list[int]:

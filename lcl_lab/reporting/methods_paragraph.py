@@ -110,6 +110,11 @@ METHODS: Mapping[str, str] = {
         "at which the largest of correlated t statistics stays within its quantile [@westfall1993], of {band_draws:,} "
         "draws."
     ),
+    "sign-flip intervals over concept pairs, simultaneous for all steps": (
+        "The {estimands} is a mean paired difference on the same queries, with sign-flip intervals over {units} "
+        "[@fisher1935; @durkalski2003] that hold for all steps of a model simultaneously, at the level at which the "
+        "largest of correlated t statistics stays within its quantile [@westfall1993]."
+    ),
     "MOVER with cluster-robust limits over concept pairs, simultaneous for all positions": (
         "In the factorial design [@fisher1935], the effect of a false label is averaged over the other labels "
         "[@hainmueller2014; @dasgupta2015]. Its simultaneous 95 % intervals combine Clopper and Pearson's limits "
@@ -130,6 +135,13 @@ METHODS: Mapping[str, str] = {
         "described by the Brier score [@brier1950] and the expected calibration error [@naeini2015] over bins of equal "
         "mass [@roelofs2022]; the bias of the latter [@kumar2019] and its interval are from a test-inversion bootstrap "
         "[@carpenter1999] of whole {units}."
+    ),
+    "choice between candidates after calibration": (
+        "Calibrated choices subtract what a model prefers whatever the query shows: its log-odds with a grey image as "
+        "the query (`candidate-pmi`, pointwise mutual information [@holtzman2021]), those of its mean probability with "
+        "a grey, a black and a white image and noise (`candidate-contextual`, contextual calibration [@zhao2021]), or, "
+        "for the name that the support shows last, those of its mean probability over the queries of all other {units} "
+        "of the condition (`candidate-batch`, batch calibration [@zhou2024])."
     ),
     "variance components of nested pairs, queries and draws, crossed with trainings; Williams' intervals": (
         "Sources of variance were separated by an analysis of variance [@searle1992] of queries within {units} and "

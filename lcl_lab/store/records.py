@@ -108,6 +108,16 @@ class Record:
         other_names: all wrong candidates, where there are several; None for two candidates.
         loglik_others: their log-likelihoods in nats, each summed over its tokens.
         tokens_others: their numbers of tokens.
+        loglik_true_grey: the log-likelihood of the true name with a grey image as the query, in nats and summed over
+            its tokens as `loglik_true`; None, as the next ones, unless the run calibrates.
+        loglik_other_grey: the same for the other name.
+        loglik_true_black: the log-likelihood of the true name with a black image as the query.
+        loglik_other_black: the same for the other name.
+        loglik_true_white: the log-likelihood of the true name with a white image as the query.
+        loglik_other_white: the same for the other name.
+        loglik_true_noise: the log-likelihood of the true name with noise as the query.
+        loglik_other_noise: the same for the other name.
+        prompt_tokens: number of tokens of the prompt, with those of its images; None where it is not known.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -147,6 +157,15 @@ class Record:
     other_names: tuple[str, ...] | None = None
     loglik_others: tuple[float, ...] | None = None
     tokens_others: tuple[int, ...] | None = None
+    loglik_true_grey: float | None = None
+    loglik_other_grey: float | None = None
+    loglik_true_black: float | None = None
+    loglik_other_black: float | None = None
+    loglik_true_white: float | None = None
+    loglik_other_white: float | None = None
+    loglik_true_noise: float | None = None
+    loglik_other_noise: float | None = None
+    prompt_tokens: int | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -166,5 +185,14 @@ ADDED: Mapping[str, str] = {
     "other_names": "NULL::VARCHAR[]",
     "loglik_others": "NULL::DOUBLE[]",
     "tokens_others": "NULL::BIGINT[]",
+    "loglik_true_grey": "NULL::DOUBLE",
+    "loglik_other_grey": "NULL::DOUBLE",
+    "loglik_true_black": "NULL::DOUBLE",
+    "loglik_other_black": "NULL::DOUBLE",
+    "loglik_true_white": "NULL::DOUBLE",
+    "loglik_other_white": "NULL::DOUBLE",
+    "loglik_true_noise": "NULL::DOUBLE",
+    "loglik_other_noise": "NULL::DOUBLE",
+    "prompt_tokens": "NULL::BIGINT",
 }
 """SQL of the value that columns have in records of versions before they were added."""

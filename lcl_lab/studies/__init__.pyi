@@ -1,6 +1,7 @@
 from .all import AllConfig, run_all
 from .answer_status import with_answer_status
 from .anytime_section import with_anytime_intervals
+from .calibrated_section import with_calibrated_choices
 from .comparisons import (
     accuracy_estimate,
     accuracy_findings,
@@ -11,6 +12,7 @@ from .comparisons import (
     pairwise_comparisons,
     per_model,
     per_model_and_metric,
+    with_condition,
 )
 from .model_comparison import ModelComparison, compare
 from .power_planning import PowerCurves, power_curves
@@ -64,6 +66,8 @@ __all__ = [
     "stored_options",
     "with_answer_status",
     "with_anytime_intervals",
+    "with_calibrated_choices",
+    "with_condition",
     "with_history",
     "with_protocol_note",
     "with_setting",

@@ -77,6 +77,8 @@ def _design(config: Circuits) -> Design:
         raise UserError(reason, option="training", value=config.training)
     if config.protocol != "lcl":
         raise UserError("must be lcl, since further episodes are drawn", option="protocol", value=config.protocol)
+    if config.calibrate:
+        raise UserError("margins of one model are compared, which calibration does not change", option="calibrate")
     dataset = config.load_dataset()
     if len(dataset.pairs) < 4:
         reason = f"{dataset.name} has {len(dataset.pairs)} pairs; at least 4 are needed, half of them for the discovery"

@@ -31,6 +31,7 @@ __all__ = [
     "pairwise_comparisons",
     "per_model",
     "per_model_and_metric",
+    "with_condition",
 ]
 
 BOOTSTRAP = "cluster bootstrap over concept pairs"
@@ -225,14 +226,23 @@ def family_of_tests(
 
 def accuracy_findings(name: str, config: StudyConfig, records: pd.DataFrame) -> Findings:
     """Accuracy by condition: what a study reports that has no analysis of its own."""
+    label, named = with_condition(records)
+    estimates = analysis.accuracy(named, ["model", label], config.seed)
+    table = accuracy_table(estimates, label, "Accuracy, with 95 % intervals over concept pairs", in_order=True)
+    title = name.replace("_", " ").capitalize()
+    return reporting.Findings(title, [reporting.Section("Accuracy by condition", tables=[table])])
+
+
+def with_condition(records: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Records with one column that names their condition, from all condition columns that vary.
+
+    Returns:
+        The name of the column, and the records with it.
+    """
     conditions = [column for column in records.columns if column not in store.FIXED]
     varying = [column for column in conditions if records[column].nunique(dropna=False) > 1]
     label = "condition"
     values = records[varying].apply(
         lambda row: ", ".join(f"{k} {reporting.format_value(v)}" for k, v in row.items()), axis=1
     )
-    named = records.assign(**{label: values if varying else "all queries"})
-    estimates = analysis.accuracy(named, ["model", label], config.seed)
-    table = accuracy_table(estimates, label, "Accuracy, with 95 % intervals over concept pairs", in_order=True)
-    title = name.replace("_", " ").capitalize()
-    return reporting.Findings(title, [reporting.Section("Accuracy by condition", tables=[table])])
+    return label, records.assign(**{label: values if varying else "all queries"})

@@ -20,7 +20,7 @@ from lcl_lab.studies.protocol_note import protocol_note
 from lcl_lab.studies.registration import Registration, read_registration, register
 from lcl_lab.studies.run_history import RunHistory, read_history
 from lcl_lab.studies.study import Study
-from lcl_lab.studies.study_config import StudyConfig
+from lcl_lab.studies.study_config import EpisodeConfig, StudyConfig
 from lcl_lab.studies.study_registry import find_study
 from lcl_lab.type_checks import check_type
 
@@ -172,10 +172,12 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
     # An impossible design is reported before anything is downloaded.
     check_type(study.design(config), evaluation.Design, "study", f"the design function of {study.name} must return one")
     checkpoints, config = _checkpoints(study, config)
-    design = replace(study.design(config), open_rule=config.open_rule)
+    calibrate = isinstance(config, EpisodeConfig) and config.calibrate
+    design = replace(study.design(config), open_rule=config.open_rule, calibrate=calibrate)
     identity = {
         **design.identity,
         **({"open_rule": config.open_rule} if config.open_rule else {}),
+        **({"calibrate": True} if calibrate else {}),
         "content": design.content_digest(),
         "seed": config.seed,
         "dtype": config.dtype,

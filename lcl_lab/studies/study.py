@@ -86,6 +86,7 @@ class Study(Generic[C]):
         findings = studies.with_protocol_note(config, findings)
         if config.anytime:
             findings = studies.with_anytime_intervals(findings, complete)
+        findings = studies.with_calibrated_choices(findings, complete, config.seed)
         if history:
             findings = studies.with_history(config, findings, identities, history)
         return studies.with_setting(config, findings, complete, identities)

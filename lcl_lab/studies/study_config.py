@@ -133,6 +133,12 @@ class EpisodeConfig(StudyConfig):
         "its rule and up to 1,024 new tokens (release)",
     )
 
+    calibrate: bool = Field(
+        False,
+        description="also measure the candidates with images without content as the query, and report the choice "
+        "between them after calibration",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _release_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:

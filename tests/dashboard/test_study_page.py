@@ -257,9 +257,10 @@ def test_the_methods_are_described_and_latex_is_offered(results: Path) -> None:
     assert "Export LaTeX" in [button.label for button in app.get("download_button")]
 
 
-def test_a_study_s_numbers_are_those_of_its_report(results: Path) -> None:
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_a_study_s_numbers_are_those_of_its_report(results: Path, calibrate: bool) -> None:
     folder = results / "own"
-    result = run_study("false_ratio", preset="tiny", results=folder)
+    result = run_study("false_ratio", preset="tiny", results=folder, calibrate=calibrate)
     sys.argv[2] = str(folder)
     assert plain(findings_of("false_ratio")) == plain(result.findings)
     pd.testing.assert_frame_equal(findings_of("false_ratio").estimates, result.estimates)

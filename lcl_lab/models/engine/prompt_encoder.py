@@ -29,6 +29,7 @@ class EncodedPrompt:
         images: the images, in the order of their placeholders.
         placeholder: the id that stands for an image in the prefix.
         room: number of tokens that the model's context leaves to a greedy answer; None for no limit.
+        tokens: number of tokens with those of its images; None where it is not known yet.
     """
 
     prefix: list[int]
@@ -37,6 +38,7 @@ class EncodedPrompt:
     images: tuple[ImageRef, ...]
     placeholder: int
     room: int | None = None
+    tokens: int | None = None
 
     def expanded(self, tokens: Sequence[int]) -> list[int]:
         """The prefix with the placeholder of image i repeated tokens[i] times."""
@@ -75,11 +77,13 @@ class Generated:
         text: the answer; None if the model has not ended its thinking.
         thinking: what the model wrote before the answer.
         cut_off: whether the model would have gone on.
+        prompt_tokens: number of tokens of the prompt, with those of its images.
     """
 
     text: str | None
     thinking: str
     cut_off: bool
+    prompt_tokens: int | None = None
 
 
 class PromptEncoder:
@@ -137,7 +141,8 @@ class PromptEncoder:
 
     def with_room(self, prompt: EncodedPrompt, tokens: int) -> EncodedPrompt:
         """A prompt of some tokens with the room that the model's context leaves to its answer."""
-        return prompt if self.context is None else replace(prompt, room=max(0, self.context - tokens))
+        room = None if self.context is None else max(0, self.context - tokens)
+        return replace(prompt, room=room, tokens=tokens)
 
     def render(self, prompt: Prompt) -> str:
         """The prompt as text, up to where the model continues it, with one placeholder per image.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -139,7 +140,10 @@ class ReferenceEngine:
         passes = 1 + len(prompts[0].candidates)
         self.tokens_computed += inputs["input_ids"].numel() * passes
         self.images_encoded += sum(len(prompt.images) for prompt in prompts) * passes
-        answers = [self._encoder.parse(row[:limit]) for row, limit in zip(ids.tolist(), limits, strict=True)]
+        answers = [
+            replace(self._encoder.parse(row[:limit]), prompt_tokens=tokens)
+            for row, limit, tokens in zip(ids.tolist(), limits, lengths, strict=True)
+        ]
         return list(zip(answers, logliks, strict=True))
 
     def _score_all(self, prompts: Sequence[Prompt], inputs: Mapping[str, Any]) -> list[tuple[Loglik, ...]]:

@@ -12,7 +12,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -137,6 +137,7 @@ class TreeEngine(ABC, Generic[P]):
                     for number in node.ends:
                         prompt = prompts[number]
                         generated = self._encoder.parse(ids[: prompt.answer_limit(self._new_tokens)])
+                        generated = replace(generated, prompt_tokens=prompt.tokens)
                         yield number, generated, tuple(logliks[tuple(c)] for c in prompt.candidates)
 
     def segment(self, prompt: EncodedPrompt, image: Callable[[ImageRef], Image]) -> Segment:

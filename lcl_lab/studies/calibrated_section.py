@@ -1,0 +1,95 @@
+"""The section of a report about choices between candidates after calibration, next to those without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lcl_lab import analysis, reporting
+from lcl_lab.studies import comparisons
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lcl_lab.analysis import Comparison
+    from lcl_lab.reporting import Findings, Statement
+
+__all__ = ["with_calibrated_choices"]
+
+_METHOD = "choice between candidates after calibration"
+_PLAIN = "candidate"
+
+
+def with_calibrated_choices(findings: Findings, records: pd.DataFrame, seed: int) -> Findings:
+    """Findings with a last section about calibrated choices, where the records have what it takes.
+
+    Args:
+        findings: what a study found.
+        records: the records that they are from.
+        seed: of the bootstrap.
+    """
+    calibrated = records[_has_content_free(records)]
+    if calibrated.empty:
+        return findings
+    across, named = comparisons.with_condition(calibrated)
+    scored = analysis.calibrated_choices(named, [across])
+    columns = {_PLAIN: analysis.METRICS[_PLAIN], **analysis.CALIBRATED_METRICS}
+    accuracies = analysis.accuracy(scored, ["model", across], seed, columns)
+    in_order = accuracies.set_index(across).loc[named[across].unique()].reset_index()
+    caption = "Accuracy before and after calibration, with 95 % intervals over concept pairs"
+    table = comparisons.accuracy_table(in_order.sort_values("model", kind="stable"), across, caption, in_order=True)
+    section = reporting.Section(
+        "Calibrated choices between candidates", list(_statements(scored)), name="calibrated", tables=[table]
+    )
+    return replace(findings, sections=[*findings.sections, section])
+
+
+def _has_content_free(records: pd.DataFrame) -> pd.Series:
+    """Whether each record is of a run that calibrates; no other has log-likelihoods of images without content."""
+    return records["loglik_true_grey"].notna()
+
+
+def _statements(scored: pd.DataFrame) -> Iterator[Statement]:
+    """The change that each calibration makes to the accuracy of each model, over all conditions."""
+    template = (
+        "{model}: accuracy is {change.value_b:.3f} by {calibrated} and {change.value_a:.3f} by candidate; change "
+        "{change}, {change:p}."
+    )
+    for model, rows in scored.groupby("model", sort=False):
+        for metric, column in analysis.CALIBRATED_METRICS.items():
+            known = rows[rows[column].notna()]
+            if known.empty:
+                yield reporting.Statement(
+                    "{model}: no record has {calibrated}.", {"calibrated": metric}, _PLAIN, str(model)
+                )
+                continue
+            values = {"calibrated": metric, "change": _change(known, str(model), metric)}
+            yield reporting.Statement(template, values, _PLAIN, str(model), methods=[_METHOD])
+
+
+def _change(rows: pd.DataFrame, model: str, metric: str) -> Comparison:
+    """The accuracy after a calibration minus that before, on the same answers."""
+    before, after = (
+        rows[column].to_numpy(dtype=float) for column in (analysis.METRICS[_PLAIN], analysis.CALIBRATED_METRICS[metric])
+    )
+    difference = after - before
+    low, high = analysis.difference_interval(difference, rows["pair"])
+    return analysis.Comparison(
+        value=float(difference.mean()),
+        low=low,
+        high=high,
+        n=len(rows),
+        clusters=rows["pair"].nunique(),
+        estimand="change in accuracy",
+        metric=metric,
+        model=model,
+        method=analysis.PAIRED,
+        p_value=analysis.cluster_mcnemar(difference, rows["pair"]),
+        a={"metric": _PLAIN},
+        b={"metric": metric},
+        value_a=float(before.mean()),
+        value_b=float(after.mean()),
+        gains=int((difference > 0).sum()),
+        losses=int((difference < 0).sum()),
+    )
