@@ -193,8 +193,10 @@ def _prior_agreement(config: Attribution, rows: pd.DataFrame, model: str, metric
 
 
 def _all_copying(config: Attribution, records: pd.DataFrame) -> Iterator[list[Estimate]]:
-    """The coefficients of all rules for each model and metric; none where there are too few answers."""
+    """The coefficients of all rules for each model and metric; none where there are too few answers, or none of the rules."""
     random = records[records["perturbation"] == RANDOM]
+    if not set(RULES.values()) <= set(random["model"]):
+        return  # a page shows some of the models only
     rules = {rule: _choices(config, random[random["model"] == model], "candidate") for rule, model in RULES.items()}
     for model, metric, rows in comparisons.per_model_and_metric(random, config.model):
         choices = _choices(config, rows, metric)

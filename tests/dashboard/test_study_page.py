@@ -41,6 +41,7 @@ TINY = ("false_ratio", "label_position", "categories", "zero_shot", "qualitative
 EXPECTED = {study: [BOTH, *MAIN_METRICS] for study in STUDIES} | {
     "zero_shot": ["open-ended"],  # there are no candidates to choose from
     "qualitative": ["open-ended"],
+    "circuits": ["candidate"],  # log-likelihoods tell what a head does
 }
 COLUMNS = {  # of the records, by metric
     "candidate": ("correct_candidate", "correct_candidate_raw"),
