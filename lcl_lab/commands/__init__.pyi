@@ -1,3 +1,4 @@
+from .bench_command import bench_program, leaderboard_program
 from .dashboard_command import dashboard_program
 from .entry_point import main
 from .model_commands import convert_program, mine_program, train_program
@@ -12,9 +13,11 @@ from .zoo_command import zoo_seeds_program, zoo_table_program, zoo_train_program
 __all__ = [
     "Program",
     "all_studies_program",
+    "bench_program",
     "convert_program",
     "dashboard_program",
     "exit_with_status",
+    "leaderboard_program",
     "main",
     "mine_program",
     "paper_program",

@@ -51,6 +51,8 @@ def _zoo() -> Mapping[str, _Entry]:
 
 def _bench() -> Mapping[str, _Entry]:
     return {
+        "run": _Entry("evaluate a model on the suite, and write its card", commands.bench_program),
+        "compare": _Entry("make a leaderboard of cards", commands.leaderboard_program),
         "architectures": _Entry(
             "which architectures of transformers are exact", lambda name: benchmarks.architectures_program(name)
         ),
@@ -72,7 +74,7 @@ _COMMANDS: Mapping[str, _Entry | _Group] = {
     "convert": _Entry("convert a released checkpoint", lambda name: commands.convert_program(name)),
     "zoo": _Group("train and judge the shipped models", _zoo),
     "dashboard": _Entry("show results in a browser", lambda name: commands.dashboard_program(name)),
-    "bench": _Group("what works here, and how fast it is", _bench),
+    "bench": _Group("compare models on one suite; what works here, and how fast it is", _bench),
 }
 
 

@@ -15,7 +15,7 @@ from .findings import (
 )
 from .latex import latex_archive, latex_files, latex_text, write_latex
 from .methods_paragraph import METHODS, methods, methods_citations, methods_markdown, methods_used
-from .report import Part, findings_markdown, findings_page, write_collection, write_report
+from .report import Part, findings_markdown, findings_page, markdown_page, write_collection, write_report
 from .setting import Setting
 from .tables import claims_table, markdown_rows, table_text
 from .terminal import print_claims, print_findings
@@ -50,6 +50,7 @@ __all__ = [
     "latex_archive",
     "latex_files",
     "latex_text",
+    "markdown_page",
     "markdown_rows",
     "methods",
     "methods_citations",

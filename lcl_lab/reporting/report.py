@@ -7,7 +7,7 @@ import html
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -182,11 +182,22 @@ def _origin(provenance: Provenance) -> Iterator[str]:
     yield f"- {', '.join(f'{name} {version}' for name, version in provenance.versions.items())}"
 
 
-def _page(title: str, markdown: str, folder: Path) -> str:
+def markdown_page(title: str, markdown: str, links: Collection[str] = ()) -> str:
+    """Markdown as one HTML page in the style of reports, without pictures.
+
+    Args:
+        title: of the page.
+        markdown: its content.
+        links: the only addresses that links may have.
+    """
+    return _page(title, remove_controls(markdown), Path(), links)
+
+
+def _page(title: str, markdown: str, folder: Path, links: Collection[str] = ()) -> str:
     """One HTML page: it fetches nothing, and text of models or users cannot become markup."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     # Names of models and answers may contain Markdown: only links to the report's own figures are followed.
-    reader.validateLink = lambda url: bool(_FIGURE.fullmatch(url))  # type: ignore[method-assign]
+    reader.validateLink = lambda url: url in links or bool(_FIGURE.fullmatch(url))  # type: ignore[method-assign]
 
     def inline(match: re.Match[str]) -> str:
         file = folder / html.unescape(match[1])

@@ -193,7 +193,7 @@ def _prior_agreement(config: Attribution, rows: pd.DataFrame, model: str, metric
 
 
 def _all_copying(config: Attribution, records: pd.DataFrame) -> Iterator[list[Estimate]]:
-    """The coefficients of all rules for each model and metric; none where there are too few answers, or none of the rules."""
+    """The coefficients of all rules for each model and metric; none where answers are few, or rules missing."""
     random = records[records["perturbation"] == RANDOM]
     if not set(RULES.values()) <= set(random["model"]):
         return  # a page shows some of the models only
