@@ -1,6 +1,6 @@
 from .bench_config import BenchConfig
 from .card import Card, read_card, write_card
-from .leaderboard import leaderboard, write_leaderboard
+from .leaderboard_pages import leaderboard, write_leaderboard
 from .suite import HEADLINES, TASKS, VERSION, Headline, Task
 from .suite_run import run_bench
 

@@ -334,6 +334,23 @@ def test_benchmarks_run(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_suite_writes_a_card(tmp_path: Path) -> None:
+    (command,) = matching("lcl bench run")
+    card = tmp_path / last_line(run_command(command, tmp_path, "--preset", "tiny"))
+    assert card.is_file() and card.with_suffix(".html").is_file()
+
+
+def test_the_leaderboard_is_that_of_the_cards(tmp_path: Path) -> None:
+    cards = " ".join(map(str, sorted((ROOT / "docs" / "cards").glob("*.json"))))
+    for command in matching("lcl bench compare"):
+        page = tmp_path / last_line(run_command(command.replace("docs/cards/*.json", cards), tmp_path))
+        if page.suffix == ".md":
+            assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+        else:
+            assert "mini/2-way" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_the_figures_of_the_study_pages_are_current() -> None:
     """They can be drawn again; text in an SVG does not depend on the machine, unlike the digits of coordinates."""
     figures = sorted((ROOT / "docs" / "figures").glob("*.svg"))
