@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t
 
 from lcl_lab.errors import UserError
 
@@ -61,31 +62,33 @@ class SimultaneousMeans:
     clusters: int
 
 
-def simultaneous_means(
-    values: ArrayLike, clusters: ArrayLike, rng: np.random.Generator, level: float = 0.95
-) -> SimultaneousMeans:
+def simultaneous_means(values: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> SimultaneousMeans:
     """Means of K quantities of the same queries, with intervals that hold for all of them simultaneously.
 
-    The covariance of the means is that of the clusters' sums, so queries of one cluster may be correlated; the quantile
-    is `simultaneous_quantile` with one degree of freedom less than there are clusters.
+    The standard errors are those of the jackknife over clusters (Arvesen 1969). They are multiplied by Šidák's (1967)
+    bound on the quantile of the largest of K t statistics, since correlations that are estimated from few clusters make
+    that quantile too small. Degrees of freedom are one less than the effective number of clusters of unequal sizes n,
+    (Σ n)² / Σ n² (Kish 1965).
 
     Args:
         values: (N, K) numbers of any size.
         clusters: (N,) the cluster of each query.
-        rng: draws the statistics of which the quantile is taken.
-        level: the probability with which all K intervals cover.
+        level: the probability with which all K intervals cover, at least.
 
     Raises:
         UserError: there are fewer than two clusters.
     """
     table, names = np.asarray(values, dtype=np.float64), np.asarray(clusters)
     unique, of_query = np.unique(names, return_inverse=True)
-    count = len(unique)
+    count, quantities = len(unique), table.shape[1]
     if count < 2:
         raise UserError("intervals need queries of at least two concept pairs", option="clusters")
+    sizes = np.bincount(of_query).astype(np.float64)
+    sums = np.zeros((count, quantities))
+    np.add.at(sums, of_query, table)
+    without = (sums.sum(axis=0) - sums) / (len(table) - sizes)[:, None]  # the mean without each cluster
+    error = np.sqrt((count - 1) / count * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    freedom = max(1.0, sizes.sum() ** 2 / (sizes**2).sum() - 1)
+    half = float(t.ppf((1 + level ** (1 / quantities)) / 2, freedom)) * error
     mean = table.mean(axis=0)
-    sums = np.zeros((count, table.shape[1]))
-    np.add.at(sums, of_query, table - mean)
-    covariance = sums.T @ sums * count / (count - 1) / len(table) ** 2
-    half = simultaneous_quantile(covariance, count - 1, rng, level) * np.sqrt(np.diag(covariance))
     return SimultaneousMeans(mean, mean - half, mean + half, len(table), count)

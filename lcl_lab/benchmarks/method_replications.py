@@ -30,6 +30,7 @@ __all__ = [
     "half",
     "harm",
     "looks",
+    "means",
     "odds_ratio",
     "one_at_a_time",
     "orders",
@@ -265,6 +266,14 @@ def looks(rng: np.random.Generator, at: Scenario) -> Result:
     found = analysis.confidence_sequence(values, names, np.arange(len(names)), (-1.0, 1.0))
     truth = at["gains"] - at["losses"]
     return {"difference at any time": bool((found.lows <= truth).all() and (found.highs >= truth).all())}
+
+
+def means(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.simultaneous_means`: whether all intervals cover."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    values = simulated.pair_quantities(rng, names, at["quantities"], at["correlation"], at["shape"])
+    found = analysis.simultaneous_means(values, names)
+    return {"means, simultaneous": bool(((found.low <= 0) & (found.high >= 0)).all())}
 
 
 def rates(rng: np.random.Generator, at: Scenario) -> Result:

@@ -33,6 +33,7 @@ __all__ = [
     "pair_answers",
     "pair_changes",
     "pair_names",
+    "pair_quantities",
     "pair_uniforms",
     "prompts_with_flips",
     "query_scores",
@@ -77,6 +78,26 @@ def pair_uniforms(rng: np.random.Generator, names: Names, correlation: float) ->
     of_pair = rng.random(int(names.max()) + 1)[names]
     shared = rng.random(len(names)) < correlation**0.5
     return np.where(shared, of_pair, rng.random(len(names)))
+
+
+def pair_quantities(rng: np.random.Generator, names: Names, quantities: int, correlation: float, shape: str) -> Floats:
+    """(N, K) numbers with the mean 0, half of whose variance all quantities of a query share.
+
+    Args:
+        rng: draws them.
+        names: (N,) the pair of each query.
+        quantities: K.
+        correlation: of two queries of a pair.
+        shape: "normal", or "skewed" for gamma variates with a skewness of 1.
+    """
+
+    def draw(*size: int) -> Floats:
+        return rng.normal(size=size) if shape == "normal" else (rng.gamma(4.0, size=size) - 4) / 2
+
+    pairs = int(names.max()) + 1
+    of_pair = (draw(pairs, 1) + draw(pairs, quantities))[names]
+    own = draw(len(names), 1) + draw(len(names), quantities)
+    return np.sqrt(correlation) * of_pair + np.sqrt(1 - correlation) * own
 
 
 def pair_changes(rng: np.random.Generator, names: Names, gains: float, losses: float, correlation: float) -> Floats:

@@ -228,6 +228,15 @@ METHODS: tuple[Method, ...] = (
         ),
     ),
     Method(
+        "simultaneous_means",
+        (_interval("means, simultaneous"),),
+        replications.means,
+        tuple(
+            _grid(pairs=_PAIRS, sizes=_SIZES, correlation=(0.0, 0.3), quantities=(1, 12), shape=("normal", "skewed"))
+        ),
+        effort=0.5,
+    ),
+    Method(
         "answer_rates",
         (_interval("rate of answers"),),
         replications.rates,

@@ -167,9 +167,9 @@ METHODS: Mapping[str, str] = {
         "over {units} [@arvesen1969]."
     ),
     "means with simultaneous intervals over concept pairs": (
-        "95 % intervals of {estimands} hold for all heads of a model simultaneously: their half-widths are "
-        "cluster-robust standard errors over {units} [@liang1986], times the quantile of the largest of correlated t "
-        "statistics [@westfall1993], of {band_draws:,} draws."
+        "95 % intervals of {estimands} hold for all heads of a model simultaneously: their half-widths are standard "
+        "errors of the jackknife over {units} [@arvesen1969], times Šidák's bound on the quantile of the largest of t "
+        "statistics [@sidak1967] with as many degrees of freedom as there are effective clusters [@kish1965], less one."
     ),
     "ratios of means, linearised, with simultaneous intervals over concept pairs": (
         "The share that a patch regains [@meng2022; @todd2024] is the mean gain in the margin of the first token over "

@@ -59,13 +59,13 @@ class HeadEffects:
         """The margin that is lost without each head, in nats per token."""
         intact = self._of(INTACT)["margin"]
         without = self._by_head(ABLATED, "margin")
-        return self._means(intact.to_numpy()[:, None] - without.loc[intact.index].to_numpy(), self._of(INTACT), "lost")
+        return self._means(intact.to_numpy()[:, None] - without.loc[intact.index].to_numpy(), self._of(INTACT))
 
     @cached_property
     def induction(self) -> SimultaneousMeans:
         """The induction score of each head."""
         scores = self._by_head(ABLATED, "measurement")
-        return self._means(scores.to_numpy(), self._of(INTACT).loc[scores.index], "induction")
+        return self._means(scores.to_numpy(), self._of(INTACT).loc[scores.index])
 
     @cached_property
     def accuracies(self) -> pd.DataFrame:
@@ -110,7 +110,7 @@ class HeadEffects:
         """The share of the intact prompt's margin that each patch regains; None if labels make no difference."""
         base, source = self._of(UNPATCHED)["margin"], self._of(SOURCE)["margin"]
         difference = (source - base).to_numpy()
-        if self._means(difference[:, None], self._of(SOURCE), "difference").low[0] <= 0:
+        if self._means(difference[:, None], self._of(SOURCE)).low[0] <= 0:
             return None
         patched = np.stack([self._of(**site).loc[base.index, "margin"].to_numpy() for site in self.sites], axis=1)
         gain = patched - base.to_numpy()[:, None]
@@ -118,7 +118,7 @@ class HeadEffects:
         share = gain.mean(axis=0) / whole
         # The mean of these is the ratio, and they vary as it does.
         linear = share + (gain - share * difference[:, None]) / whole
-        return self._means(linear, self._of(UNPATCHED), "regained")
+        return self._means(linear, self._of(UNPATCHED))
 
     @cached_property
     def sites(self) -> list[dict[str, Any]]:
@@ -177,6 +177,5 @@ class HeadEffects:
         rows = self.rows[self.rows["part"] == part]
         return rows.pivot(index="query_id", columns="head", values=column)[[str(head) for head in self.heads]]
 
-    def _means(self, values: NDArray[np.float64], queries: pd.DataFrame, what: str) -> SimultaneousMeans:
-        rng = analysis.cell_rng(self.config.seed, (self.name, what))
-        return analysis.simultaneous_means(values, queries["pair"].to_numpy(), rng)
+    def _means(self, values: NDArray[np.float64], queries: pd.DataFrame) -> SimultaneousMeans:
+        return analysis.simultaneous_means(values, queries["pair"].to_numpy())
