@@ -9,6 +9,7 @@ from .release import read_imagenet, read_isekai, read_isekai_from_hub
 from .release_queries import FixedQuery, read_release_queries
 from .renamed_dataset import rename_concepts
 from .renderer import IMAGE_SIZE, Box, render, render_with_box
+from .vl_icl import read_vl_icl
 from .vqav2 import VQA, VisualQuestion, read_vqa
 from .world import World, isekai_mini, world_100, world_900, world_dev
 
@@ -42,6 +43,7 @@ __all__ = [
     "read_isekai",
     "read_isekai_from_hub",
     "read_release_queries",
+    "read_vl_icl",
     "read_vqa",
     "register_dataset",
     "rename_concepts",

@@ -38,6 +38,7 @@ READERS: dict[str, Callable[[Path, str], Dataset]] = {
     "folder": lambda path, clip: concepts.read_folder(path, clip),
     "isekai": lambda path, _: concepts.read_isekai(path),
     "imagenet": lambda path, _: concepts.read_imagenet(path),
+    "vl-icl": lambda path, _: concepts.read_vl_icl(path),
 }
 """Readers of files, by the prefix of a name such as `folder:PATH`; they receive the path and the name of a CLIP."""
 _registered: dict[str, Dataset] = {}
@@ -50,7 +51,7 @@ def load_dataset(name: str | Dataset, clip: str = DEFAULT_CLIP) -> Dataset:
         name: one of
 
             - the name of an embedded, downloadable or registered dataset, such as ``world-100``;
-            - ``folder:PATH``, ``isekai:FILE`` or ``imagenet:FILE``;
+            - ``folder:PATH``, ``isekai:FILE``, ``imagenet:FILE`` or ``vl-icl:FOLDER``;
             - the path of a Python file with a function ``load()`` that returns a dataset;
             - a dataset object, which is returned as it is.
         clip: the CLIP that pairs look-alikes in a folder without `pairs.csv`: ``mini/prototype``, or a model of
@@ -87,7 +88,8 @@ def _check_prefix(name: str) -> None:
     if name in DOWNLOADS or is_file(name):
         return
     if path.is_dir():
-        raise UserError(f"is a folder; did you mean 'folder:{name}'?", option="data", value=name)
+        prefix = "vl-icl" if (path / "query.json").is_file() else "folder"
+        raise UserError(f"is a folder; did you mean '{prefix}:{name}'?", option="data", value=name)
     if path.is_file():
         prefix = "imagenet" if path.suffix == ".jsonl" else "isekai"
         raise UserError(f"is a file; did you mean '{prefix}:{name}'?", option="data", value=name)

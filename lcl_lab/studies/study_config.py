@@ -115,7 +115,7 @@ class EpisodeConfig(StudyConfig):
     data: str = Field(
         "world-100",
         description="dataset: world-100, isekai-mini, isekai-10, isekai-pair, folder:PATH, isekai:FILE, "
-        "imagenet:FILE or a Python file",
+        "imagenet:FILE, vl-icl:FOLDER or a Python file",
     )
     names: str = Field(
         "usual",

@@ -31,7 +31,9 @@ NOT_RUN = {
     "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
 }
 STUDY = re.compile(r"(lcl study |python -m lcl_lab\.studies\.)(?!all)(?!.*--help)")
-STAND_IN = re.compile(r"--training|isekai:|llava-hf/|openai:|folder:|mine=|parrot.py|colours.py|lcl-2way-weight")
+STAND_IN = re.compile(
+    r"--training|isekai:|vl-icl:|llava-hf/|openai:|folder:|mine=|parrot.py|colours.py|lcl-2way-weight"
+)
 
 
 def matching(pattern: str) -> list[str]:
@@ -147,6 +149,26 @@ def test_a_study_runs_on_a_folder_of_images(command: str, folder: Path) -> None:
     with_included_clip = re.sub(r"--clip \S+", "--clip mini/prototype", command)
     out = run_command(with_included_clip, folder, *TINY, "--model", "mini/prototype")
     assert Path(last_line(out), "report.md").is_file()
+
+
+def test_a_study_runs_on_vl_icl_bench(tmp_path: Path) -> None:
+    (command,) = matching("--data vl-icl:")
+    names, world, entries = ("blicket", "dax", "shously", "perpo", "slation"), load_dataset("world-100"), []
+    for number in range(2):
+        ids = dict(zip(names, list(world.concepts)[5 * number :], strict=False))
+        support = {name: {"images": [f"open_mi/support/{id}_{k}.jpg" for k in range(5)]} for name, id in ids.items()}
+        query = f"open_mi/query/{ids['dax']}_5.jpg"
+        entries.append({"id": f"open_mi_query_{number}", "image": [query], "answer": "dax", "support": support})
+        for path in (query, *(path for shown in support.values() for path in shown["images"])):
+            file = tmp_path / "VL-ICL" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            id, _, image = file.stem.partition("_")
+            world.image(ImageRef(world.name, id, int(image))).save(file)
+    (tmp_path / "VL-ICL" / "open_mi" / "query.json").write_text(json.dumps(entries))
+    quick = command.replace("--queries 200", "--queries 4")
+    report = Path(last_line(run_command(quick, tmp_path, "--preset", "tiny")), "report.md").read_text(encoding="utf-8")
+    assert "vl-icl:VL-ICL/open_mi" in report
+    assert "| mini/2-way | candidate |" in report
 
 
 @pytest.mark.slow

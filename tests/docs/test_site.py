@@ -15,9 +15,9 @@ from tests.docs.pages import COMMANDS, PAGES, ROOT
 
 # Paths on pages that readers create, or that a command writes.
 CREATED = re.compile(
-    r"results/|training/|photos/|site/|config\.json|manifest\.json|events\.jsonl|looks\.jsonl|"
+    r"results/|training/|photos/|site/|config\.json|query\.json|manifest\.json|events\.jsonl|looks\.jsonl|"
     r"registration\.json|plan\.json|card\.json|metrics\.jsonl|report\.|"
-    r"records|pairs\.|train900|test100|colours\.py|parrot\.py|odd\.py|one_sided\.py|ISEKAI|data/ISEKAI|…|\*|STUDY|CELL"
+    r"records|pairs\.|train900|test100|colours\.py|parrot\.py|odd\.py|one_sided\.py|unzip\.sh|ISEKAI|data/ISEKAI|…|\*|STUDY|CELL"
 )
 PATH = re.compile(r"`([\w./-]+(?:/|\.(?:py|yaml|md|sh|png|jsonl|json|pyi)))`")
 MODULE = re.compile(r"(?:python -m |`|import |from )((?:lcl_lab|dashboards)(?:\.\w+)+)")
