@@ -27,7 +27,7 @@ def test_one_mean_has_the_interval_of_a_regression_with_clustered_errors() -> No
     # Its small-sample factor has (N − 1) / (N − P) = 1 in addition, for one parameter.
     low, high = fit.conf_int()[0]
     assert found.estimate[0] == pytest.approx(fit.params[0])
-    assert (found.low[0], found.high[0]) == pytest.approx((low, high), abs=0.02)  # the quantile is drawn
+    assert (found.low[0], found.high[0]) == pytest.approx((low, high), abs=0.02)  # the same degrees of freedom
     assert (found.n, found.clusters) == (120, 30)
 
 
