@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from lcl_lab import figures, reporting
 from lcl_lab.studies.circuit_columns import TOP, step_of
 from lcl_lab.studies.circuit_effects import MEANS, METRIC, HeadEffects
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lcl_lab.reporting import Section, Statement
 
 __all__ = ["emergence_section"]
@@ -28,7 +28,7 @@ def emergence_section(snapshots: Sequence[HeadEffects]) -> Iterator[Section]:
     if not snapshots:
         return
     snapshots = sorted(snapshots, key=lambda model: step_of(model.name) or 0)
-    rows = pd.DataFrame([row for model in snapshots for row in _rows(model)])
+    rows = reporting.Table.from_rows("", [row for model in snapshots for row in _rows(model)]).frame
     last = rows[rows["steps"] == rows["steps"].max()]
     shown = {
         head

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from lcl_lab import figures, reporting
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
@@ -43,7 +41,9 @@ def attention_example(config: EpisodeConfig, studied: Sequence[HeadEffects]) -> 
         "One query of the confirmation: how much of its attention the head with the largest induction score spends on "
         "each label when the answer begins. The query shows {true}."
     )
-    figure = figures.attention_figure(pd.DataFrame(rows), "Attention from the end of the prompt to the labels", METRIC)
+    figure = figures.attention_figure(
+        reporting.Table.from_rows("", rows).frame, "Attention from the end of the prompt to the labels", METRIC
+    )
     statement = reporting.Statement(template, {"true": rows[0]["true_name"]}, METRIC)
     yield reporting.Section(heading, [statement], figure, "attention")
 

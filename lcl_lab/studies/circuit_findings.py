@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
 
-from lcl_lab import figures, reporting
+from lcl_lab import analysis, figures, reporting
 from lcl_lab.models.interventions.attention_head import Head
 from lcl_lab.studies import comparisons
 from lcl_lab.studies.circuit_columns import PATCHED, RANDOM, TOP, margins, step_of
@@ -18,6 +18,9 @@ from lcl_lab.studies.circuit_emergence import emergence_section
 from lcl_lab.studies.circuit_example import attention_example
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
     from lcl_lab.analysis import SimultaneousMeans
     from lcl_lab.figures import Figure
     from lcl_lab.reporting import Findings, Section, Statement
@@ -119,7 +122,7 @@ def _attention_statements(model: HeadEffects) -> Iterator[Statement]:
 
 
 def _removal_section(studied: Sequence[HeadEffects]) -> Section:
-    path = pd.concat([model.path for model in studied], ignore_index=True)
+    path = analysis.concat_estimates([model.path for model in studied])
     table = reporting.Table(
         "Accuracy on the other pairs without k heads",
         path,
@@ -251,9 +254,7 @@ def _common_section(studied: Sequence[HeadEffects]) -> Iterator[Section]:
         rows.append(
             {
                 "models": f"{first.name}, {second.name}",
-                "rank correlation": pd.Series(first.lost.estimate).corr(
-                    pd.Series(second.lost.estimate), method="spearman"
-                ),
+                "rank correlation": _rank_correlation(first.lost.estimate, second.lost.estimate),
                 "heads compared": count,
                 "in both": len({*first.top[:count]} & {*second.top[:count]}),
                 "expected by chance": count**2 / len(first.heads),
@@ -262,3 +263,9 @@ def _common_section(studied: Sequence[HeadEffects]) -> Iterator[Section]:
     if rows:
         table = reporting.Table.from_rows("Heads that two models need: effects of all heads, and the top ones", rows)
         yield reporting.Section("Heads in common", tables=[table], name="common")
+
+
+def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Spearman's, of values that differ."""
+    ranks = [values.argsort().argsort() for values in (first, second)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
