@@ -232,7 +232,7 @@ def _costs(config: ManyShot, records: pd.DataFrame) -> Section:
     return reporting.Section("What a shot costs", statements, tables=[reporting.Table.from_rows(caption, rows)])
 
 
-STUDY = Study("many_shot", _design, _analyse, ManyShot, __doc__ or "")
+STUDY = Study("many_shot", _design, _analyse, ManyShot, __doc__ or "", in_all=False)
 
 if __name__ == "__main__":
     from lcl_lab.commands import study_program

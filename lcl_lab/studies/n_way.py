@@ -202,7 +202,7 @@ def _link_score(rows: pd.DataFrame, metric: str, model: str, ways: int) -> Estim
     )
 
 
-STUDY = Study("n_way", _design, _analyse, NWay, __doc__ or "")
+STUDY = Study("n_way", _design, _analyse, NWay, __doc__ or "", in_all=False)
 
 if __name__ == "__main__":
     from lcl_lab.commands import study_program

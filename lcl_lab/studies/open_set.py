@@ -278,7 +278,7 @@ def _table(caption: str, estimates: list[Estimate], method: str, across: str = "
     )
 
 
-STUDY = Study("open_set", _design, _analyse, OpenSet, __doc__ or "")
+STUDY = Study("open_set", _design, _analyse, OpenSet, __doc__ or "", in_all=False)
 
 if __name__ == "__main__":
     from lcl_lab.commands import study_program

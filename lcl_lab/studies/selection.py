@@ -178,7 +178,7 @@ def _with_best_and_worst(records: pd.DataFrame) -> pd.DataFrame:
     return analysis.concat_estimates([records, *limits])
 
 
-STUDY = Study("selection", _design, _analyse, SelectionConfig, __doc__ or "")
+STUDY = Study("selection", _design, _analyse, SelectionConfig, __doc__ or "", in_all=False)
 
 if __name__ == "__main__":
     from lcl_lab.commands import study_program
