@@ -195,8 +195,15 @@ class TransformersModel:
 
 def _answer(generated: Generated, logliks: tuple[Loglik, ...], seconds: float) -> Answer:
     status: Status = "truncated" if generated.text is None else "ok"
-    thinking, tokens = generated.thinking, generated.prompt_tokens
-    return Answer(generated.text or "", logliks, seconds, status, generated.cut_off, thinking, tokens)
+    return Answer(
+        text=generated.text or "",
+        logliks=logliks,
+        seconds=seconds,
+        status=status,
+        cut_off=generated.cut_off,
+        thinking=generated.thinking,
+        prompt_tokens=generated.prompt_tokens,
+    )
 
 
 def _end_ids(name: str, model: Any, processor: Any) -> list[int]:

@@ -121,7 +121,11 @@ def _changes(config: NWay, records: pd.DataFrame) -> Iterator[Statement]:
     for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
         values: dict[str, object] = {
             f"change_{ways}": comparisons.change(
-                rows[rows["false_ratio"] == 0.0], metric, {"ways": first}, {"ways": ways}, model
+                rows,
+                metric,
+                {"ways": first, "false_ratio": 0.0},
+                {"ways": ways, "false_ratio": 0.0},
+                model,
             )
             for ways in others
         }

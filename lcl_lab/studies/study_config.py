@@ -23,11 +23,20 @@ __all__ = ["EpisodeConfig", "StudyConfig"]
 _RELEASE_DEFAULTS = {"open_rule": "release", "max_new_tokens": 1024}
 
 
+class _Sources(dict[str, str]):
+    """How models were named; configurations are equal whatever that was."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Sources)
+
+    __hash__ = None
+
+
 class StudyConfig(Config):
     """Options of every study; a study adds those of its design."""
 
     OPTIONS = {"registration": "register"}  # a field cannot have the name of a method of its metaclass
-    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _sources: _Sources = PrivateAttr(default_factory=lambda: _Sources())
 
     model: tuple[str, ...] = Field(
         ("mini/base", "mini/2-way"),
@@ -99,7 +108,7 @@ class StudyConfig(Config):
     def renamed(self, names: Mapping[str, str]) -> Self:
         """A copy with each model under the name that its records have: NAME for NAME=PATH."""
         renamed = self.model_copy(update={"model": tuple(names[model] for model in self.model)})
-        renamed._sources = {name: model for model, name in names.items()}
+        renamed._sources = _Sources({name: model for model, name in names.items()})
         return renamed
 
     def source(self, model: str) -> str:
