@@ -63,6 +63,7 @@ def nested(rng: np.random.Generator, pairs: int, draws: int, tilt: float | None 
     return pd.DataFrame({"pair": pair, "support_id": support, "right": luck < bound}), truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pairs", "draws", "tilt", "clusters"), [(40, 4, None, 40), (1, 40, 0.5, 40)])
 def test_intervals_cover_new_pairs_or_within_one_pair_new_supports(
     pairs: int, draws: int, tilt: float | None, clusters: int
@@ -102,6 +103,7 @@ def test_a_perfect_score_borrows_the_correlation_of_other_cells() -> None:
     assert alone == pytest.approx(0.0713, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [0.99, 0.998])
 def test_intervals_near_one_keep_their_coverage(mean: float) -> None:
     rng, inside = np.random.default_rng(8), []

@@ -18,6 +18,7 @@ def excludes_at_some_time(values: np.ndarray, mean: float, bounds: tuple[float, 
     return bool((sequence.lows > mean).any() or (sequence.highs < mean).any())
 
 
+@pytest.mark.slow
 def test_the_true_mean_is_ever_excluded_with_at_most_the_nominal_probability() -> None:
     """The probability over all outcomes of 11 coin flips, computed exactly by enumerating them."""
     flips = np.array(list(product([0.0, 1.0], repeat=11)))

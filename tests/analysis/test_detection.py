@@ -126,6 +126,7 @@ def test_without_any_change_equivalence_needs_as_many_clusters_as_show_rare_harm
     assert same.clusters_to_decide == 149
 
 
+@pytest.mark.slow
 def test_a_drop_of_that_size_at_one_position_is_detected() -> None:
     rng = np.random.default_rng(5)
 

@@ -60,6 +60,7 @@ def test_the_interval_has_nominal_coverage_where_a_crossing_is_reported(name: st
         assert np.mean([one.low <= truth <= one.high for one in reported]) <= 0.985
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "curve",
     [np.full(5, 0.5), np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([0.5, 0.4, 0.3, 0.2, 0.1])],

@@ -42,6 +42,7 @@ def test_the_interval_of_the_slope_has_nominal_coverage(share: float) -> None:
     assert 0.93 <= slopes <= 0.97
 
 
+@pytest.mark.slow
 def test_the_test_of_the_slope_has_its_nominal_size() -> None:
     rng = np.random.default_rng(2)
     result = [dose_response(clustered(rng, 0.5, 0, 0.3), "dose", "right") for _ in range(700)]

@@ -35,6 +35,7 @@ def test_the_score_is_the_share_of_queries_that_follow_the_link(share: float) ->
     assert (result.n, result.clusters) == (400, 50)
 
 
+@pytest.mark.slow
 def test_the_interval_has_nominal_coverage() -> None:
     rng = np.random.default_rng(1)
     inside = []

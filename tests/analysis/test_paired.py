@@ -37,6 +37,7 @@ def test_mcnemar_is_the_exact_test_on_the_changed_queries() -> None:
     assert result.p_independent == pytest.approx(binomtest(result.gains, result.gains + result.losses).pvalue)
 
 
+@pytest.mark.slow
 def test_interval_and_test_have_nominal_coverage_and_size() -> None:
     rng = np.random.default_rng(1)
     covered = rejected = 0

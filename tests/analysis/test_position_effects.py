@@ -113,6 +113,7 @@ def test_factorial_intervals_have_simultaneous_coverage(reader: Reader, share: f
     assert 0.93 <= np.mean(inside) <= 0.985
 
 
+@pytest.mark.slow
 def test_the_joint_test_one_at_a_time_has_its_nominal_size() -> None:
     rng = np.random.default_rng(2)
     result = []
@@ -131,6 +132,7 @@ def test_the_joint_test_of_the_factorial_design_has_its_nominal_size(reader: Rea
     assert np.mean(result) <= 0.06
 
 
+@pytest.mark.slow
 def test_different_positions_are_detected() -> None:
     rng = np.random.default_rng(3)
     one = [position_drops(*one_at_a_time(rng, UNEQUAL), rng) for _ in range(10)]

@@ -42,6 +42,7 @@ def test_the_intervals_are_those_of_drops_for_the_same_differences() -> None:
     assert changes.to_numpy() == pytest.approx(drops[["drop", "low", "high"]].to_numpy())
 
 
+@pytest.mark.slow
 def test_without_changes_hardly_any_family_of_steps_has_one() -> None:
     """At least one of four intervals excludes 0 in about 5 % of the samples; separate ones do so far more often."""
     rng = np.random.default_rng(4)

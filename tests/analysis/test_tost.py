@@ -44,6 +44,7 @@ def test_the_error_rate_at_the_margin_is_at_most_five_percent() -> None:
     assert np.mean(right) > 0.5  # it can hold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clusters", "each"), [(20, 40), (50, 16), (100, 8), (200, 20)])
 def test_harm_to_a_few_concepts_is_not_taken_for_equivalence(clusters: int, each: int) -> None:
     """With 2 % of the concepts destroyed the mean change is at the margin."""

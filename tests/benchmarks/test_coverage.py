@@ -107,6 +107,7 @@ def test_the_true_rates_of_rejection_are_those_of_many_queries() -> None:
         assert analysis.fpr_at_tpr(scores, known, names).estimate == pytest.approx(rate, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function",
     ["chance_corrected_accuracy", "chance_corrected_difference", "auroc", "fpr_at_tpr", "accepted_accuracy"],

@@ -258,6 +258,7 @@ def test_the_methods_are_described_and_latex_is_offered(results: Path) -> None:
     assert "Export LaTeX" in [button.label for button in app.get("download_button")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibrate", [False, True])
 def test_a_study_s_numbers_are_those_of_its_report(results: Path, calibrate: bool) -> None:
     folder = results / "own"

@@ -61,6 +61,7 @@ def test_two_ways_are_the_default() -> None:
         assert draw_episode(WORLD, 0, query, 8, ways=2) == draw_episode(WORLD, 0, query, 8)
 
 
+@pytest.mark.slow
 def test_orders_of_a_group_are_uniform() -> None:
     orders = Counter(
         tuple(

@@ -22,6 +22,7 @@ from lcl_lab.studies import AllConfig, find_studies, read_result, run_all
 from lcl_lab.studies.all import _options
 from lcl_lab.studies.arithmetic import RULES
 
+pytestmark = pytest.mark.slow
 NAMES = [study.name for study in find_studies() if study.in_all]
 
 

@@ -64,6 +64,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_starts_a_new_run_and_its_return_finds_the_old_one(change: str, files: Path) -> None:
     before = {name: (files / name).read_text() for name in ("helper.py", "parrot.py", "colours.py")}

@@ -82,6 +82,7 @@ def accuracies(result: lcl.StudyResult, model: str) -> dict[str, float]:
     return dict(zip(rows["selection"], rows["estimate"], strict=True))
 
 
+@pytest.mark.slow
 def test_the_nearest_images_win_where_similarity_decides(result: lcl.StudyResult) -> None:
     by = accuracies(result, "recogniser")
     assert by["nearest"] > by["random"] + 0.2

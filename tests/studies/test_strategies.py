@@ -164,6 +164,7 @@ def test_shots_calls_no_strategy_better_with_one_training_each() -> None:
     assert [claim.verdict for claim in findings.claims] == ["inconclusive (one training)"] * 2
 
 
+@pytest.mark.slow
 def test_equal_strategies_are_called_different_by_a_claim_in_at_most_6_percent() -> None:
     rng = np.random.default_rng(2)
     names = strategies_of({"2-way": 3, "2-way-random": 3})

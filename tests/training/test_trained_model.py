@@ -67,6 +67,7 @@ def test_every_strategy_trains_the_model_it_starts_from(name: str, untrained: Pa
     assert not any("vision_tower" in key for key in changed)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(untrained: Path, tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     for out, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -155,6 +156,7 @@ def test_a_killed_and_resumed_training_ends_in_the_same_weights(untrained: Path,
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
 
 
+@pytest.mark.slow
 def test_snapshots_are_complete_models_and_do_not_move_the_training(untrained: Path, tmp_path: Path) -> None:
     plain = train(strategy="2-way", out=tmp_path / "plain", start=str(untrained))
     kept = train(strategy="2-way", out=tmp_path / "kept", start=str(untrained), snapshot_every=2)

@@ -46,6 +46,7 @@ def test_the_zoo_is_trained_judged_and_not_shipped_below_its_bars(tmp_path: Path
     assert (tmp_path / "zoo" / "base" / "model.safetensors").stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_the_documentation_says_of_the_shipped_models_what_their_cards_say(tmp_path: Path) -> None:
     page = tmp_path / "models.md"
     shutil.copy(ROOT / "docs" / "models.md", page)

@@ -126,6 +126,7 @@ def test_a_model_without_heads_is_one_line(name: str) -> None:
         heads_of(lcl.load_model(name))
 
 
+@pytest.mark.slow
 def test_one_head_carries_the_link_of_the_shipped_model() -> None:
     """As the accuracy of the model without it shows: .53, where each other head leaves .9 or more."""
     model = lcl.load_model("mini/2-way")
