@@ -57,7 +57,7 @@ class HeuristicModel:
 
     def _nearest(self, prompt: Prompt) -> str:
         labels = _labels(prompt)
-        if not labels or self._features is None:
+        if not labels or not prompt.images or self._features is None:
             return ""
         *support, query = prompt.images
         target = self._features[query]

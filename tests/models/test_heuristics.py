@@ -67,3 +67,11 @@ def test_references_are_found_by_name_and_have_no_settings() -> None:
     assert load_model(found).name == "mine"
     with pytest.raises(UserError, match="did you mean 'heuristic/last'"):
         find_checkpoint("heuristic/lst")
+
+
+@pytest.mark.parametrize("name", HEURISTICS)
+def test_a_prompt_of_text_alone_is_answered(name: str) -> None:
+    """As those of the study of arithmetic."""
+    turns = (Turn("user", ("1 + 1 = ?",)), Turn("assistant", ("2",)), Turn("user", ("1 + 2 = ?",)))
+    (answer,) = load_model(name).answer([Prompt(turns, ("3", "2"))], lambda _: pytest.fail("there is no image"))
+    assert len(answer.logliks) == 2
