@@ -10,7 +10,7 @@ from lcl_lab.episodes import Episode, falsify, remove_support
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint, load_model
 from lcl_lab.models.checkpoint import HEURISTICS
-from lcl_lab.prompts import chat
+from lcl_lab.prompts import Prompt, Turn, chat
 
 WORLD = lcl.load_dataset("world-100")
 EPISODES = [lcl.draw_episode(WORLD, 0, query, shots=6) for query in range(40)]
