@@ -157,7 +157,9 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_stays_valid(window: Wi
     assert "false_ratio=1" in window.page.url
     window.page.get_by_text("200 episodes").wait_for()
     heading = window.page.get_by_role("heading", name="Query 2:")
-    window.press(window.page.get_by_role("link", name="Open", exact=True).nth(2), lambda: heading.wait_for(timeout=15_000))
+    window.press(
+        window.page.get_by_role("link", name="Open", exact=True).nth(2), lambda: heading.wait_for(timeout=15_000)
+    )
     address = window.page.url
     assert "query=2" in address
     messages = window.page.locator('[data-testid="stChatMessage"]')
