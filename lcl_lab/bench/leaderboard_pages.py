@@ -17,8 +17,7 @@ __all__ = ["leaderboard", "write_leaderboard"]
 _ORDER = HEADLINES[0]
 _ABOUT = (
     f"Ordered by the {_ORDER.title}. A rank is 1 plus the number of models whose whole interval lies above this one's, "
-    "so that models which cannot be told apart share theirs. Values are estimates with 95 % intervals over concept "
-    "pairs."
+    "so models whose intervals overlap can share a rank. Values are estimates with 95 % intervals over concept pairs."
 )
 
 

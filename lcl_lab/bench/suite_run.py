@@ -85,8 +85,8 @@ def _card(
         if headline.study in results
         and (found := _headline(results[headline.study].estimates, headline, checkpoint.name)) is not None
     }
-    own = {study: _own(result.records, checkpoint.name) for study, result in results.items()}
-    tokens = [records["prompt_tokens"].sum() for records in own.values() if records["prompt_tokens"].notna().all()]
+    of_model = {study: _own(result.records, checkpoint.name) for study, result in results.items()}
+    tokens = [records["prompt_tokens"].sum() for records in of_model.values() if records["prompt_tokens"].notna().all()]
     return Card(
         version=VERSION,
         preset=config.preset,
@@ -97,11 +97,11 @@ def _card(
         headlines=headlines,
         estimates=[row for study, result in results.items() for row in _rows(study, result.estimates)],
         skipped=dict(skipped),
-        missing={study: float((records["status"] != "ok").mean()) for study, records in own.items()},
+        missing={study: float((records["status"] != "ok").mean()) for study, records in of_model.items()},
         cost={
-            "prompts": sum(map(len, own.values())),
-            "seconds": round(float(sum(records["seconds"].sum() for records in own.values())), 1),
-            "prompt_tokens": int(sum(tokens)) if len(tokens) == len(own) else None,
+            "prompts": sum(map(len, of_model.values())),
+            "seconds": round(float(sum(records["seconds"].sum() for records in of_model.values())), 1),
+            "prompt_tokens": int(sum(tokens)) if len(tokens) == len(of_model) else None,
         },
         origin=_origin(config, next(iter(results.values())).path),
     )

@@ -92,7 +92,7 @@ class Answer:
         status: what became of the request; the answer counts only if this is "ok".
         cut_off: whether the text was cut off at the maximum number of tokens.
         thinking: what the model wrote before its answer.
-        measurement: a quantity that was measured beside the answer, such as a head's attention; see `Condition`.
+        measurement: an additional number for this prompt, such as a head's attention score; None if there is none.
         prompt_tokens: number of tokens of the prompt, with those of its images; None where it is not known.
     """
 

@@ -104,7 +104,7 @@ class Record:
             questions and where the answer is not known.
         correct_paper: the same by the paper's rule.
         correct_release: the same by the rule of the published code.
-        measurement: a quantity that was measured beside the answer, such as a head's attention; None if there is none.
+        measurement: an additional number for this prompt, such as a head's attention score; None if there is none.
         other_names: all wrong candidates, where there are several; None for two candidates.
         loglik_others: their log-likelihoods in nats, each summed over its tokens.
         tokens_others: their numbers of tokens.

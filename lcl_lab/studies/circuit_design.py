@@ -171,8 +171,8 @@ class CircuitDesign:
         found = list(islice(filter(is_aligned, range(_SEARCHED * self.queries)), self.queries))
         if len({self.draw(query).pair for query in found}) < 2:
             reason = (
-                f"hardly any pair of {self.dataset.name} has names of as many tokens in {self.model} that differ in "
-                "the first one, as patching needs; give other names with --names"
+                f"patching needs pairs whose two names have the same number of tokens in {self.model} and different "
+                f"first tokens; {self.dataset.name} has fewer than two; give other names with --names"
             )
             raise UserError(reason, option="names")
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from lcl_lab import models
@@ -43,13 +44,15 @@ class CircuitVariants:
     """
 
     reference: Sequence[Prompt]
-    _means: MeanOutputs | None = field(default=None, init=False)
-    _induction: dict[Prompt, Mapping[Head, float]] = field(default_factory=dict, init=False)
-    _patched: dict[tuple[Prompt, Sequence[Site]], list[tuple[Loglik, ...]]] = field(default_factory=dict, init=False)
+    _means: MeanOutputs | None = field(default=None, init=False, repr=False)
+    _induction: dict[Prompt, Mapping[Head, float]] = field(default_factory=dict, init=False, repr=False)
+    _patched: dict[tuple[Prompt, Sequence[Site]], list[tuple[Loglik, ...]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def without(self, heads: Sequence[Head], measured: Head | None = None) -> Callable[[Model], Model]:
         """The model without some heads; the induction score of one of them is measured beside each answer."""
-        return lambda model: _Ablated(self, model, heads, measured)
+        return lambda model: _Ablated(model, self, heads, measured)
 
     def attending(self, head: Head, position: int) -> Callable[[Model], Model]:
         """The model itself; the attention of a head to the label at a position, from 1, is measured."""
@@ -57,7 +60,7 @@ class CircuitVariants:
 
     def patched(self, site: Site, sites: Sequence[Site]) -> Callable[[Model], Model]:
         """The model with activations of the prompt with exchanged labels at a site; all sites are computed at once."""
-        return lambda model: _Patched(self, model, site, sites)
+        return lambda model: _Patched(model, self, site, sites)
 
     def means(self, model: Model, image: Callable[[ImageRef], Image]) -> MeanOutputs | None:
         """The mean outputs of the model's heads; None to ablate with zeros."""
@@ -83,13 +86,14 @@ class CircuitVariants:
 
 
 @dataclass
-class _Ablated:
-    """Answers without some heads."""
+class _Variant:
+    """What all variants of a model have in common. Their fields say what is changed.
 
-    variants: CircuitVariants
-    model: Model
-    heads: Sequence[Head]
-    measured: Head | None
+    Attributes:
+        model: the model itself.
+    """
+
+    model: Model = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -97,11 +101,20 @@ class _Ablated:
 
     @property
     def fingerprint(self) -> str:
-        return interventions.AblatedModel(self.model, self.heads).fingerprint
+        return blake2b(f"{self.model.fingerprint}\0{self!r}".encode(), digest_size=8).hexdigest()
 
     @property
     def device(self) -> str:
         return self.model.device
+
+
+@dataclass
+class _Ablated(_Variant):
+    """Answers without some heads."""
+
+    variants: CircuitVariants
+    heads: Sequence[Head]
+    measured: Head | None
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
         ablated = interventions.AblatedModel(self.model, self.heads, self.variants.means(self.model, image))
@@ -114,24 +127,11 @@ class _Ablated:
 
 
 @dataclass
-class _Attending:
+class _Attending(_Variant):
     """Answers with the attention of a head to one label."""
 
-    model: Model
     head: Head
     position: int
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.model.fingerprint
-
-    @property
-    def device(self) -> str:
-        return self.model.device
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
         probe = interventions.AttentionProbe(self.model)
@@ -141,25 +141,12 @@ class _Attending:
 
 
 @dataclass
-class _Patched:
+class _Patched(_Variant):
     """Answers with patched activations: the name whose first token is the likelier one."""
 
     variants: CircuitVariants
-    model: Model
     site: Site
     sites: Sequence[Site]
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.model.fingerprint
-
-    @property
-    def device(self) -> str:
-        return self.model.device
 
     def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
         for prompt in prompts:

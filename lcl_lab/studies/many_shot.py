@@ -2,9 +2,9 @@
 
 Question   Up to which number of shots does accuracy still rise, and what does a shot cost?
 Source     Agarwal et al., "Many-shot in-context learning", arXiv 2404.11018; the paper stops at 16 shots.
-Design     The first k shots of a support are its k-shot support, so every query is evaluated with twice as many shots
-           at each step. By default up to the largest power of two that the dataset has images for and that the context
-           of every model holds. Steps are paired differences on the same queries, with simultaneous intervals.
+Design     The first k shots of a support are its k-shot support, and the same queries are evaluated at every number of
+           shots, which doubles from step to step. By default up to the largest power of two that the dataset has images
+           for and that the context of every model holds. Steps are paired differences, with simultaneous intervals.
 Command    python -m lcl_lab.studies.many_shot
 Time       a few minutes on two cores
 Expect     the link-trained models gain little beyond the 16 shots of their training, at a cost that grows with each

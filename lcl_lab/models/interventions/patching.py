@@ -77,7 +77,8 @@ class Patcher:
 
         Args:
             prompt: the prompt that is computed.
-            source: the prompt whose activations replace its own; of as many tokens, with labels at the same places.
+            source: the prompt whose activations replace its own; it has the same length, with labels at the same
+                positions.
             sites: one row of results each.
             image: returns an image of the prompts in RGB.
 
@@ -113,11 +114,7 @@ class Patcher:
 
             return hook
 
-        with ExitStack() as hooks:
-            for layer, projection in output_projections(network).items():
-                hooks.callback(projection.register_forward_pre_hook(outputs(layer)).remove)
-            for layer, module in layers_of(network).items():
-                hooks.callback(module.register_forward_hook(residual(layer)).remove)
+        with _hooked(network, outputs, residual):
             yield
 
     @contextmanager
@@ -148,12 +145,21 @@ class Patcher:
 
             return hook
 
-        with ExitStack() as hooks:
-            for layer, projection in output_projections(network).items():
-                hooks.callback(projection.register_forward_pre_hook(outputs(layer)).remove)
-            for layer, module in layers_of(network).items():
-                hooks.callback(module.register_forward_hook(residual(layer)).remove)
+        with _hooked(network, outputs, residual):
             yield
+
+
+@contextmanager
+def _hooked(
+    network: Any, outputs: Callable[[int], Callable[..., Any]], residual: Callable[[int], Callable[..., Any]]
+) -> Iterator[None]:
+    """Register a hook before every projection of heads' outputs and one after every layer, each made for its layer."""
+    with ExitStack() as hooks:
+        for layer, projection in output_projections(network).items():
+            hooks.callback(projection.register_forward_pre_hook(outputs(layer)).remove)
+        for layer, module in layers_of(network).items():
+            hooks.callback(module.register_forward_hook(residual(layer)).remove)
+        yield
 
 
 def _first_tokens(prompt: EncodedPrompt) -> EncodedPrompt:
