@@ -68,6 +68,7 @@ _WHY = {
     "conservative; a score that is always right is always within it.",
     "difference": "Where few answers change, the interval allows for gains and losses that were not seen.",
     "drops, one at a time": "Where hardly any answer changes, each interval allows for changes that were not seen.",
+    "changes from step to step": "Where few answers change, each interval allows for changes that were not seen.",
     "drops, factorial": "Where hardly any answer is wrong, each interval allows for errors that were not seen.",
     "dose at one half": "Where answers hardly vary at the doses next to the crossing, the interval contains the "
     "crossings of the limits of the accuracies; near the ends of the doses it extends to the end.",

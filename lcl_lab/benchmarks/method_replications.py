@@ -144,6 +144,14 @@ def factorial(rng: np.random.Generator, at: Scenario) -> Result:
     }
 
 
+def steps(rng: np.random.Generator, at: Scenario) -> Result:
+    """A replication of `lcl_lab.analysis.step_changes`."""
+    names = simulated.pair_names(rng, at["pairs"], at["sizes"])
+    curve = simulated.SHOT_CURVES[at["curve"]]
+    answers = simulated.dose_answers(rng, names, curve, at["correlation"])
+    return {"changes from step to step": _all_within(analysis.step_changes(answers, names, rng), np.diff(curve))}
+
+
 def _all_within(drops: pd.DataFrame, truth: simulated.Floats) -> bool:
     return bool((drops["low"].le(truth + 1e-9) & drops["high"].ge(truth - 1e-9)).all())
 

@@ -21,6 +21,7 @@ __all__ = [
     "CURVES",
     "DOSES",
     "READERS",
+    "SHOT_CURVES",
     "accuracy_without_bias",
     "average_drops",
     "biased_log_odds",
@@ -126,6 +127,13 @@ CURVES: dict[str, Floats] = {
     "starts at one half": np.array([0.5, 0.4, 0.3, 0.2, 0.1]),
 }
 """Accuracies at `DOSES`."""
+SHOT_CURVES: dict[str, Floats] = {
+    "rises and levels off": np.array([0.5, 0.7, 0.85, 0.9, 0.9, 0.9, 0.9, 0.9]),
+    "rises and falls": np.array([0.5, 0.7, 0.9, 0.95, 0.9, 0.8, 0.6, 0.5]),
+    "flat": np.full(8, 0.7),
+    "hardly ever wrong": np.array([0.97, 0.98, 0.99, 0.99, 0.99, 0.99, 0.99, 0.99]),
+}
+"""Accuracies at 1, 2, 4, … shots."""
 
 
 def crossing(curve: Floats) -> float:
@@ -134,9 +142,10 @@ def crossing(curve: Floats) -> float:
 
 
 def dose_answers(rng: np.random.Generator, names: Names, curve: Floats, correlation: float) -> Floats:
-    """(N, 5) zeros and ones at every dose; the correlation is that of the normal variables of a pair.
+    """(N, K) zeros and ones at each of the K accuracies of a curve.
 
-    As much of their variance again is that of the query, so that answers at two doses are correlated, too.
+    The correlation is that of the normal variables of a pair. As much of their variance again is that of the query, so
+    that answers at two doses are correlated, too.
     """
     pair = rng.standard_normal(int(names.max()) + 1)[names] * correlation**0.5
     query = rng.standard_normal(len(names)) * correlation**0.5

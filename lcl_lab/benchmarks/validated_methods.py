@@ -130,6 +130,13 @@ METHODS: tuple[Method, ...] = (
         effort=0.3,
     ),
     Method(
+        "step_changes",
+        (_interval("changes from step to step"),),
+        replications.steps,
+        tuple(_grid(pairs=_PAIRS, sizes=_SIZES, correlation=(0.1, 0.3), curve=tuple(simulated.SHOT_CURVES))),
+        effort=0.3,
+    ),
+    Method(
         "factorial_effects",
         (_interval("drops, factorial"), _test("equal positions, factorial")),
         replications.factorial,

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.util.client import ray as client
 from ray.util.queue import Empty, Queue
 
@@ -25,7 +25,7 @@ from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.trial import Trial
 from lcl_lab.sweeps.trial_worker import run_stored_trial, run_trial
 
-__all__ = ["create_loggers", "run_trials"]
+__all__ = ["Halving", "create_loggers", "run_trials"]
 
 _EXPERIMENTS = "ray"  # folder of Ray Tune itself; only TensorBoard reads it
 _HEAD = {"node:__internal_head__": 0.001}  # Ray's name for the node that lives as long as the cluster
@@ -105,7 +105,9 @@ def _tune(
         tune.with_resources(trainable, {"cpu": config.cpu, "gpu": config.gpu}),
         param_space={"trial": tune.grid_search([trial.parameters for trial in trials])},
         tune_config=tune.TuneConfig(
-            scheduler=_scheduler(config.stopping), max_concurrent_trials=config.workers, reuse_actors=True
+            scheduler=Halving(config.stopping) if config.stopping else None,
+            max_concurrent_trials=config.workers,
+            reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="trials",
@@ -124,18 +126,30 @@ def _report(line: dict[str, Any]) -> None:
     tune.report({**line, "timesteps_total": line["step"]} if "step" in line else line)
 
 
-def _scheduler(stopping: Stopping | None) -> ASHAScheduler | None:
-    if stopping is None:
-        return None
-    return ASHAScheduler(
-        time_attr="step",
-        metric="accuracy",
-        mode="max",
-        grace_period=stopping.first,
-        max_t=stopping.last,
-        reduction_factor=stopping.factor,
-        stop_last_trials=False,  # a training ends by itself, and its studies come after it
-    )
+class Halving(ASHAScheduler):
+    """Asynchronous successive halving that never stops a training at its last step, since its studies come next.
+
+    Args:
+        stopping: the options of the sweep.
+    """
+
+    def __init__(self, stopping: Stopping) -> None:
+        super().__init__(
+            time_attr="step",
+            metric="accuracy",
+            mode="max",
+            grace_period=stopping.first,
+            max_t=stopping.last,
+            reduction_factor=stopping.factor,
+            stop_last_trials=False,
+        )
+        self._last = stopping.last
+
+    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """The decision about a trial that reports; `result` has the `step` and the `steps` of its training."""
+        decision: str = super().on_trial_result(controller, trial, result)
+        finished = "step" in result and result["step"] >= min(self._last, result["steps"])
+        return TrialScheduler.CONTINUE if finished else decision
 
 
 def create_loggers(config: SweepConfig, folder: Path) -> list[tune.Callback]:

@@ -18,7 +18,7 @@ from lcl_lab.studies import find_studies, run_all
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(2400)]
 
-KILLS = 10
+KILLS = 5
 
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")
@@ -75,7 +75,7 @@ def test_all_studies_killed_at_random_times_resume_to_the_same_records_and_repor
 
     expected = connect(tmp_path / "undisturbed").execute("SELECT * EXCLUDE (run, filename) FROM records").df()
     claims, studies = report_of(tmp_path / "undisturbed")
-    assert studies == {study.name for study in find_studies()}
+    assert studies == {study.name for study in find_studies() if study.in_all}
     assert len(claims) > 8
     for folder in tmp_path.glob("killed*"):
         finish(folder)
