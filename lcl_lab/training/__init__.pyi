@@ -2,6 +2,7 @@ from .log import METRICS_FILE
 from .loop import has_bf16
 from .mine_config import MineConfig
 from .neighbour_mining import mine_neighbours, write_neighbours
+from .network import check_network
 from .plan import VISION, TrainingPlan, check_training
 from .pretrain_clip import train_clip
 from .run import train_strategy
@@ -15,6 +16,7 @@ __all__ = [
     "TrainConfig",
     "TrainedModel",
     "TrainingPlan",
+    "check_network",
     "check_training",
     "has_bf16",
     "mine_neighbours",

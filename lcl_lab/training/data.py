@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,24 +57,26 @@ class LoadedData:
 
     Attributes:
         prompts: what the strategy draws from.
-        features: the features of all images that prompts refer to.
+        image: opens an image that prompts refer to.
+        features: the features of all these images; None without a frozen vision encoder to compute them.
         means: the mean features (I, D_vision) of each concept of an embedded world, by its image 0; else empty.
     """
 
     prompts: TrainingData
-    features: FeatureBank
+    image: Callable[[ImageRef], Image.Image]
+    features: FeatureBank | None
     means: Mapping[ImageRef, Tensor]
 
 
 def load_training_data(
-    strategy: Strategy, config: DataConfig, vision: FrozenVision, workers: int, precompute: bool
+    strategy: Strategy, config: DataConfig, vision: FrozenVision | None, workers: int, precompute: bool
 ) -> LoadedData:
     """Load what a strategy needs. It depends on `config` and `vision` only, not on the seed of the training.
 
     Args:
         strategy: declares what it needs.
         config: where prompts and images come from.
-        vision: the vision encoder of the model.
+        vision: the frozen vision encoder of the model; None if images are encoded in every step.
         workers: processes that render images.
         precompute: encode all images of an embedded world now, or take them from the cache. Other images are encoded
             when first needed, and their concepts have no means.
@@ -90,16 +92,16 @@ def load_training_data(
             return Image.fromarray(render(corpus.appearances[ref.number], corpus.numbers[ref.number]))
         return (dataset if ref.data == dataset.name else load_dataset(ref.data)).image(ref)
 
-    features = FeatureBank(vision, open_image)
-    tasks = None
-    links = LinkEpisodes(dataset, _neighbours(config), config.images, config.ways) if strategy.needs_links else None
+    bank = FeatureBank(vision, open_image) if vision else None
+    boxes: Sequence[Box] = _LazyBoxes(corpus)
     means: Mapping[ImageRef, Tensor] = {}
-    if strategy.needs_tasks:
-        boxes = _encode_corpus(corpus, features, vision, workers) if precompute else _LazyBoxes(corpus)
-        tasks = BaseTasks(corpus.appearances, boxes, corpus.names)
-    if strategy.needs_links and precompute and isinstance(dataset, World):
-        means = _encode_world(dataset, config.images, features, vision, workers)
-    return LoadedData(TrainingData(links, tasks), features, means)
+    if bank and precompute and strategy.needs_tasks:
+        boxes = _encode_corpus(corpus, bank, workers)
+    if bank and precompute and strategy.needs_links and isinstance(dataset, World):
+        means = _encode_world(dataset, config.images, bank, workers)
+    tasks = BaseTasks(corpus.appearances, boxes, corpus.names) if strategy.needs_tasks else None
+    links = LinkEpisodes(dataset, _neighbours(config), config.images, config.ways) if strategy.needs_links else None
+    return LoadedData(TrainingData(links, tasks), open_image, bank, means)
 
 
 def _neighbours(config: DataConfig) -> NDArray[np.int64]:
@@ -109,14 +111,14 @@ def _neighbours(config: DataConfig) -> NDArray[np.int64]:
     return mine_neighbours(config.dataset, load_clip_by_name(config.clip), _MINED, count)
 
 
-def _encode_corpus(corpus: Corpus, bank: FeatureBank, vision: FrozenVision, workers: int) -> Sequence[Box]:
+def _encode_corpus(corpus: Corpus, bank: FeatureBank, workers: int) -> Sequence[Box]:
     """Add the features of all images of a corpus to a bank; their boxes."""
 
     def encode() -> dict[str, Tensor]:
         images, boxes = render_all(corpus.images, workers)
-        return {"features": vision.encode_all(images), "boxes": torch.tensor(boxes)}
+        return {"features": bank.vision.encode_all(images), "boxes": torch.tensor(boxes)}
 
-    encoded = cached("corpus", digest(vision.fingerprint, corpus.images), encode)
+    encoded = cached("corpus", digest(bank.vision.fingerprint, corpus.images), encode)
     bank.add({ImageRef(CORPUS, "", row): features.float() for row, features in enumerate(encoded["features"])})
     return [tuple(box) for box in encoded["boxes"].tolist()]
 
@@ -134,18 +136,16 @@ class _LazyBoxes(Sequence[Box]):
         return render_with_box(self._corpus.appearances[row], self._corpus.numbers[row])[1]
 
 
-def _encode_world(
-    world: World, images: int, bank: FeatureBank, vision: FrozenVision, workers: int
-) -> Mapping[ImageRef, Tensor]:
+def _encode_world(world: World, images: int, bank: FeatureBank, workers: int) -> Mapping[ImageRef, Tensor]:
     """Add the features of a world's images to a bank; the mean features of its concepts."""
     images = min(images, *(concept.images for concept in world.concepts.values()))  # no episode shows others
     refs = [ImageRef(world.name, concept, number) for concept in world.concepts for number in range(images)]
     rendered = [(world.appearances[ref.concept], ref.number) for ref in refs]
 
     def encode() -> dict[str, Tensor]:
-        return {"features": vision.encode_all(render_all(rendered, workers)[0])}
+        return {"features": bank.vision.encode_all(render_all(rendered, workers)[0])}
 
-    features = cached("world", digest(vision.fingerprint, rendered), encode)["features"].float()
+    features = cached("world", digest(bank.vision.fingerprint, rendered), encode)["features"].float()
     bank.add(dict(zip(refs, features, strict=True)))
     means = features.unflatten(0, (-1, images)).mean(1)
     return {ImageRef(world.name, concept, 0): mean for concept, mean in zip(world.concepts, means, strict=True)}

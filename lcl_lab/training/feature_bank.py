@@ -35,10 +35,13 @@ class FeatureBank:
     Args:
         vision: the encoder.
         image: opens an image that has not been encoded yet.
+
+    Attributes:
+        vision: the encoder.
     """
 
     def __init__(self, vision: FrozenVision, image: Callable[[ImageRef], Image]) -> None:
-        self._vision, self._image = vision, image
+        self.vision, self._image = vision, image
         self._features: OrderedDict[ImageRef, Tensor] = OrderedDict()
         self._bytes = 0
 
@@ -47,7 +50,7 @@ class FeatureBank:
         new = [ref for ref in dict.fromkeys(refs) if ref not in self._features]
         features = {ref: self._features[ref] for ref in refs if ref in self._features}
         if new:
-            encoded = self._vision.encode([self._image(ref) for ref in new]).cpu()
+            encoded = self.vision.encode([self._image(ref) for ref in new]).cpu()
             features |= dict(zip(new, encoded, strict=True))
             self.add({ref: features[ref] for ref in new})
         return torch.stack([features[ref] for ref in refs])

@@ -14,9 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from transformers import LlavaForConditionalGeneration
 
-from lcl_lab.errors import UserError
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration, pool_quadrants
 from lcl_lab.models.mini.clip import pixels
 from lcl_lab.progress import track
@@ -31,18 +29,11 @@ class FrozenVision:
     """The vision encoder of a model, detached from it; `restore` puts it back.
 
     Args:
-        name: the model's name, for error messages.
-        model: a LLaVA; it is left without its vision encoder.
+        model: a LLaVA, whose image features pass through one encoder and one projector; it is left without its encoder.
         processor: the model's processor.
-
-    Raises:
-        UserError: the model is not a LLaVA, whose image features pass through one encoder and one projector.
     """
 
-    def __init__(self, name: str, model: Any, processor: Any) -> None:
-        if not isinstance(model, LlavaForConditionalGeneration):
-            reason = f"a {type(model).__name__} cannot be trained; only a LLaVA can"
-            raise UserError(reason, option="start", value=name)
+    def __init__(self, model: Any, processor: Any) -> None:
         self._module: nn.Module = model.model.vision_tower.requires_grad_(False).eval()
         # The model's own selection of layers and tokens, up to the projector.
         pool: nn.Module = _Pool() if isinstance(model, MiniForConditionalGeneration) else nn.Identity()

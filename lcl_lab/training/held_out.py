@@ -67,12 +67,14 @@ class LossModel:
 
     def _score(self, prompts: Sequence[Prompt], candidate: int) -> list[Loglik]:
         rng = np.random.default_rng(0)  # nothing is drawn: held-out images are not augmented
-        batch = self._builder.build([(prompt, rng) for prompt in prompts], candidate)
-        inputs = {key: value.to(self._device) for key, value in batch.inputs.items()}
-        with torch.no_grad():
-            losses = self._loss(**inputs).tolist()
-        tokens = (inputs["labels"] != IGNORED).sum(1).tolist()
-        return [Loglik(-loss, count) for loss, count in zip(losses, tokens, strict=True)]
+        logliks: dict[int, Loglik] = {}
+        for numbers, batch in self._builder.batches([(prompt, rng) for prompt in prompts], candidate):
+            inputs = {key: value.to(self._device) for key, value in batch.inputs.items()}
+            with torch.no_grad():
+                losses = self._loss(**inputs).tolist()
+            tokens = (inputs["labels"] != IGNORED).sum(1).tolist()
+            logliks |= {n: Loglik(-loss, count) for n, loss, count in zip(numbers, losses, tokens, strict=True)}
+        return [logliks[number] for number in range(len(prompts))]
 
 
 def held_out_design(queries: int, ways: int = 2) -> Design:

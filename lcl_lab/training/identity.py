@@ -38,6 +38,7 @@ _SETTINGS = (
     "groups",
     "known_images",
 )
+_LATER_SETTINGS = ("train", "lora_targets", "merge", "quantize")  # identities have them where they are not the default
 _CONTENT = "content"
 _WAYS = 2  # of trainings whose identity has no number of ways
 
@@ -59,6 +60,7 @@ def training_identity(plan: TrainingPlan) -> dict[str, Any]:
         "strategy": config.strategy,
         **{name: getattr(config, name) for name in _SETTINGS},
         **({"ways": config.ways} if config.ways != _WAYS else {}),
+        **{name: value for name in _LATER_SETTINGS if (value := getattr(config, name))},
         "start": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
         "data": plan.dataset.fingerprint if plan.dataset else None,
         "neighbours": str(config.neighbours or config.clip),
@@ -113,7 +115,8 @@ def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:
     if differences and not overwrite:
         reason = f"another training was begun there: {differences[0]}; choose another folder, or overwrite to restart"
         raise UserError(reason, option="out", value=out)
-    if (out / "config.json").exists() and not (resumes or overwrite):
+    has_model = any((out / name).exists() for name in ("config.json", "adapter_config.json"))
+    if has_model and not (resumes or overwrite):
         raise UserError("contains a model; choose another folder, or overwrite", option="out", value=out)
     return resumes
 
@@ -160,9 +163,10 @@ def _differences(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> Itera
     old_ways, new_ways = begun.get("ways", _WAYS), identity.get("ways", _WAYS)
     if old_ways != new_ways:
         yield f"ways was {old_ways}, now {new_ways}"
-    for name in _SETTINGS:
-        if begun.get(name) != identity[name]:
-            yield f"{name} was {begun.get(name)}, now {identity[name]}"
+    for name in (*_SETTINGS, *_LATER_SETTINGS):
+        before, now = (canonical_json(one.get(name)) for one in (begun, identity))
+        if before != now:
+            yield f"{name} was {begun.get(name)}, now {identity.get(name)}"
 
 
 def _changed(what: str, old: object, new: object) -> str:

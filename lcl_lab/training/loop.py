@@ -31,7 +31,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.training.identity import CHECKPOINTS
 from lcl_lab.training.log import TrainingLog
 
-__all__ = ["LoopConfig", "MicroBatch", "cpu_threads", "fit", "has_bf16", "processes"]
+__all__ = ["LoopConfig", "MicroBatch", "cpu_threads", "fit", "has_bf16", "processes", "shards_weights"]
 
 _KEPT = 2  # checkpoints: the newest, and the previous one in case the newest is damaged
 _DIGESTS = "digests.json"
@@ -180,6 +180,11 @@ def processes() -> PartialState:
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
+def shards_weights() -> bool:
+    """Whether `accelerate launch` was told to shard the weights over the processes."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
 @contextmanager
 def cpu_threads(number: int) -> Iterator[None]:
     """Let torch use this many CPU threads inside the block."""
@@ -197,8 +202,7 @@ def _create_accelerator() -> Accelerator:
     precision = None if launched else "bf16" if has_bf16() else "no"
     state = processes()
     accelerator = Accelerator(mixed_precision=precision, step_scheduler_with_optimizer=False)
-    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
-    if sharded and state.distributed_type == DistributedType.MULTI_CPU:
+    if shards_weights() and state.distributed_type == DistributedType.MULTI_CPU:
         # torch can shard over CPUs, but `accelerate` does so only over GPUs and would train full copies.
         accelerator.state.distributed_type = state.distributed_type = DistributedType.FSDP
         accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()

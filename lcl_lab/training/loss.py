@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,10 @@ from lcl_lab.training.feature_bank import ImageFeatures
 from lcl_lab.training.frozen_vision import project
 from lcl_lab.training.loop import MicroBatch
 
-__all__ = ["IGNORED", "AnswerLoss", "BatchBuilder"]
+__all__ = ["IGNORED", "AnswerLoss", "BatchBuilder", "Drawn", "FeatureBatchBuilder"]
+
+Drawn = tuple[Prompt, np.random.Generator]
+"""A prompt, and the generator that drew it."""
 
 IGNORED = -100
 """Label of a token without loss."""
@@ -68,8 +71,20 @@ class AnswerLoss(nn.Module):
         return torch.zeros(len(ids), device=ids.device).index_add(0, rows, losses)
 
 
-class BatchBuilder:
-    """Turns prompts into micro-batches.
+class BatchBuilder(Protocol):
+    """Turns prompts into what a module computes the loss of."""
+
+    def batches(self, drawn: Sequence[Drawn], candidate: int = 0) -> Iterator[tuple[Sequence[int], MicroBatch]]:
+        """The positions of the prompts of each micro-batch, and the micro-batch.
+
+        Args:
+            drawn: each prompt with the generator that drew it.
+            candidate: index of the candidate that is the final answer.
+        """
+
+
+class FeatureBatchBuilder:
+    """Turns prompts into micro-batches of tokens and image features.
 
     The loss is on the final answer, or on every answer of the dialogue. The first answer of a support cannot be
     predicted, so it teaches only which letters names have: on the embedded world, training on the final answer only
@@ -79,22 +94,36 @@ class BatchBuilder:
         processor: the processor of the model.
         features: the image features.
         every_answer: whether the answers in the support have a loss, too.
+        joined: build one micro-batch of all prompts; by default prompts without a support are in one of their own,
+            since those with one are so long that padding would be wasteful.
     """
 
-    def __init__(self, processor: Any, features: ImageFeatures, every_answer: bool = False) -> None:
+    def __init__(
+        self, processor: Any, features: ImageFeatures, every_answer: bool = False, joined: bool = False
+    ) -> None:
         self._encode = PromptEncoder(processor)
         self._features = features
-        self._every_answer = every_answer
+        self._every_answer, self._joined = every_answer, joined
 
-    def build(self, prompts: Sequence[tuple[Prompt, np.random.Generator]], candidate: int = 0) -> MicroBatch:
-        """Build one micro-batch, padded on the right.
+    def batches(self, drawn: Sequence[Drawn], candidate: int = 0) -> Iterator[tuple[Sequence[int], MicroBatch]]:
+        """Build micro-batches, padded on the right.
 
         Args:
-            prompts: each prompt with the generator that drew it, from which its features are augmented.
+            drawn: each prompt with the generator that drew it, from which its features are augmented.
             candidate: index of the candidate that is the final answer.
+
+        Yields:
+            The positions of the prompts of a micro-batch, in its order, and the micro-batch.
         """
+        numbers = range(len(drawn))
+        has_support = [bool(prompt.images[1:]) for prompt, _ in drawn]
+        groups = [numbers] if self._joined else [[n for n in numbers if has_support[n] == one] for one in (False, True)]
+        for group in filter(None, groups):
+            yield group, self._build([drawn[number] for number in group], candidate)
+
+    def _build(self, drawn: Sequence[Drawn], candidate: int) -> MicroBatch:
         rows, labels, features = [], [], []
-        for prompt, rng in prompts:
+        for prompt, rng in drawn:
             encoded = self._encode(replace(prompt, candidates=(prompt.candidates[candidate],)))
             images = self._features(encoded.images, rng)
             sizes = [images.shape[1]] * len(images)

@@ -10,7 +10,7 @@ from lcl_lab.concepts.neighbours_file import neighbour_indices
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint, find_checkpoint
 from lcl_lab.strategies import Strategy, find_strategy
-from lcl_lab.training.train_config import TrainConfig
+from lcl_lab.training.train_config import LANGUAGE, TrainConfig
 
 __all__ = ["VISION", "TrainingPlan", "check_batch", "check_training"]
 
@@ -58,6 +58,7 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     if config.strategy == VISION and config.snapshot_every is not None:
         reason = "a CLIP has no snapshots: they are models with a decoder"
         raise UserError(reason, option="snapshot_every", value=config.snapshot_every)
+    _check_parts(config)
     if config.strategy == VISION:
         _check_ways(config, draws_episodes=False)
         return TrainingPlan(config, None, None, None)
@@ -72,6 +73,9 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     start = find_checkpoint(config.start or f"mini/{strategy.start}", option="start")
     if start.model is not None or start.base_url is not None:
         raise UserError("only the folder of a checkpoint can be trained", option="start", value=start.name)
+    if start.adapter is not None and config.lora and not config.merge:
+        reason = "is an adapter, which new adapters would have to be stored with; give merge"
+        raise UserError(reason, option="start", value=start.name)
     return TrainingPlan(config, strategy, dataset, start)
 
 
@@ -97,6 +101,23 @@ def _check_images(name: str, dataset: Dataset) -> None:
     if fewest.images < _FEWEST_IMAGES:
         reason = f"concept {fewest.name!r} has {fewest.images} images; 16 shots need {_FEWEST_IMAGES}"
         raise UserError(reason, option="data", value=name)
+
+
+def _check_parts(config: TrainConfig) -> None:
+    """Options that belong together; whether a model has such parts is checked with its config, see `check_network`."""
+    if config.strategy == VISION:
+        given = next((name for name in ("train", "lora") if getattr(config, name)), None)
+        if given:
+            raise UserError("the vision encoder is trained as a whole; leave it out", option=given)
+    if not config.lora:
+        given = next((name for name in ("lora_targets", "merge", "quantize") if getattr(config, name)), None)
+        if given:
+            raise UserError("is about LoRA adapters; give lora, the rank, as well", option=given)
+    elif config.train and LANGUAGE not in config.train:
+        reason = f"adapters train the language model; add {LANGUAGE}, or leave out lora"
+        raise UserError(reason, option="train", value=config.train)
+    if config.merge and config.quantize:
+        raise UserError("adapters cannot be added to weights in 4 bits; leave it out", option="merge")
 
 
 def _check_ways(config: TrainConfig, draws_episodes: bool, concepts: int = 0) -> None:

@@ -11,7 +11,11 @@ from lcl_lab import concepts, strategies
 from lcl_lab.config import Config, Presets, Threads
 from lcl_lab.errors import UserError
 
-__all__ = ["TrainConfig"]
+__all__ = ["LANGUAGE", "PARTS", "TrainConfig"]
+
+LANGUAGE = "language"
+PARTS = (LANGUAGE, "projector", "vision")
+"""Parts of a model that can be trained or frozen; `TrainConfig.train` also accepts the names of its modules."""
 
 _MOST_PROMPTS = 65_536  # of a step, which are in memory at once
 _MOST_IMAGES = 100_000  # of a kind in the rendered corpus, which is in memory as a whole
@@ -69,22 +73,36 @@ class TrainConfig(Config):
     clip: str = Field("mini/prototype", description="model that mines hard negatives; see lcl_lab.neighbours")
     seed: int = Field(0, ge=0, description="random seed")
     steps: int | None = Field(
-        None, ge=1, description="optimizer steps (default: those of the strategy; 2000 for a LLaVA)"
+        None, ge=1, description="optimizer steps (default: those of the strategy; 2000 for other architectures)"
     )
     batch: int | None = Field(
         None,
         ge=1,
         le=_MOST_PROMPTS,
         description="prompts per step over all processes, or groups of images for vision (default: that of the "
-        "strategy; 4 for a LLaVA)",
+        "strategy; 4 for other architectures)",
     )
     accumulate: int = Field(1, ge=1, le=_MOST_PROMPTS, description="gradient accumulation steps")
     learning_rate: float | None = Field(
-        None, gt=0, description="peak learning rate (default: that of the strategy; 2e-5 for a LLaVA, 2e-4 with lora)"
+        None,
+        gt=0,
+        description="peak learning rate (default: that of the strategy; for other architectures 2e-5, 2e-4 with lora)",
+    )
+    train: tuple[str, ...] = Field(
+        (),
+        description="parts to train: language, projector, vision, or names of modules (default: language and "
+        "projector); all others are frozen",
     )
     lora: int | None = Field(
-        None, ge=1, le=65_536, description="train LoRA adapters of this rank instead of all weights"
+        None, ge=1, le=65_536, description="train LoRA adapters of this rank instead of the language model's weights"
     )
+    lora_targets: tuple[str, ...] = Field(
+        (),
+        description="linear layers that get adapters, such as q_proj v_proj (default: all of the language model's "
+        "attention)",
+    )
+    merge: bool = Field(False, description="add the trained adapters to the weights; default: store them alone")
+    quantize: bool = Field(False, description="keep frozen weights in 4 bits (QLoRA); needs lora and a GPU")
     every_answer: bool = Field(False, description="compute the loss on every answer of a dialogue, not only the last")
     target: float | None = Field(None, gt=0, le=1, description="stop when the held-out accuracy reaches this value")
     evaluate_every: int = Field(200, ge=1, description="steps between two evaluations on held-out episodes")

@@ -72,6 +72,8 @@ def train_model(
             process trains into it.
     """
     plan = check_training(_config(config, preset, options))
+    if plan.start is not None:
+        training.check_network(plan)
     identity = training_identity(plan)
     out = plan.config.out
     if not _is_main_process():

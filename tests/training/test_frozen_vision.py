@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from lcl_lab.concepts import ImageRef, load_dataset
-from lcl_lab.errors import UserError
 from lcl_lab.training.frozen_vision import FrozenVision, project
 
 IMAGES = [load_dataset("world-dev").image(ImageRef("world-dev", "000", number)) for number in range(3)]
@@ -21,7 +20,7 @@ def test_encoding_and_projecting_is_what_the_model_does(name: str, request: pyte
     with torch.no_grad():
         whole = torch.stack(list(model.get_image_features(pixels).pooler_output))
     before = set(model.state_dict())
-    vision = FrozenVision("test", model, processor)
+    vision = FrozenVision(model, processor)
     assert not any("vision_tower" in key for key in model.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(project(model, vision.encode(IMAGES)), whole)
@@ -32,13 +31,6 @@ def test_encoding_and_projecting_is_what_the_model_does(name: str, request: pyte
 def test_the_same_weights_have_the_same_fingerprint(untrained: Path, stock: Path) -> None:
     def fingerprint(folder: Path) -> str:
         model = AutoModelForImageTextToText.from_pretrained(folder)
-        return FrozenVision("test", model, AutoProcessor.from_pretrained(folder)).fingerprint
+        return FrozenVision(model, AutoProcessor.from_pretrained(folder)).fingerprint
 
     assert fingerprint(untrained) == fingerprint(untrained) != fingerprint(stock)
-
-
-def test_a_model_without_a_vision_encoder_is_refused() -> None:
-    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = Qwen2ForCausalLM(Qwen2Config(vocab_size=8, num_key_value_heads=2, **sizes))
-    with pytest.raises(UserError, match="start qwen: a Qwen2ForCausalLM cannot be trained"):
-        FrozenVision("qwen", text, None)

@@ -14,7 +14,7 @@ from lcl_lab.prompts import Prompt
 from lcl_lab.training.feature_bank import FeatureBank
 from lcl_lab.training.frozen_vision import FrozenVision
 from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design
-from lcl_lab.training.loss import IGNORED, AnswerLoss, BatchBuilder
+from lcl_lab.training.loss import IGNORED, AnswerLoss, BatchBuilder, FeatureBatchBuilder
 
 CPU = torch.device("cpu")
 DESIGN = held_out_design(12)
@@ -22,8 +22,8 @@ DESIGN = held_out_design(12)
 
 def open_model(folder: Path) -> tuple[AnswerLoss, BatchBuilder]:
     model, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
-    bank = FeatureBank(FrozenVision("test", model, processor), load_dataset("world-dev").image)
-    return AnswerLoss(model).eval(), BatchBuilder(processor, bank)
+    bank = FeatureBank(FrozenVision(model, processor), load_dataset("world-dev").image)
+    return AnswerLoss(model).eval(), FeatureBatchBuilder(processor, bank)
 
 
 def prompts(count: int) -> list[Prompt]:
@@ -46,7 +46,9 @@ def test_accuracy_is_the_share_of_smaller_losses_per_token(untrained: Path) -> N
     loss, builder = open_model(untrained)
     per_token = []
     for candidate in (0, 1):
-        inputs = builder.build([(prompt, np.random.default_rng(0)) for prompt in prompts(12)], candidate).inputs
+        drawn = [(prompt, np.random.default_rng(0)) for prompt in prompts(12)]
+        ((_, batch),) = builder.batches(drawn, candidate)
+        inputs = batch.inputs
         with torch.no_grad():
             per_token.append(loss(**inputs) / (inputs["labels"] != IGNORED).sum(1))
     expected = float((per_token[0] < per_token[1]).float().mean())

@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(untrained:
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize("more", [{}, {"lora": 4}, {"every_answer": True, "accumulate": 2}], ids=str)
+@pytest.mark.parametrize("more", [{}, {"lora": 4, "merge": True}, {"every_answer": True, "accumulate": 2}], ids=str)
 def test_a_llava_of_transformers_is_trained_and_stays_one(stock: Path, tmp_path: Path, more: dict[str, Any]) -> None:
     train(strategy="2-way-random", start=stock, out=tmp_path / "out", **more)
     before, after = weights(stock), weights(tmp_path / "out")

@@ -27,10 +27,12 @@ from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import Loglik
 from lcl_lab.prompts import Prompt, Turn
 
-__all__ = ["choose_engine"]
+__all__ = ["TOLERANCE", "choose_engine", "noise", "trial_prompts"]
 
 _log = logging.getLogger(__name__)
-_TOLERANCE = {torch.float32: 1e-4}  # nats per token that two ways may differ by
+TOLERANCE = 1e-4
+"""Nats per token by which two ways of computing a log-likelihood in single precision may differ."""
+_TOLERANCE = {torch.float32: TOLERANCE}
 _LOW_PRECISION_TOLERANCE = 0.1  # in other dtypes
 _MOST_SHOTS = 16  # of a trial prompt
 
@@ -59,9 +61,9 @@ def choose_engine(
         UserError: the model cannot be evaluated at all.
     """
     single = ReferenceEngine(model, processor, encoder, 1, new_tokens)
-    prompts = _trial_prompts(_trial_shots(model, processor, encoder))
+    prompts = trial_prompts(model, processor, encoder)
     try:
-        expected = [single.logliks([prompt], _noise)[0] for prompt in prompts]
+        expected = [single.logliks([prompt], noise)[0] for prompt in prompts]
     except UserError:
         raise
     except Exception as error:  # an architecture may fail in any way
@@ -71,7 +73,7 @@ def choose_engine(
     for build in _shared_engines(model, encoder):
         try:
             engine = build(model, processor, encoder, batch_size, new_tokens, disk_cache)
-            logliks_of = {number: logliks for number, _, logliks in engine.answer(list(map(encoder, prompts)), _noise)}
+            logliks_of = {number: logliks for number, _, logliks in engine.answer(list(map(encoder, prompts)), noise)}
             exact = _agree(expected, [logliks_of[number] for number in range(len(prompts))], model.dtype)
         except Exception as error:
             _log.debug("%s: %s failed its trial", name, build, exc_info=error)
@@ -99,7 +101,7 @@ def _reference_engine(
     use_cache = _reproduces(uncached, prompts[:1], expected[:1], share=0.1)
     if not use_cache:
         _log.warning("%s is evaluated without its cache, which changes its log-likelihoods", escape_controls(name))
-        expected = [uncached.logliks([prompt], _noise)[0] for prompt in prompts]
+        expected = [uncached.logliks([prompt], noise)[0] for prompt in prompts]
     together = ReferenceEngine(model, processor, encoder, 2, new_tokens, use_cache)
     if batch_size > 1 and not _reproduces(together, prompts[-2:], expected[-2:]):  # with equally many images
         _log.warning(
@@ -114,7 +116,7 @@ def _reproduces(
 ) -> bool:
     """Whether an engine computes expected log-likelihoods in one batch, within a share of the tolerance."""
     try:
-        return _agree(expected, engine.logliks(prompts, _noise), engine.dtype, share)
+        return _agree(expected, engine.logliks(prompts, noise), engine.dtype, share)
     except Exception as error:
         _log.debug("a trial of whole prompts failed", exc_info=error)
         return False
@@ -164,6 +166,23 @@ def _agree(
     return all(abs(a.per_token - b.per_token) <= tolerance for a, b in pairs)
 
 
+def trial_prompts(model: Any, processor: Any, encoder: PromptEncoder) -> list[Prompt]:
+    """Prompts on which ways of computing log-likelihoods are compared: without shots, and two with the same shots.
+
+    Args:
+        model: an image-text-to-text model of `transformers`.
+        processor: its processor.
+        encoder: a prompt encoder for the processor.
+    """
+    return _trial_prompts(_trial_shots(model, processor, encoder))
+
+
+def noise(ref: ImageRef) -> Image:
+    """The image of a trial prompt."""
+    generator = np.random.default_rng(ref.number)
+    return fromarray(generator.integers(0, 256, (64, 64, 3), np.uint8))
+
+
 def _trial_shots(model: Any, processor: Any, encoder: PromptEncoder) -> int:
     """Shots that fill the model's sliding window, or two."""
     if encoder.one_image:
@@ -171,19 +190,14 @@ def _trial_shots(model: Any, processor: Any, encoder: PromptEncoder) -> int:
     text = model.config.get_text_config()
     windows = [getattr(text, name, None) for name in ("sliding_window", "attention_chunk_size")]
     window = min((int(size) for size in windows if size), default=0)
-    tokens = process_prompts(processor, encoder, _trial_prompts(2)[-1:], _noise)["input_ids"].shape[1]
+    tokens = process_prompts(processor, encoder, _trial_prompts(2)[-1:], noise)["input_ids"].shape[1]
     return min(_MOST_SHOTS, max(2, 3 * window // tokens + 1))
 
 
 def _trial_prompts(shots: int) -> list[Prompt]:
-    """Prompts on which engines are compared: one without shots, and two queries after the same shots."""
+    """One prompt without shots, and two queries after the same shots."""
     images = [ImageRef("trial", "noise", number) for number in range(shots + 2)]
     labelled = zip(images[2:], cycle(("wug", "dax")), strict=False)
     support = [turn for ref, name in labelled for turn in (Turn("user", (ref,)), Turn("assistant", (name,)))]
     queries = [([], images[0]), (support, images[0]), (support, images[1])]
     return [Prompt((*turns, Turn("user", ("What is this?", query))), ("dax", "wug")) for turns, query in queries]
-
-
-def _noise(ref: ImageRef) -> Image:
-    generator = np.random.default_rng(ref.number)
-    return fromarray(generator.integers(0, 256, (64, 64, 3), np.uint8))
