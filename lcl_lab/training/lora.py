@@ -53,7 +53,8 @@ def _trained_modules(model: nn.Module, prefix: str = "") -> Iterator[str]:
     for name, module in model.named_children():
         full = f"{prefix}{name}"
         parameters = list(module.parameters())
-        if parameters and all(parameter.requires_grad for parameter in parameters) and part_of(full) != LANGUAGE:
+        trained = parameters and all(parameter.requires_grad for parameter in parameters) and part_of(full) != LANGUAGE
+        if trained and not isinstance(module, nn.ModuleList | nn.ModuleDict):  # which `peft` cannot copy
             yield full
         else:
             yield from _trained_modules(module, f"{full}.")

@@ -51,7 +51,7 @@ def process_prompts(
         # It expects images between pieces of text, and adds the special token at the start of a prompt itself.
         inputs: dict[str, Any] = {"text": list(map(_interleave, texts, images))}
     else:
-        inputs = {"text": texts, "images": images, "add_special_tokens": False}
+        inputs = {"text": texts, "images": images if any(images) else None, "add_special_tokens": False}
         if "mm_token_type_ids" in processor.model_input_names:
             inputs["return_mm_token_type_ids"] = True
     return processor(**inputs, padding=True, padding_side="left", return_tensors="pt")
