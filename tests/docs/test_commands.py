@@ -270,7 +270,7 @@ def test_hard_negatives_are_mined(neighbours: Path) -> None:
 
 
 def training_parameter(command: str) -> object:
-    return pytest.param(command, marks=[pytest.mark.slow] if re.search("--lora|odd.py", command) else [])
+    return pytest.param(command, marks=[pytest.mark.slow] if re.search("--lora|odd.py|--snapshot", command) else [])
 
 
 @pytest.mark.parametrize("command", [training_parameter(command) for command in matching("lcl train")])

@@ -92,6 +92,7 @@ def test_the_nearest_images_win_where_similarity_decides(result: lcl.StudyResult
     assert any("recogniser**, candidate, nearest" in text and "p = 0.0" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_only_orders_differ_where_the_order_decides(result: lcl.StudyResult) -> None:
     """Labels keep their places, so that a choice of images changes nothing."""
     by = accuracies(result, "last-image")
