@@ -109,6 +109,7 @@ def test_only_orders_differ_where_the_order_decides(result: lcl.StudyResult) -> 
     ("options", "message"),
     [
         ({"pool": 4}, "pool 4: must be more than the 4 shots"),
+        ({"pool": 9}, "^pool 9: half of the pool"),
         ({"queries_per_support": 2}, "every query has its own support"),
         ({"pool": 4000}, "enough for"),
         ({"shots": 3}, "give an even number"),
