@@ -92,6 +92,11 @@ def test_the_nearest_images_win_where_similarity_decides(result: lcl.StudyResult
     assert any("recogniser**, candidate, nearest" in text and "p = 0.0" in text for text in texts)
 
 
+def test_an_episode_without_false_labels_is_shown_without_their_colour(result: lcl.StudyResult) -> None:
+    report = (result.path / "report.md").read_text(encoding="utf-8")
+    assert "The first query under the middle condition.\n" in report
+
+
 def test_only_orders_differ_where_the_order_decides(result: lcl.StudyResult) -> None:
     """Labels keep their places, so that a choice of images changes nothing."""
     by = accuracies(result, "last-image")
