@@ -124,6 +124,7 @@ def test_snapshots_of_a_training_show_when_heads_appear(tmp_path: Path) -> None:
     )
     (section,) = [one for one in found.findings.sections if one.name == "emergence"]
     assert set(section.tables[0].frame["steps"]) == {2, 4}
+    assert section.statements[0].text == "Accuracy is above chance in no snapshot."
     heads = next(one for one in found.findings.sections if one.name == "heads")
     assert set(heads.tables[0].frame["model"]) == {"mini/2-way"}
 
