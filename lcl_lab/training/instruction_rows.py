@@ -142,8 +142,10 @@ def _turn(message: object, place: int, images: _Images) -> Turn:
     name = _value(message, ("role", "from"))
     if not isinstance(name, str) or name not in _ROLES:
         raise RowError(f"turn {place} has the unknown role {shorten(repr(name))}; expected one of {', '.join(_ROLES)}")
-    role = _ROLES[name]
-    parts = list(_parts(_value(message, ("content", "value")), place, images))
+    role, content = _ROLES[name], _value(message, ("content", "value"))
+    if isinstance(content, str) and _PLACEHOLDER not in content:
+        return Turn(role, (_encodable(content),))
+    parts = list(_parts(content, place, images))
     if any(isinstance(part, ImageRef) for part in parts):
         if role != "user":
             raise RowError(f"turn {place} of the {role} has {_PLACEHOLDER}; expected images in turns of the user only")
@@ -199,7 +201,11 @@ def _encodable(text: str) -> str:
 
 def _value(row: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The first value that is there; tables have all columns, with empty ones."""
-    return next((row[name] for name in names if row.get(name) is not None), None)
+    for name in names:
+        value = row.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _kind(value: object) -> str:

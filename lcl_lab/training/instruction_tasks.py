@@ -40,14 +40,16 @@ class InstructionTasks:
         rows: its rows, of which none is in memory.
         folder: where paths of images start.
         with_system: whether a row has a system message.
+        with_turns: whether a row has several answers.
 
     Attributes:
         path: as given.
         with_system: as given.
+        with_turns: as given.
     """
 
-    def __init__(self, path: Path, rows: TaskRows, folder: Path, with_system: bool) -> None:
-        self.path, self.with_system = path, with_system
+    def __init__(self, path: Path, rows: TaskRows, folder: Path, with_system: bool, with_turns: bool) -> None:
+        self.path, self.with_system, self.with_turns = path, with_system, with_turns
         self._rows, self._folder = rows, folder
         self._held_out = held_out_rows(len(rows))
         # A trained row has as many held-out rows in front of it as there are values of at most its position here.
@@ -181,14 +183,14 @@ def _index(path: Path, folder: Path, states: Sequence[tuple[int, int]]) -> Instr
     if len(rows) < 2:
         count = "1 row" if len(rows) else "no rows"
         raise UserError(f"has {count}; expected at least 2, of which one is held out", option="tasks", value=path)
-    return InstructionTasks(path, rows, folder, check.with_system)
+    return InstructionTasks(path, rows, folder, check.with_system, check.with_turns)
 
 
 class _RowCheck:
     """Checks rows while they are indexed, and keeps what is wrong with the first bad one."""
 
     def __init__(self) -> None:
-        self.with_system = False
+        self.with_system, self.with_turns = False, False
         self._first, self._bad = "", 0
 
     def __call__(self, row: object, number: int, place: str) -> None:
@@ -201,6 +203,7 @@ class _RowCheck:
             self._bad += 1
         else:
             self.with_system = self.with_system or conversation.turns[0].role == "system"
+            self.with_turns = self.with_turns or len(conversation.answers) > 1
 
     def report(self, path: Path) -> None:
         """Raise a `UserError` if a row was bad."""

@@ -36,6 +36,7 @@ from lcl_lab.training.lora import add_adapters
 from lcl_lab.training.loss import AnswerLoss, BatchBuilder
 from lcl_lab.training.plan import TrainingPlan, check_batch
 from lcl_lab.training.task_share import with_task_share
+from lcl_lab.training.task_template import check_template
 from lcl_lab.training.train_config import TrainConfig
 from lcl_lab.type_checks import check_type
 
@@ -84,6 +85,8 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
             drawn = [(stage.draw(data.prompts, rng), rng) for rng in generators]
             return [builders[stage.noise].build(group) for group in (_by_length(drawn) if parts == 1 else [drawn])]
 
+        if plan.tasks:
+            check_template(plan.tasks, processor)
         _check_draws(stages, data.prompts)
         design = held_out_design(config.held_out_queries, config.ways)
         builder = BatchBuilder(processor, data.features)
