@@ -145,7 +145,7 @@ class _Window:
         Raises:
             _ListError: the file is not one list.
         """
-        self._expect("[")
+        self._expect("[", "a list of rows")
         separator = "]" if self._peek() == "]" else ","
         while separator == ",":
             self._peek()
@@ -155,7 +155,7 @@ class _Window:
             separator = self._peek()
             if separator == ",":
                 self._at += 1
-        self._expect("]")
+        self._expect("]", "a comma or the end of the list")
         if self._peek():
             raise _ListError("has text after the list; expected its end")
 
@@ -181,11 +181,11 @@ class _Window:
             return False
         return error.msg.startswith("Unterminated") or error.pos > len(self._text) - _TRUNCATED
 
-    def _expect(self, character: str) -> None:
+    def _expect(self, character: str, description: str) -> None:
         following = self._peek()
         if following != character:
             reason = f"found {following!r}" if following else "the file is cut off"
-            raise _ListError(f"{reason}; expected a list of rows")
+            raise _ListError(f"{reason}; expected {description}")
         self._at += 1
 
     def _peek(self) -> str:

@@ -14,7 +14,7 @@ from lcl_lab.training.instruction_rows import TASK_IMAGES
 
 __all__ = ["with_task_share"]
 
-_MOST_DRAWS = 10_000  # a strategy that draws both does so long before
+_MOST_DRAWS = 1000  # a strategy that draws both does so long before
 
 
 def with_task_share(stages: Sequence[Stage], share: float) -> tuple[Stage, ...]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from lcl_lab.errors import UserError
-from lcl_lab.training import train_model
+from lcl_lab.training import run, train_model
 from tests.training.instruction_data import llava, questions, write_images, write_list
 
-OPTIONS: dict[str, Any] = {"strategy": "mix", "preset": "tiny", "threads": 1, "steps": 6, "checkpoint_every": 2}
+OPTIONS: dict[str, Any] = {"strategy": "mix", "preset": "tiny", "threads": 1, "steps": 4, "checkpoint_every": 2}
 OPTIONS |= {"evaluate_every": 2, "held_out_queries": 2, "batch": 2, "tasks_share": 0.7}
 
 
@@ -47,7 +48,7 @@ from tests.training import test_tasks_training as t
 fit = run.fit
 def killed(module, build, *rest):
     def build_step(step, part, parts):
-        if step == 5:
+        if step == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return build(step, part, parts)
     return fit(module, build_step, *rest)
@@ -56,14 +57,39 @@ train_model(start=sys.argv[1], out=sys.argv[2], tasks=sys.argv[3], **t.OPTIONS)
 """
 
 
-def test_a_training_with_tasks_logs_their_loss_and_resumes_bit_for_bit(stock: Path, tmp_path: Path) -> None:
-    tasks = write_tasks(tmp_path)
-    whole = train_model(start=stock, out=tmp_path / "whole", tasks=tasks, **OPTIONS)
-    assert [line["step"] for line in log_of(whole.path) if line["tasks_loss"] > 0 and "accuracy" in line] == [2, 4, 6]
-    assert whole.card["tasks_share"] == 0.7
-    words = [sys.executable, "-c", KILLED, str(stock), str(tmp_path / "killed"), str(tasks)]
+def interrupt(stock: Path, out: Path, tasks: Path) -> None:
+    """Stop a training in its fourth step, in this process."""
+
+    def interrupted(module: Any, build: Any, *rest: Any) -> Any:
+        def build_step(step: int, part: int, parts: int) -> Any:
+            if step == 3:
+                raise KeyboardInterrupt
+            return build(step, part, parts)
+
+        return fit(module, build_step, *rest)
+
+    fit = run.fit
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "fit", interrupted)
+        train_model(start=stock, out=out, tasks=tasks, **OPTIONS)
+
+
+def kill(stock: Path, out: Path, tasks: Path) -> None:
+    """Stop a training in its fourth step by kill -9."""
+    words = [sys.executable, "-c", KILLED, str(stock), str(out), str(tasks)]
     done = subprocess.run(words, cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("stop", [interrupt, pytest.param(kill, marks=pytest.mark.slow)])
+def test_a_training_with_tasks_logs_their_loss_and_resumes_bit_for_bit(
+    stock: Path, tmp_path: Path, stop: Callable[[Path, Path, Path], None]
+) -> None:
+    tasks = write_tasks(tmp_path)
+    whole = train_model(start=stock, out=tmp_path / "whole", tasks=tasks, **OPTIONS)
+    assert [line["step"] for line in log_of(whole.path) if line["tasks_loss"] > 0 and "accuracy" in line] == [2, 4]
+    assert whole.card["tasks_share"] == 0.7
+    stop(stock, tmp_path / "killed", tasks)
     assert (tmp_path / "killed" / "checkpoints").exists()
     resumed = train_model(start=stock, out=tmp_path / "killed", tasks=tasks, **OPTIONS)
     assert log_of(resumed.path) == log_of(whole.path)
