@@ -105,7 +105,8 @@ def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
     compared = [name for name in identity if name in card and name != "neighbours"]  # a path; its content is compared
     same_ways = card.get("ways", _WAYS) == plan.config.ways
     same_share = card.get("tasks_share") == plan.config.tasks_share
-    return same_ways and same_share and all(card[name] == identity[name] for name in compared)
+    same_tasks = card.get(_CONTENT, {}).get("tasks") == identity[_CONTENT].get("tasks")
+    return same_ways and same_share and same_tasks and all(card[name] == identity[name] for name in compared)
 
 
 def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -26,10 +27,34 @@ from lcl_lab.training.task_rows import TaskRows
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["InstructionTasks", "held_out_rows", "open_tasks"]
+__all__ = ["InstructionTasks", "Kinds", "held_out_rows", "open_tasks"]
 
 _CHECKED = 100  # rows whose image files must exist before training starts
 _MOST_HELD_OUT = 500
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Kinds of conversations that not every chat template writes.
+
+    Attributes:
+        system: some have a system message.
+        turns: some have several answers.
+        image_turns: some of these have an image in every question, as an episode has.
+    """
+
+    system: bool = False
+    turns: bool = False
+    image_turns: bool = False
+
+    def add(self, conversation: Conversation) -> Kinds:
+        """The kinds with that of one more conversation."""
+        turns = len(conversation.answers) > 1
+        return Kinds(
+            self.system or conversation.turns[0].role == "system",
+            self.turns or turns,
+            self.image_turns or (turns and _has_image_in_every_question(conversation)),
+        )
 
 
 class InstructionTasks:
@@ -39,17 +64,15 @@ class InstructionTasks:
         path: the file or folder, for error messages.
         rows: its rows, of which none is in memory.
         folder: where paths of images start.
-        with_system: whether a row has a system message.
-        with_turns: whether a row has several answers.
+        kinds: the kinds of conversations.
 
     Attributes:
         path: as given.
-        with_system: as given.
-        with_turns: as given.
+        kinds: as given.
     """
 
-    def __init__(self, path: Path, rows: TaskRows, folder: Path, with_system: bool, with_turns: bool) -> None:
-        self.path, self.with_system, self.with_turns = path, with_system, with_turns
+    def __init__(self, path: Path, rows: TaskRows, folder: Path, kinds: Kinds) -> None:
+        self.path, self.kinds = path, kinds
         self._rows, self._folder = rows, folder
         self._held_out = held_out_rows(len(rows))
         # A trained row has as many held-out rows in front of it as there are values of at most its position here.
@@ -78,7 +101,7 @@ class InstructionTasks:
         Raises:
             UserError: always.
         """
-        reason = "has no objects with usual names, which the strategy draws (name_many); leave it out"
+        reason = "has no objects with usual names, which the strategy draws (name_many); choose another"
         raise UserError(reason, option="tasks", value=self.path)
 
     def held_out(self, count: int) -> list[Prompt]:
@@ -150,9 +173,9 @@ def open_tasks(path: Path, images: Path | None = None) -> InstructionTasks:
     Raises:
         UserError: the file cannot be read, a row is no conversation, or an image of the first rows is missing.
     """
-    if images is not None and not images.is_dir():
+    if images is not None and not os.path.isdir(images):
         raise UserError("no such folder", option="task_images", value=images)
-    if not path.exists():
+    if not (os.path.isfile(path) or os.path.isdir(path)):
         raise UserError("no such file or folder", option="tasks", value=path)
     with reporting_os_errors("read", path):
         states = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in _files(path))
@@ -183,14 +206,14 @@ def _index(path: Path, folder: Path, states: Sequence[tuple[int, int]]) -> Instr
     if len(rows) < 2:
         count = "1 row" if len(rows) else "no rows"
         raise UserError(f"has {count}; expected at least 2, of which one is held out", option="tasks", value=path)
-    return InstructionTasks(path, rows, folder, check.with_system, check.with_turns)
+    return InstructionTasks(path, rows, folder, check.kinds)
 
 
 class _RowCheck:
     """Checks rows while they are indexed, and keeps what is wrong with the first bad one."""
 
     def __init__(self) -> None:
-        self.with_system, self.with_turns = False, False
+        self.kinds = Kinds()
         self._first, self._bad = "", 0
 
     def __call__(self, row: object, number: int, place: str) -> None:
@@ -202,14 +225,19 @@ class _RowCheck:
             self._first = self._first or f"{place}: {error}"
             self._bad += 1
         else:
-            self.with_system = self.with_system or conversation.turns[0].role == "system"
-            self.with_turns = self.with_turns or len(conversation.answers) > 1
+            self.kinds = self.kinds.add(conversation)
 
     def report(self, path: Path) -> None:
         """Raise a `UserError` if a row was bad."""
         if self._bad:
             more = f" ({self._bad} rows are wrong in all)" if self._bad > 1 else ""
             raise UserError(f"{self._first}{more}", option="tasks", value=path)
+
+
+def _has_image_in_every_question(conversation: Conversation) -> bool:
+    return all(
+        any(isinstance(part, ImageRef) for part in turn.parts) for turn in conversation.turns if turn.role == "user"
+    )
 
 
 def _is_table(path: Path) -> bool:

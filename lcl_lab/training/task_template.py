@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from lcl_lab.concepts import ImageRef
@@ -10,15 +11,17 @@ from lcl_lab.models.engine.chat_template import TemplateError
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.prompts import Prompt, Turn
 from lcl_lab.training.instruction_rows import TASK_IMAGES
-from lcl_lab.training.instruction_tasks import InstructionTasks
+from lcl_lab.training.instruction_tasks import InstructionTasks, Kinds
 
 __all__ = ["check_template"]
 
 _IMAGE = ImageRef(TASK_IMAGES, "probe", 0)
+_QUESTION, _ANSWER = Turn("user", ("cactihog", _IMAGE)), Turn("assistant", ("flufflegon",))
+_SYSTEM = Turn("system", ("mushroomhaven",))
 
 
 def check_template(tasks: InstructionTasks, processor: Any) -> None:
-    """Render a conversation with what the tasks contain: several turns, system messages.
+    """Render a conversation of each kind that the tasks contain.
 
     Args:
         tasks: the instruction data.
@@ -27,17 +30,23 @@ def check_template(tasks: InstructionTasks, processor: Any) -> None:
     Raises:
         UserError: the template refuses such conversations, or leaves out a text.
     """
-    turns = [Turn("user", ("cactihog", _IMAGE))]
-    if tasks.with_system:
-        turns.insert(0, Turn("system", ("mushroomhaven",)))
-    if tasks.with_turns:
-        turns += [Turn("assistant", ("flufflegon",)), Turn("user", ("octovortex",))]
-    try:
-        rendered = PromptEncoder(processor).render(Prompt(tuple(turns), ()))
-    except TemplateError as error:
-        raise UserError(f"the model cannot be trained on it: {error}", option="tasks", value=tasks.path) from error
-    texts = [part for turn in turns for part in turn.parts if isinstance(part, str)]
-    if any(rendered.count(text) != 1 for text in texts) or "'type'" in rendered:
-        kind = " of several turns" * tasks.with_turns + " with system messages" * tasks.with_system
-        reason = f"the chat template of the model does not write every text of conversations{kind}; leave such rows out"
-        raise UserError(reason, option="tasks", value=tasks.path)
+    for kind, turns in _conversations(tasks.kinds):
+        texts = [part for turn in turns for part in turn.parts if isinstance(part, str)]
+        try:
+            rendered = PromptEncoder(processor).render(Prompt(turns, ()))
+        except TemplateError as error:
+            raise UserError(f"the model cannot be trained on it: {error}", option="tasks", value=tasks.path) from error
+        if any(rendered.count(text) != 1 for text in texts) or "'type'" in rendered:
+            reason = f"the chat template of the model does not write every text of conversations {kind}"
+            raise UserError(f"{reason}; leave such rows out", option="tasks", value=tasks.path)
+
+
+def _conversations(kinds: Kinds) -> Iterator[tuple[str, tuple[Turn, ...]]]:
+    """Each kind in words, with a conversation."""
+    yield "about an image", (_QUESTION,)
+    if kinds.system:
+        yield "with a system message", (_SYSTEM, _QUESTION)
+    if kinds.turns:
+        yield "of several turns", (_QUESTION, _ANSWER, Turn("user", ("octovortex",)))
+    if kinds.image_turns:
+        yield "with an image in every turn", (_QUESTION, _ANSWER, Turn("user", ("octovortex", _IMAGE)))
