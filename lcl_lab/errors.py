@@ -53,7 +53,8 @@ def nearest(wrong: str, valid: Iterable[str]) -> str:
     """A hint for the end of an error line: the closest valid value, or all of them."""
     options = sorted(valid)
     wrong = shorten(wrong)
-    close = get_close_matches(wrong, options, n=1, cutoff=0.5)
+    longer = [option for option in options if wrong and option.startswith(wrong)]
+    close = longer[:1] or get_close_matches(wrong, options, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"choose from {', '.join(options)}"

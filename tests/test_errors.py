@@ -20,6 +20,7 @@ def test_it_survives_pickling_between_processes() -> None:
 
 def test_the_nearest_value_is_named_or_all_are() -> None:
     assert nearest("candidat", ["candidate", "open-ended"]) == "did you mean 'candidate'?"
+    assert nearest("--shots", ["--results", "--shots-per-concept"]) == "did you mean '--shots-per-concept'?"
     assert nearest("zzz", ["b", "a"]) == "choose from a, b"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,7 +21,9 @@ class BenchConfig(Config):
     data: str = Field("world-100", description="dataset of all studies of episodes, as in every study")
     base_url: str | None = Field(None, description="server of openai:NAME, such as http://127.0.0.1:8000/v1")
     batch_size: int = Field(32, ge=1, description="prompts per batch; does not change results")
-    dtype: str = Field("auto", description="precision of the weights, as in every study")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="precision of the weights, as in every study"
+    )
     processor: KeyValues = Field({}, description="settings of the processor, such as max_pixels=200704")
     results: Path = Field(Path("results"), description="folder of all runs; cards are in its folder bench")
 

@@ -64,8 +64,10 @@ def write_leaderboard(cards: Sequence[Card], out: Path) -> Path:
         The Markdown file, or index.html.
 
     Raises:
-        UserError: a file cannot be written, or two cards are of the same model.
+        UserError: a file cannot be written, `out` has the ending of another file, or two cards are of the same model.
     """
+    if out.suffix.lower() in (".html", ".htm", ".json") and not out.is_dir():
+        raise UserError("must be a folder, which index.html is in, or a Markdown file (.md)", option="out", value=out)
     if out.suffix == ".md":
         write_text(out, "\n".join(leaderboard(cards)))
         return out

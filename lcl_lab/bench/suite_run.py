@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from lcl_lab import concepts, models, studies
+from lcl_lab.atomic import reporting_os_errors
 from lcl_lab.bench.bench_config import BenchConfig
 from lcl_lab.bench.card import Card, write_card
 from lcl_lab.bench.suite import HEADLINES, SEED, TASKS, VERSION, Headline, Task
@@ -47,6 +48,9 @@ def run_bench(config: BenchConfig | None = None, *, verbose: bool = False, **opt
     config = config or BenchConfig.create(**options)
     checkpoint = models.find_checkpoint(config.model, base_url=config.base_url)
     dataset = concepts.load_dataset(config.data)
+    folder = config.results / "bench"
+    with reporting_os_errors("create", folder):
+        folder.mkdir(parents=True, exist_ok=True)
     console = SafeConsole(stderr=True, quiet=not verbose)
     results: dict[str, StudyResult] = {}
     skipped: dict[str, str] = {}
@@ -61,7 +65,7 @@ def run_bench(config: BenchConfig | None = None, *, verbose: bool = False, **opt
         raise UserError(f"can do none of the studies: {skipped[TASKS[0].study]}", option="model", value=config.model)
     card = _card(config, checkpoint, concepts.dataset_identity(dataset), results, skipped)
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{card.model}-{card.data}-{card.preset}")[-120:]
-    return write_card(card, config.results / "bench" / f"{name}.json")
+    return write_card(card, folder / f"{name}.json")
 
 
 def _options(task: Task, config: BenchConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Shows an episode as a picture or as HTML: its images with their labels, false ones in red."""
+"""Shows an episode as a picture or as HTML: its images with their labels, false ones in orange."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def episode_image(
 ) -> Image.Image:
     """Draw an episode: the support in its order, then the query, and below them any answers.
 
-    A false label is red, with the true name below it.
+    A false label is orange, with the true name below it.
 
     Args:
         episode: the episode.
@@ -77,7 +77,7 @@ def stack_images(images: Sequence[Image.Image]) -> Image.Image:
 def episode_html(episode: Episode) -> str:
     """Show an episode as self-contained HTML: the support in its order, then the query.
 
-    A false label is red, with the true name below it. Images are embedded; an episode without a dataset shows their
+    A false label is orange, with the true name below it. Images are embedded; an episode without a dataset shows their
     references instead.
     """
     tiles = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -423,13 +423,16 @@ def _answer_together(
     prompts = [prompt for *_, prompt in asked]
     answers = model.answer(prompts, checked_images(design))
     content_free: dict[str, Sequence[Loglik]] = {}
+    seconds = 0.0
     for (cell, item, image, _), answer in zip(asked, checked_answers(name, answers, prompts), strict=True):
         if image:
             content_free[image] = answer.logliks
+            seconds += answer.seconds  # which are those of a whole batch, if this prompt is the first that is known
             continue
+        answer = replace(answer, seconds=seconds + answer.seconds)
         graded = grade_answer(item, answer, design.open_rule, content_free)
         records[cell.name].append(graded.record(study, name, cell.condition))
-        content_free = {}
+        content_free, seconds = {}, 0.0
         advance()
     yield from ((cell, records[cell.name]) for cell in cells)
 

@@ -39,7 +39,11 @@ def attention_figure(rows: pd.DataFrame, title: str, metric: str | None = None) 
         ).drop(columns="image")
         x = alt.X("position:O", title="Label in the support (1 = first)", axis=alt.Axis(labelAngle=0))
         scale = alt.Scale(domain=[-_ROOM * top, top], nice=False)
-        ticks = alt.Axis(labelExpr="datum.value < 0 ? '' : datum.label", format=".1f")
+        ticks = alt.Axis(
+            labelExpr="datum.value < 0 ? '' : datum.label",
+            format="~g",
+            tickOpacity=alt.condition("datum.value < 0", alt.value(0), alt.value(1)),
+        )
         y = alt.Y("attention:Q", title="Attention", scale=scale, axis=ticks)
         base = alt.Chart(placed).encode(
             x=x, tooltip=["position:O", "label:N", alt.Tooltip("attention:Q", format=".3f")]

@@ -89,8 +89,13 @@ def _statements(snapshots: Sequence[HeadEffects]) -> Iterator[Statement]:
     if following is not None:
         values = {"steps": step_of(following.name), "accuracy": following.accuracy(TOP, 0)}
         yield reporting.Statement("Accuracy is above chance from step {steps} on: {accuracy:2}.", values, METRIC)
+    else:
+        yield reporting.Statement("Accuracy is above chance in no snapshot.", {}, METRIC)
     if attending is not None:
         head, score = attending.largest(attending.induction, "induction score")
         found = {"steps": step_of(attending.name), "head": head, "score": score}
         template = "From step {steps} on a head attends more to labels of the query's concept: {head}, by {score:2}."
         yield reporting.Statement(template, found, METRIC)
+    else:
+        template = "In no snapshot does a head clearly attend more to labels of the query's concept than to the others."
+        yield reporting.Statement(template, {}, METRIC)

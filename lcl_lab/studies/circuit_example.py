@@ -38,8 +38,8 @@ def attention_example(config: EpisodeConfig, studied: Sequence[HeadEffects]) -> 
         return
     rows = [row for model in shown for row in _rows(dataset, model)]
     template = (
-        "One query of the confirmation: how much of its attention the head with the largest induction score spends on "
-        "each label when the answer begins. The query shows {true}."
+        "One query of the other pairs: how much of its attention a head spends on each label when the answer begins. "
+        "The head has the largest induction score on the pairs on which heads are ranked. The query shows {true}."
     )
     figure = figures.attention_figure(
         reporting.Table.from_rows("", rows).frame, "Attention from the end of the prompt to the labels", METRIC

@@ -8,7 +8,7 @@ Design     Every head alone is replaced by its mean output, and its attention fr
            is measured. Activations of the intact prompt are patched into the prompt with all labels false: of each head
            at the last token, and of the residual stream after each layer at the images, the labels and the query. The
            heads with the largest effect on half of the concept pairs are then removed together on the other half,
-           one more at a time, beside as many random heads.
+           one more at a time, and compared with the removal of as many random heads.
 Command    python -m lcl_lab.studies.circuits
 Time       three minutes on two cores
 Expect     few heads carry the link of a link-trained model: without them its accuracy on other pairs is at chance,

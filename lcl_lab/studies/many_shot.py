@@ -168,7 +168,7 @@ def _last_gain(steps: list[Estimate]) -> Statement:
     """The last step whose whole interval is above 0."""
     gains = [step for step in steps if step.low > 0]
     values: dict[str, object] = {"steps": len(steps)}
-    template = "{model}, {metric}: none of {steps} steps is a gain that its simultaneous interval shows."
+    template = "{model}, {metric}: none of the steps ({steps}) is a clear gain: no simultaneous interval lies above 0."
     if gains:
         last = gains[-1]
         values |= {"step": last, "helps": last.condition["step"]}

@@ -76,6 +76,10 @@ class OpenSet(EpisodeConfig):
 
 
 def _design(config: OpenSet) -> Design:
+    if config.calibrate:
+        raise UserError(
+            "calibrates a choice between two names, and queries here have at least three", option="calibrate"
+        )
     dataset = config.load_dataset()
     shots = config.ways * config.shots_per_concept
     episodes.check_shots(dataset, shots, config.queries_per_support, config.ways)

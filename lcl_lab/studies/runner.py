@@ -279,7 +279,8 @@ def _model_name(model: Any) -> str:
 def _with_example(findings: Findings, design: Design) -> Findings:
     if design.example is None:
         return findings
-    statement = reporting.Statement("The first query under the middle condition. False labels are red.")
+    colours = " False labels are orange." if any(shown.false for shown in design.example.support) else ""
+    statement = reporting.Statement(f"The first query under the middle condition.{colours}")
     image = episodes.episode_image(design.example, design.image)
     section = reporting.Section("One episode", [statement], image, "episode")
     return replace(findings, sections=[*findings.sections, section])

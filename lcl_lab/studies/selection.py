@@ -78,8 +78,12 @@ def _design(config: SelectionConfig) -> Design:
     if config.shots >= config.pool:
         raise UserError(f"must be more than the {config.shots} shots", option="pool", value=config.pool)
     dataset = config.load_dataset()
-    for number in (config.shots, config.pool):
-        episodes.check_shots(dataset, number)
+    episodes.check_shots(dataset, config.shots)
+    if config.pool % 2:
+        raise UserError(
+            "half of the pool belongs to each concept; give an even number", option="pool", value=config.pool
+        )
+    episodes.check_shots(dataset, config.pool)
     features = models.ImageFeatures(config.clip, dataset.image)
 
     def choose(how: Selection, query: int) -> Episode:
@@ -125,7 +129,7 @@ def _analyse(config: SelectionConfig, records: pd.DataFrame) -> Findings:
         ]
         rows = [{"model": one.model, "selection": one.b["selection"]} for one in tested]
         table, counted = comparisons.family_of_tests(
-            tested, rows, metric, "choices that differ from a random one", f"Change from a random support, {metric}"
+            tested, rows, metric, "differences from a random support", f"Change from a random support, {metric}"
         )
         tables.append(table)
         statements.append(counted)

@@ -64,6 +64,9 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     if config.strategy == VISION and config.snapshot_every is not None:
         reason = "a CLIP has no snapshots: they are models with a decoder"
         raise UserError(reason, option="snapshot_every", value=config.snapshot_every)
+    if config.steps is not None and (config.snapshot_every or 0) > config.steps:
+        reason = f"must be at most the {config.steps} steps, or there is no snapshot"
+        raise UserError(reason, option="snapshot_every", value=config.snapshot_every)
     if config.strategy == VISION:
         _check_ways(config, draws_episodes=False)
         _check_task_options(config, draws_tasks=False, draws_episodes=False)

@@ -117,6 +117,8 @@ def _check_draws(stages: Sequence[Stage], prompts: TrainingData) -> None:
     for number, stage in enumerate(stages, start=1):
         try:
             prompt = stage.draw(prompts, np.random.default_rng(0))
+        except UserError:
+            raise
         except Exception as error:  # whatever the code of a user raises
             reason = f"draw of stage {number} fails: {type(error).__name__}: {error}"
             raise UserError(reason, option="strategy") from error

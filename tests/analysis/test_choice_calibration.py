@@ -56,8 +56,7 @@ def test_both_names_of_every_query_have_the_error_of_the_more_likely_one() -> No
         assert (right[inside] - confidence[inside]).mean() == pytest.approx((labels[upper] - both[upper]).mean())
 
 
-@pytest.mark.parametrize(("pairs", "each"), [(20, 6), (50, 4)])
-@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (0.6, 0.0), (1.0, 0.3)])
+@pytest.mark.parametrize(("pairs", "each", "slope", "shift"), [(20, 6, 1.0, 0.0), (50, 4, 0.6, 0.0), (20, 6, 1.0, 0.3)])
 @pytest.mark.slow
 def test_the_calibration_error_has_nominal_coverage(slope: float, shift: float, pairs: int, each: int) -> None:
     rng = np.random.default_rng([2, pairs, int(10 * shift)])

@@ -48,8 +48,10 @@ def table(right: list[list[int]], each: int) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clusters", [20, 50])
-@pytest.mark.parametrize("name", ["logistic", "shifted", "ends at .40", "ends at .30", "late", "step"])
+@pytest.mark.parametrize(
+    ("name", "clusters"),
+    [("logistic", 20), ("shifted", 50), ("ends at .40", 20), ("ends at .30", 50), ("late", 20), ("step", 50)],
+)
 def test_the_interval_has_nominal_coverage_where_a_crossing_is_reported(name: str, clusters: int) -> None:
     curve, truth = CURVES[name]
     reported = [one for one in crossings(curve, clusters, 300, seed=1) if one.outcome == "crosses"]

@@ -77,7 +77,7 @@ GRID = [
     for clusters in (10, 20, 50)
     for gains, losses in ((0.1, 0.1), (0.3, 0.1), (0.02, 0.1), (0.0, 0.15), (0.01, 0.01))
     for correlation in (0.02, 0.3)
-]
+][::3]
 
 
 @pytest.mark.slow

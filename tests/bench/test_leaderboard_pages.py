@@ -48,6 +48,12 @@ def test_the_pages_link_to_the_cards_and_to_nothing_else(tmp_path: Path) -> None
     assert not re.search(r'(?:src|href)="(?:http|//|data)', page)
 
 
+def test_a_page_is_not_a_folder_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^out .*board.html: must be a folder"):
+        write_leaderboard([card("a", 0.5)], tmp_path / "board.html")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_markdown_file_has_the_tables_alone(tmp_path: Path) -> None:
     out = write_leaderboard([card("a", 0.5)], tmp_path / "docs" / "leaderboard.md")
     assert out.read_text(encoding="utf-8").startswith("# LCL-Bench")

@@ -67,9 +67,20 @@ def test_a_card_has_every_estimate_its_cost_and_its_origin(cards: dict[str, Card
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"model": "mini/3-way"}, "did you mean"), ({"model": "mini/2-way", "data": "nowhere"}, "data")],
+    [
+        ({"model": "mini/3-way"}, "did you mean"),
+        ({"model": "mini/2-way", "data": "nowhere"}, "data"),
+        ({"model": "mini/2-way", "dtype": "float8"}, "^dtype float8"),
+    ],
 )
 def test_a_mistake_is_one_line_before_anything_runs(options: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         run_bench(results=tmp_path, **options)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_place_of_the_results_is_reported_before_any_study(tmp_path: Path) -> None:
+    file = tmp_path / "results"
+    file.touch()
+    with pytest.raises(UserError, match=r"^cannot create .*bench: "):
+        run_bench(model="heuristic/last", results=file)

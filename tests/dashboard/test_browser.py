@@ -125,9 +125,7 @@ def screenshot(window: Window, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in ("", "false_ratio") else pytest.param(name, marks=pytest.mark.slow) for name in PAGES]
-)
+@pytest.mark.parametrize("name", [name if name == "" else pytest.param(name, marks=pytest.mark.slow) for name in PAGES])
 def test_every_page_opens_and_its_charts_draw(name: str, window: Window) -> None:
     window.open(name)
     charts = window.page.locator('[data-testid="stVegaLiteChart"]')

@@ -60,8 +60,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(
     params=[
-        *(pytest.param(("shipped", study), id=f"shipped-{study}") for study in STUDIES),
-        *(pytest.param(("tiny", study), id=f"tiny-{study}", marks=pytest.mark.slow) for study in TINY),
+        pytest.param(
+            (origin, study),
+            id=f"{origin}-{study}",
+            marks=[pytest.mark.slow] * ((origin, study) != ("shipped", "false_ratio")),
+        )
+        for origin, studies in (("shipped", STUDIES), ("tiny", TINY))
+        for study in studies
     ]
 )
 def study(request: pytest.FixtureRequest, results: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:

@@ -19,7 +19,14 @@ from lcl_lab.sweeps import SweepConfig
 from lcl_lab.training.instruction_rows import read_conversation
 from tests.docs.pages import ALL_BLOCKS, PAGES, ROOT, Block, blocks, run_cell, write_files
 
-SLOW = {"docs/sweeps.md", "docs/training.md", "docs/extending.md", "docs/paper.md"}
+SLOW = {
+    "docs/bench.md",
+    "docs/extending.md",
+    "docs/paper.md",
+    "docs/statistics.md",
+    "docs/sweeps.md",
+    "docs/training.md",
+}
 WITH_PYTHON = [page for page in PAGES if any(block.language == "python" and not block.title for block in blocks(page))]
 # Headings of docs/getting_started.md, and the most statements that the recipe below each may have.
 RECIPES = {

@@ -82,6 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_site_has_the_references(site: Path) -> None:
     commands = (site / "commands.html").read_text(encoding="utf-8")
     assert all(f"lcl study {study}" in commands for study in ("false_ratio", "order"))
@@ -90,6 +91,7 @@ def test_the_site_has_the_references(site: Path) -> None:
     assert all(f'id="lcl_lab.{name}"' in public for name in ("draw_episode", "run_study", "StudyResult", "UserError"))
 
 
+@pytest.mark.slow
 def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")

@@ -99,6 +99,16 @@ def test_what_is_recorded_of_the_query_itself_does_not_change() -> None:
     assert calibrated["loglik_true_grey"].nunique() > 1
 
 
+def test_the_seconds_of_a_record_are_those_of_all_its_prompts() -> None:
+    class Timed(Biased):
+        def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[Answer]:
+            for number, answer in enumerate(super().answer(prompts, image)):
+                yield replace(answer, seconds=0.0 if number % 5 else 2.0)
+
+    frame = evaluate([Timed()], design(3), progress=False)
+    assert frame["seconds"].tolist() == [2.0] * 6
+
+
 def test_the_support_is_the_same_and_the_query_is_replaced() -> None:
     model = Biased()
     evaluate([model], design(1), progress=False)

@@ -15,14 +15,14 @@ import pytest
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import STUDY
 
-pytestmark = pytest.mark.attack
+pytestmark = [pytest.mark.attack, pytest.mark.timeout(1200)]
 
 
 def run(results: Path) -> None:
     STUDY.run(model="mini/2-way", queries=60, shots=4, ratios=(0, 1), results=results)
 
 
-KILLS = 12
+KILLS = 6
 
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")

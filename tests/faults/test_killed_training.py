@@ -20,7 +20,7 @@ from tests.sweeps.grids import wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-KILLS = 18
+KILLS = 8
 OPTIONS: dict[str, Any] = {"strategy": "fixed-2", "preset": "tiny", "threads": 1, "steps": 30, "learning_rate": 1e-3}
 OPTIONS |= {"checkpoint_every": 3, "evaluate_every": 10, "held_out_queries": 4, "images": 9, "batch": 2}
 

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,18 @@ def check(done: subprocess.CompletedProcess[bytes], status: int = 0) -> None:
         assert word not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", [*LIGHT, *(pytest.param(command, marks=pytest.mark.slow) for command in HEAVY)])
-@pytest.mark.parametrize("terminal", TERMINALS)
+@pytest.mark.parametrize(
+    ("terminal", "command"),
+    [
+        *product(TERMINALS, LIGHT),
+        *(
+            pytest.param(terminal, command, marks=pytest.mark.slow)
+            for (t, terminal), (c, command) in product(enumerate(TERMINALS), enumerate(HEAVY))
+            if (t + c) % len(HEAVY)
+            == 0  # every terminal with one of the commands, and every command with some terminals
+        ),
+    ],
+)
 def test_a_command_works_in_any_terminal(terminal: str, command: str, folder: Path) -> None:
     redirections, variables = TERMINALS[terminal]
     done = shell(f"{PROGRAM} {command} {redirections}", folder, variables)

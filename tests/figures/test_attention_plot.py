@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from io import BytesIO
 
 import pandas as pd
+import pytest
 from PIL import Image
 
 from lcl_lab.figures import attention_figure
@@ -30,3 +32,21 @@ def test_the_bars_are_over_the_images_of_the_support() -> None:
         shown = Image.open(BytesIO(base64.b64decode(row["url"].partition(",")[2])))
         assert shown.getpixel((10, 10)) == Image.new("RGB", (1, 1), colour).getpixel((0, 0))
         assert max(shown.size) <= 144
+
+
+@pytest.mark.parametrize("largest", [0.38, 0.08, 0.95])
+def test_no_two_ticks_have_the_same_label(largest: float) -> None:
+    rows = pd.DataFrame(
+        {
+            "panel": "mini/2-way, head 1.2",
+            "position": [1, 2],
+            "label": ["dax", "wug"],
+            "own": ["the query's concept", "the other concept"],
+            "attention": [largest, 0.02],
+            "image": [Image.new("RGB", (8, 8))] * 2,
+        }
+    )
+    svg = attention_figure(rows, "Attention", "candidate").render("svg").decode()
+    labels = re.findall(r">(\d\.\d+|0)</text>", svg)
+    assert len(labels) > 2
+    assert len(set(labels)) == len(labels)

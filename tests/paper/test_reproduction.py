@@ -75,7 +75,7 @@ def test_table_2_runs_with_systems_and_data_in_their_real_layouts(folder: Path, 
     ]
 
 
-@pytest.mark.parametrize("item", ["table3", "figure7"])
+@pytest.mark.parametrize("item", ["table3", pytest.param("figure7", marks=pytest.mark.slow)])
 def test_embedded_models_stand_in_and_are_not_compared(item: str, tmp_path: Path) -> None:
     config = PaperConfig(item=item, folder=tmp_path, preset="tiny", queries=8, results=tmp_path / "results")
     report = compare_with_paper(config)

@@ -102,6 +102,7 @@ def test_answers_that_are_cut_off_are_graded_and_mentioned(tmp_path: Path) -> No
     assert any("`--max-new-tokens`" in s.text for s in result.findings.sections[-1].statements)
 
 
+@pytest.mark.slow
 def test_runs_of_earlier_versions_can_be_read(tmp_path: Path) -> None:
     result = lcl.run_study("false_ratio", preset="tiny", results=tmp_path)
     file = result.path / "records.parquet"

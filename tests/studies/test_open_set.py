@@ -118,6 +118,8 @@ def test_queries_of_one_kind_give_accuracies_only(tmp_path: Path) -> None:
     result = lcl.run_study("open_set", preset="tiny", queries=1, model="heuristic/link", results=tmp_path)
     assert set(result.estimates["estimand"]) == {"accuracy"}
     assert "takes more queries" in (result.path / "report.md").read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="calibrate: calibrates a choice between two names"):
+        lcl.run_study("open_set", calibrate=True, results=tmp_path)
     with pytest.raises(UserError, match="open_share"):
         lcl.run_study("open_set", open_share=1.0, results=tmp_path)
     with pytest.raises(UserError, match=r"^ways 40: one of the 40 concepts of isekai-mini .* give at most 39"):

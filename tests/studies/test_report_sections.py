@@ -50,6 +50,7 @@ def section(result: StudyResult, heading: str) -> Section:
 def test_a_report_has_all_three_sections_and_the_figure(false_ratio: StudyResult) -> None:
     report = (false_ratio.path / "report.md").read_text(encoding="utf-8")
     assert "![Calibration](calibration.png)" in report
+    assert "The first query under the middle condition. False labels are orange." in report
     assert (false_ratio.path / "calibration.png").read_bytes().startswith(b"\x89PNG")
     assert "| mini/2-way | candidate | change from 0% to 100% false labels | concept pair |" in report
     assert "Not estimable from this design: support draw (one support per query" in report

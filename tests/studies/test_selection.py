@@ -92,6 +92,13 @@ def test_the_nearest_images_win_where_similarity_decides(result: lcl.StudyResult
     assert any("recogniser**, candidate, nearest" in text and "p = 0.0" in text for text in texts)
 
 
+@pytest.mark.slow
+def test_an_episode_without_false_labels_is_shown_without_their_colour(result: lcl.StudyResult) -> None:
+    report = (result.path / "report.md").read_text(encoding="utf-8")
+    assert "The first query under the middle condition.\n" in report
+
+
+@pytest.mark.slow
 def test_only_orders_differ_where_the_order_decides(result: lcl.StudyResult) -> None:
     """Labels keep their places, so that a choice of images changes nothing."""
     by = accuracies(result, "last-image")
@@ -109,6 +116,7 @@ def test_only_orders_differ_where_the_order_decides(result: lcl.StudyResult) -> 
     ("options", "message"),
     [
         ({"pool": 4}, "pool 4: must be more than the 4 shots"),
+        ({"pool": 9}, "^pool 9: half of the pool"),
         ({"queries_per_support": 2}, "every query has its own support"),
         ({"pool": 4000}, "enough for"),
         ({"shots": 3}, "give an even number"),

@@ -60,6 +60,7 @@ def test_the_folder_of_a_trial_continues_on_another_node(
     assert [path.name for path in (tmp_path / "here" / "results").iterdir()] == ["a.parquet"]
 
 
+@pytest.mark.slow
 def test_a_driver_refuses_others_and_the_claim_of_a_dead_one_expires(
     bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

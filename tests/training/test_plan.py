@@ -32,6 +32,7 @@ from tests.training.instruction_data import llava, write_list
         ({"ways": 3, "strategy": "base"}, "ways 3: base draws no episodes; leave it out"),
         ({"ways": 3, "strategy": "vision"}, "ways 3: vision draws no episodes; leave it out"),
         ({"ways": 41, "data": "isekai-mini"}, "ways 41: isekai-mini has 40 concepts; give at most 40"),
+        ({"snapshot_every": 5, "preset": "tiny"}, "snapshot_every 5: must be at most the 4 steps"),
         ({"lora": 0}, "lora 0: must be at least 1"),
         ({"strategy": 3}, "strategy: must be a Strategy, not int"),
         ({"start": 3}, "start: must be the name or folder of a checkpoint; a int cannot be trained"),

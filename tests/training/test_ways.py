@@ -18,7 +18,7 @@ def test_a_training_with_three_ways(untrained: Path, tmp_path: Path) -> None:
 
 
 def test_episodes_that_a_strategy_cannot_draw_are_reported(untrained: Path, tmp_path: Path) -> None:
-    with pytest.raises(lcl.UserError, match="ways 3: the episodes of the authors' code have two concepts"):
+    with pytest.raises(lcl.UserError, match=r"^ways 3: the episodes of the authors' code have two concepts"):
         lcl.train_model(
             strategy="policy_2way_weight", start=untrained, ways=3, out=tmp_path / "out", preset="tiny", threads=1
         )
