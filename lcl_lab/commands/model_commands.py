@@ -14,7 +14,8 @@ __all__ = ["convert_program", "mine_program", "train_program"]
 _TRAIN = """Train a model by a strategy.
 
 The embedded model trains on a CPU in minutes. Give a LLaVA checkpoint with --start, and it is trained by the same
-strategy, in full or with --lora, on one GPU or, with `accelerate launch`, on many.
+strategy, in full or with --lora, on one GPU or, with `accelerate launch`, on many. Strategies that also draw original
+tasks need its instruction data as --tasks.
 
 Kill a training at any moment and give the same command again: it resumes from its last checkpoint, to the same weights.
 """

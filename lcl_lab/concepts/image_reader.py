@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, __version__
 
 from lcl_lab.errors import UserError
 
-__all__ = ["HEIF_PACKAGE", "UnreadableImageError", "decode_image", "heif_is_readable", "read_image"]
+__all__ = ["HEIF_PACKAGE", "UnreadableImageError", "decode_bytes", "decode_image", "heif_is_readable", "read_image"]
 
 HEIF_PACKAGE = "pillow-heif"
 """The package with which Pillow reads HEIC, the format of most phones."""
@@ -63,14 +65,18 @@ def decode_image(path: Path) -> Image.Image:
     """
     try:
         with path.open("rb") as file:
-            _enable_format(file.read(12))
-            file.seek(0)
-            with Image.open(file) as image:
-                return _to_rgb(_upright(image))
-    except UnreadableImageError:
-        raise
-    except Exception as error:  # on damaged files, Pillow's decoders raise whatever their parsing trips over
+            return _decode(file)
+    except OSError as error:
         raise UnreadableImageError(_reason(error)) from error
+
+
+def decode_bytes(data: bytes) -> Image.Image:
+    """Decode the content of an image file; see `decode_image`.
+
+    Raises:
+        UnreadableImageError: the content is empty, damaged, too large or in a format that cannot be read.
+    """
+    return _decode(BytesIO(data))
 
 
 @cache
@@ -81,6 +87,18 @@ def heif_is_readable() -> bool:
     except ImportError:
         return False
     return True
+
+
+def _decode(file: BinaryIO) -> Image.Image:
+    try:
+        _enable_format(file.read(12))
+        file.seek(0)
+        with Image.open(file) as image:
+            return _to_rgb(_upright(image))
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # on damaged files, Pillow's decoders raise whatever their parsing trips over
+        raise UnreadableImageError(_reason(error)) from error
 
 
 def _enable_format(head: bytes) -> None:

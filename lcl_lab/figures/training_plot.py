@@ -14,6 +14,7 @@ __all__ = ["training_figure", "trials_figure"]
 _MEASURES = (
     ("loss", "loss (nats per token)", PALETTE[0], alt.Scale(type="log")),
     ("accuracy", "held-out accuracy", PALETTE[1], alt.Scale(domain=[0, 1])),
+    ("tasks_loss", "loss on held-out tasks (nats per token)", PALETTE[2], alt.Scale(type="log")),
 )
 _CHANCE = 0.5
 _X = alt.X("step:Q").title("optimiser step").scale(domainMin=0).axis(tickMinStep=1)

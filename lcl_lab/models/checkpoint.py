@@ -209,6 +209,11 @@ def strategy_of(name: str) -> str | None:
     return None if strategy is None else str(strategy)
 
 
+def is_embedded(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has the architecture of the embedded models, or the CLIP that they are built around."""
+    return _model_type(checkpoint) in ("lcl_mini", "prototype")
+
+
 def is_prototype(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint is a nearest-prototype classifier."""
     return _model_type(checkpoint) == "prototype"

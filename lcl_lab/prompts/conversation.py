@@ -23,11 +23,11 @@ class Turn:
     """One turn of a conversation.
 
     Attributes:
-        role: who speaks.
+        role: who speaks; "system" is an instruction in front of the first turn of the user.
         parts: texts and images in order.
     """
 
-    role: Literal["user", "assistant"]
+    role: Literal["system", "user", "assistant"]
     parts: tuple[str | ImageRef, ...]
 
 

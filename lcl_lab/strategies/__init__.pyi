@@ -9,6 +9,7 @@ from .distributions import (
     uniform_shots,
 )
 from .link_episodes import LinkEpisodes
+from .original_tasks import OriginalTasks
 from .registry import available_strategies, find_strategy, register_strategy
 from .stages import link_stages, sampled_stage
 from .strategy import Draw, Stage, Strategy, TrainingData
@@ -19,6 +20,7 @@ __all__ = [
     "Distribution",
     "Draw",
     "LinkEpisodes",
+    "OriginalTasks",
     "Stage",
     "Strategy",
     "TrainingData",

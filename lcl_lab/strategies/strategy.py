@@ -9,8 +9,8 @@ import numpy as np
 
 from lcl_lab.errors import UserError
 from lcl_lab.prompts import Prompt
-from lcl_lab.strategies.base_tasks import BaseTasks
 from lcl_lab.strategies.link_episodes import LinkEpisodes
+from lcl_lab.strategies.original_tasks import OriginalTasks
 
 __all__ = ["Draw", "Stage", "Strategy", "TrainingData"]
 
@@ -20,7 +20,7 @@ class TrainingData:
     """What a strategy draws prompts from. Holds only what the strategy declares with `needs_links`, `needs_tasks`."""
 
     _links: LinkEpisodes | None
-    _tasks: BaseTasks | None
+    _tasks: OriginalTasks | None
 
     @property
     def links(self) -> LinkEpisodes:
@@ -34,8 +34,8 @@ class TrainingData:
         return self._links
 
     @property
-    def tasks(self) -> BaseTasks:
-        """The base model's original tasks.
+    def tasks(self) -> OriginalTasks:
+        """The original tasks of the model that training starts from.
 
         Raises:
             UserError: the strategy does not declare `needs_tasks`.

@@ -44,7 +44,7 @@ class FeatureAugmentation:
         """Augmented features (N, I, D_vision); images that are not of the world's concepts stay as they are."""
         features = self._features(refs, rng)
         concepts = [ref._replace(number=0) for ref in refs]
-        if not all(concept in self._rows for concept in concepts):
+        if not concepts or not all(concept in self._rows for concept in concepts):
             return features
         blends = {concept: self._draw_blend(rng) for concept in dict.fromkeys(concepts)}
         shares = torch.tensor([blends[concept][0] for concept in concepts])[:, None, None]

@@ -16,10 +16,12 @@ from torch import Tensor
 from lcl_lab.concepts import Box, Dataset, ImageRef, World, load_dataset, render, render_with_box
 from lcl_lab.concepts.neighbours_file import neighbour_indices
 from lcl_lab.models.clip_registry import load_clip_by_name
-from lcl_lab.strategies import CORPUS, BaseTasks, LinkEpisodes, Strategy, TrainingData
+from lcl_lab.strategies import CORPUS, BaseTasks, LinkEpisodes, OriginalTasks, Strategy, TrainingData
 from lcl_lab.training.corpus import Corpus, plan_corpus, render_all
 from lcl_lab.training.feature_bank import FeatureBank
 from lcl_lab.training.frozen_vision import FrozenVision
+from lcl_lab.training.instruction_rows import TASK_IMAGES
+from lcl_lab.training.instruction_tasks import InstructionTasks
 from lcl_lab.training.neighbour_mining import mine_neighbours
 from lcl_lab.training.tensor_cache import cached, digest
 
@@ -40,6 +42,7 @@ class DataConfig:
         groups: groups of look-alikes in the corpus of the original tasks.
         known_images: images of each known object in that corpus.
         ways: concepts in the support of an episode.
+        tasks: the original tasks; None for those of the embedded model, about the images of the corpus.
     """
 
     dataset: Dataset
@@ -49,6 +52,7 @@ class DataConfig:
     groups: int = 5000
     known_images: int = 256
     ways: int = 2
+    tasks: InstructionTasks | None = None
 
 
 @dataclass(frozen=True)
@@ -85,21 +89,26 @@ def load_training_data(
         UserError: a concept has too few neighbours for the number of ways.
     """
     dataset = config.dataset
-    corpus = plan_corpus(0, config.groups, config.known_images) if strategy.needs_tasks else Corpus((), (), ())
+    draws_corpus = strategy.needs_tasks and config.tasks is None
+    corpus = plan_corpus(0, config.groups, config.known_images) if draws_corpus else Corpus((), (), ())
 
     def open_image(ref: ImageRef) -> Image.Image:
         if ref.data == CORPUS:
             return Image.fromarray(render(corpus.appearances[ref.number], corpus.numbers[ref.number]))
+        if ref.data == TASK_IMAGES and config.tasks is not None:
+            return config.tasks.image(ref)
         return (dataset if ref.data == dataset.name else load_dataset(ref.data)).image(ref)
 
     bank = FeatureBank(vision, open_image) if vision else None
     boxes: Sequence[Box] = _LazyBoxes(corpus)
     means: Mapping[ImageRef, Tensor] = {}
-    if bank and precompute and strategy.needs_tasks:
+    if bank and precompute and draws_corpus:
         boxes = _encode_corpus(corpus, bank, workers)
     if bank and precompute and strategy.needs_links and isinstance(dataset, World):
         means = _encode_world(dataset, config.images, bank, workers)
-    tasks = BaseTasks(corpus.appearances, boxes, corpus.names) if strategy.needs_tasks else None
+    tasks: OriginalTasks | None = config.tasks
+    if draws_corpus:
+        tasks = BaseTasks(corpus.appearances, boxes, corpus.names)
     links = LinkEpisodes(dataset, _neighbours(config), config.images, config.ways) if strategy.needs_links else None
     return LoadedData(TrainingData(links, tasks), open_image, bank, means)
 

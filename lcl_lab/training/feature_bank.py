@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import torch
 from PIL.Image import Image
+from PIL.Image import new as new_image
 from torch import Tensor
 
 from lcl_lab.concepts import ImageRef
@@ -19,6 +21,7 @@ from lcl_lab.training.frozen_vision import FrozenVision
 
 __all__ = ["FeatureBank", "ImageFeatures"]
 
+_BLANK = 64  # pixels a side of the image that shows what shape features have
 _CAPACITY = 8 << 30  # bytes of features in memory
 
 
@@ -53,7 +56,12 @@ class FeatureBank:
             encoded = self.vision.encode([self._image(ref) for ref in new]).cpu()
             features |= dict(zip(new, encoded, strict=True))
             self.add({ref: features[ref] for ref in new})
-        return torch.stack([features[ref] for ref in refs])
+        return torch.stack([features[ref] for ref in refs]) if refs else self._none
+
+    @cached_property
+    def _none(self) -> Tensor:
+        """The features (0, I, D_vision) of a prompt without images."""
+        return self.vision.encode([new_image("RGB", (_BLANK, _BLANK))]).cpu()[:0]
 
     def add(self, features: Mapping[ImageRef, Tensor]) -> None:
         """Add features (I, D_vision) by image; the oldest are dropped when memory is full."""

@@ -17,7 +17,7 @@ from lcl_lab.models import Answer, Loglik
 from lcl_lab.prompts import Prompt
 from lcl_lab.training.loss import IGNORED, BatchBuilder
 
-__all__ = ["LossModel", "held_out_accuracy", "held_out_design"]
+__all__ = ["LossModel", "held_out_accuracy", "held_out_design", "held_out_loss"]
 
 _DATA = "world-dev"  # its concepts are used in no training and no study
 _SHOTS = 8
@@ -94,3 +94,13 @@ def held_out_accuracy(model: LossModel, design: Design) -> float:
     """The share of episodes for which the correct name has the higher log-likelihood per token."""
     records = evaluate([model], design, progress=False)
     return float(records["correct_candidate"].mean())
+
+
+def held_out_loss(model: LossModel, prompts: Sequence[Prompt]) -> float:
+    """The mean loss on the answers of prompts, in nats per token."""
+    logliks = [answer.logliks[0] for answer in model.answer(prompts, _no_image)]
+    return -sum(loglik.total for loglik in logliks) / sum(loglik.tokens for loglik in logliks)
+
+
+def _no_image(ref: ImageRef) -> Image:
+    raise AssertionError(f"{ref} is opened, but the model in training has its features")

@@ -42,12 +42,15 @@ class TrainingLog:
     Attributes:
         done: steps so far.
         last_accuracy: the latest held-out accuracy, or None.
+        tasks_loss: the mean loss on held-out original tasks, in nats per token, which is logged with the next
+            accuracy; None without such tasks.
     """
 
     def __init__(self, folder: Path, title: str, report: Callable[[dict[str, Any]], None] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.title, self.done, self._report = folder, title, 0, report
         self.last_accuracy: float | None = None
+        self.tasks_loss: float | None = None
         self._silent = True
         self._began = time.perf_counter()
         self._losses: list[float] = []
@@ -113,7 +116,7 @@ class TrainingLog:
         """Log the accuracy on held-out episodes after a step. Its time does not count for tokens per second."""
         self.last_accuracy = value
         self._note["held-out accuracy"] = f"{value:.3f}"
-        self._write(step, accuracy=value)
+        self._write(step, accuracy=value, **({} if self.tasks_loss is None else {"tasks_loss": self.tasks_loss}))
         self._tokens, self._since = 0, time.perf_counter()
         self._bar.update(self._task, note=self._note_text())
 

@@ -58,16 +58,17 @@ class AnswerLoss(nn.Module):
         Returns:
             (B,), summed over the tokens of a prompt.
         """
-        projected = BaseModelOutputWithPooling(pooler_output=list(project(self.llava, features)))
-        output = self.llava.model(
-            input_ids=ids, attention_mask=mask, mm_encoder_outputs={"image": projected}, use_cache=False
-        )
+        projected = project(self.llava, features)
+        images = {"image": BaseModelOutputWithPooling(pooler_output=list(projected))} if len(projected) else None
+        output = self.llava.model(input_ids=ids, attention_mask=mask, mm_encoder_outputs=images, use_cache=False)
         targets = labels[:, 1:]
         with_loss = targets != IGNORED
         # Few tokens have a loss, so logits over the vocabulary are computed only for these.
         logits = self.llava.lm_head(output.last_hidden_state[:, :-1][with_loss]).float()
         losses = nn.functional.cross_entropy(logits, targets[with_loss], reduction="none")
         rows = with_loss.nonzero()[:, 0]
+        if images is None:  # text only: processes that share gradients wait for those of the projector
+            losses = losses + projected.sum()
         return torch.zeros(len(ids), device=ids.device).index_add(0, rows, losses)
 
 

@@ -43,6 +43,7 @@ class Network:
 
     Attributes:
         module: computes the losses of a micro-batch, and has all weights that are trained.
+        processor: the processor of the model.
         embedded: whether it has the architecture of the models that ship with the package.
         vision: the frozen vision encoder of a LLaVA, detached from `module`; None if images are encoded in every step.
 
@@ -55,14 +56,14 @@ class Network:
         assert strategy is not None
         assert start is not None
         self._plan, self._start = plan, start
-        model, self._processor = _load(start, config.quantize)
+        model, self.processor = _load(start, config.quantize)
         self.embedded = isinstance(model, MiniForConditionalGeneration)
         self._model: Any = model
         model.name_or_path = _base_name(start)  # by which an adapter finds it
         trained = config.train or default_parts(model)
         train_only(model, trained)
         by_features = isinstance(model, LlavaForConditionalGeneration) and not _is_trained(model.model.vision_tower)
-        self.vision = FrozenVision(model, self._processor) if by_features else None
+        self.vision = FrozenVision(model, self.processor) if by_features else None
         if not strategy.trains_attention:
             for layer in model.model.language_model.layers:
                 layer.self_attn.requires_grad_(False)
@@ -81,7 +82,7 @@ class Network:
             UserError: they differ.
         """
         if isinstance(self.module, PromptLoss):
-            check_loss(self._start.name, self.module.eval(), self._processor)
+            check_loss(self._start.name, self.module.eval(), self.processor)
 
     def builder(
         self,
@@ -100,8 +101,8 @@ class Network:
                 lets the builder choose.
         """
         if features is not None:
-            return FeatureBatchBuilder(self._processor, features, every_answer, joined=prompts is not None)
-        return WholePromptBuilder(self._model, self._processor, data.image, every_answer, prompts)
+            return FeatureBatchBuilder(self.processor, features, every_answer, joined=prompts is not None)
+        return WholePromptBuilder(self._model, self.processor, data.image, every_answer, prompts)
 
     def save(self, weights: dict[str, Tensor], folder: Path) -> None:
         """Write a model with trained weights, the state dict of `module`, as a checkpoint or an adapter.
@@ -121,7 +122,7 @@ class Network:
             model = model.merge_and_unload()
         if self.embedded:
             model = model.half()  # halves the shipped file; answers are computed in single precision
-        save_checkpoint(model, self._processor, folder)
+        save_checkpoint(model, self.processor, folder)
 
 
 def check_network(plan: TrainingPlan) -> None:

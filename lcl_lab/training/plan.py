@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+import numpy as np
+
 from lcl_lab.concepts import Dataset, load_dataset
 from lcl_lab.concepts.neighbours_file import neighbour_indices
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint, find_checkpoint
-from lcl_lab.strategies import Strategy, find_strategy
+from lcl_lab.models.checkpoint import is_embedded
+from lcl_lab.strategies import Stage, Strategy, TrainingData, find_strategy
+from lcl_lab.training.instruction_tasks import InstructionTasks, open_tasks
 from lcl_lab.training.train_config import LANGUAGE, TrainConfig
 
 __all__ = ["VISION", "TrainingPlan", "check_batch", "check_training"]
@@ -28,12 +32,14 @@ class TrainingPlan:
         strategy: the strategy; None for the vision encoder.
         dataset: the concepts of training episodes; None for the vision encoder.
         start: the model to start from; None for the vision encoder.
+        tasks: the instruction data that is given as the original tasks, if any.
     """
 
     config: TrainConfig
     strategy: Strategy | None
     dataset: Dataset | None
     start: Checkpoint | None
+    tasks: InstructionTasks | None = None
 
     @property
     def threads(self) -> int:
@@ -64,11 +70,13 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     _check_parts(config)
     if config.strategy == VISION:
         _check_ways(config, draws_episodes=False)
+        _check_task_options(config, draws_tasks=False, draws_episodes=False)
         return TrainingPlan(config, None, None, None)
     strategy = find_strategy(config.strategy, also=(VISION,))
     dataset = load_dataset(config.data)
     _check_images(config.data, dataset)
     _check_ways(config, strategy.needs_links, len(dataset.concepts))
+    _check_task_options(config, strategy.needs_tasks, strategy.needs_links)
     if config.neighbours:
         neighbour_indices(config.neighbours, dataset)
     elif strategy.needs_links and ":" not in config.clip:
@@ -79,7 +87,7 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     if start.adapter is not None and config.lora and not config.merge:
         reason = "is an adapter, which new adapters would have to be stored with; give merge"
         raise UserError(reason, option="start", value=start.name)
-    return TrainingPlan(config, strategy, dataset, start)
+    return TrainingPlan(config, strategy, dataset, start, _open_tasks(config, strategy, start))
 
 
 def check_batch(batch: int, accumulate: int) -> None:
@@ -97,6 +105,40 @@ def check_batch(batch: int, accumulate: int) -> None:
     if batch < least:
         reason = f"must be at least {least}, one prompt for each of {processes} × {accumulate} parts"
         raise UserError(f"{reason} (processes × accumulate)", option="batch", value=batch)
+
+
+def _check_task_options(config: TrainConfig, draws_tasks: bool, draws_episodes: bool) -> None:
+    for option in ("tasks", "task_images", "tasks_share"):
+        value = getattr(config, option)
+        if value is not None and not draws_tasks:
+            raise UserError(f"{config.strategy} draws no original tasks; leave it out", option=option, value=value)
+    if config.task_images is not None and config.tasks is None:
+        raise UserError("is the folder of the images of tasks; give tasks, too", option="task_images")
+    if config.tasks_share is not None and not draws_episodes:
+        reason = f"{config.strategy} draws only original tasks; leave it out"
+        raise UserError(reason, option="tasks_share", value=config.tasks_share)
+
+
+def _open_tasks(config: TrainConfig, strategy: Strategy, start: Checkpoint) -> InstructionTasks | None:
+    if config.tasks is None:
+        if strategy.needs_tasks and not is_embedded(start):
+            reason = f"{config.strategy} draws original tasks, which {start.name} has no file of; give instruction data"
+            raise UserError(f"{reason}, such as llava_v1_5_mix665k.json", option="tasks")
+        return None
+    tasks = open_tasks(config.tasks, config.task_images)
+    if not strategy.needs_links:
+        # Without episodes to load, drawing is cheap, and a strategy may need what instruction data does not have.
+        for stage in strategy.stages:
+            _try_draw(stage, tasks)
+    return tasks
+
+
+def _try_draw(stage: Stage, tasks: InstructionTasks) -> None:
+    try:
+        stage.draw(TrainingData(None, tasks), np.random.default_rng(0))
+    except Exception as error:  # what else the code of a user raises is reported before training starts
+        if isinstance(error, UserError):
+            raise
 
 
 def _check_images(name: str, dataset: Dataset) -> None:

@@ -21,16 +21,21 @@ from lcl_lab.strategies import Stage, Strategy, TrainingData
 from lcl_lab.training.augmentation import FeatureAugmentation
 from lcl_lab.training.data import DataConfig, LoadedData, load_training_data
 from lcl_lab.training.feature_bank import ImageFeatures
-from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design
+from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design, held_out_loss
 from lcl_lab.training.identity import SNAPSHOTS
 from lcl_lab.training.log import TrainingLog
 from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit, processes, shards_weights
 from lcl_lab.training.network import Network
 from lcl_lab.training.plan import TrainingPlan, check_batch
+from lcl_lab.training.task_share import with_task_share
+from lcl_lab.training.task_template import check_template
 from lcl_lab.training.train_config import TrainConfig
 from lcl_lab.type_checks import check_type
 
 __all__ = ["train_strategy"]
+
+_HELD_OUT_TASKS = 64
+_TASKS_BATCH = 4  # conversations may have thousands of tokens
 
 
 def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
@@ -53,6 +58,8 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
         network.check()
         data = load_training_data(strategy, _data_config(plan), network.vision, plan.threads, network.embedded)
         stages = _stages(strategy, config, network.embedded)
+        if config.tasks_share is not None:
+            stages = with_task_share(stages, config.tasks_share)
         for stage in stages:
             check_batch(stage.batch, config.accumulate)
         split = processes().num_processes * config.accumulate
@@ -73,11 +80,16 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
             drawn = [(stage.draw(data.prompts, rng), rng) for rng in generators]
             return [batch for _, batch in builders[number].batches(drawn)]
 
+        if plan.tasks:
+            check_template(plan.tasks, network.processor)
         _check_draws(stages, data.prompts)
         design = held_out_design(config.held_out_queries, config.ways)
         builder = network.builder(data, data.features)
+        tasks = plan.tasks.held_out(_HELD_OUT_TASKS) if plan.tasks else []
 
         def evaluate(wrapped: nn.Module, device: torch.device) -> float:
+            if tasks:
+                log.tasks_loss = held_out_loss(LossModel(wrapped, builder, device, _TASKS_BATCH), tasks)
             return held_out_accuracy(LossModel(wrapped, builder, device), design)
 
         loop = _loop_config(strategy, config, sum(stage.steps for stage in stages), network.embedded)
@@ -137,6 +149,7 @@ def _data_config(plan: TrainingPlan) -> DataConfig:
         groups=config.groups or DataConfig.groups,
         known_images=config.known_images,
         ways=config.ways,
+        tasks=plan.tasks,
     )
 
 

@@ -69,6 +69,16 @@ class TrainConfig(Config):
     neighbours: Path | None = Field(
         None, description="file of hard negatives, such as train900_pairs.jsonl (default: mined with clip)"
     )
+    tasks: Path | None = Field(
+        None,
+        description="instruction data as the original tasks that mix and the like draw: LLaVA's JSON, JSON lines of "
+        "messages, Parquet, or a folder of datasets.save_to_disk (default: tasks about rendered images, for the "
+        "embedded model only)",
+    )
+    task_images: Path | None = Field(None, description="folder of the images of tasks (default: the folder of tasks)")
+    tasks_share: float | None = Field(
+        None, gt=0, lt=1, description="share of prompts that are original tasks (default: that of the strategy)"
+    )
     ways: int = Field(2, ge=2, le=100, description="concepts in the support of training episodes")
     clip: str = Field("mini/prototype", description="model that mines hard negatives; see lcl_lab.neighbours")
     seed: int = Field(0, ge=0, description="random seed")

@@ -41,7 +41,7 @@ class TrainedModel:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """The log: step, loss (nats per token), tokens per second, held-out accuracy, seconds."""
+        """The log: step, loss (nats per token), tokens per second, accuracy, loss on held-out tasks, seconds."""
         return pd.read_json(self.path / METRICS_FILE, lines=True)
 
     def __repr__(self) -> str:
@@ -60,7 +60,8 @@ def train_model(
         config: the options; alternatively give them as keyword arguments.
         preset: a preset of `TrainConfig`, such as ``"tiny"``.
         report: receives every line of the log as a dict with ``step``, ``steps``, ``seconds``, and ``loss`` (nats per
-            token) with ``tokens_per_second``, or ``accuracy`` on held-out episodes.
+            token) with ``tokens_per_second``, or ``accuracy`` on held-out episodes with, if there is a file of tasks,
+            ``tasks_loss`` on held-out ones.
         **options: fields of `TrainConfig`, such as ``strategy="mix", out="training/mix"``; they take precedence over
             those of `config`.
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lcl_lab.concepts import ImageRef, load_dataset
 from tests.docs.pages import COMMANDS, ROOT, last_line, options_in, run_command, write_files
@@ -281,8 +282,14 @@ TRAININGS = [command for command in matching("lcl train") if "--snapshot-every" 
 def test_trainings_run(command: str, folder: Path, request: pytest.FixtureRequest) -> None:
     if "--neighbours" in command:
         request.getfixturevalue("neighbours")
+    options = options_in(shlex.split(command))
+    if "--tasks" in options:
+        rows = map(json.loads, (folder / options["--tasks"]).read_text(encoding="utf-8").splitlines())
+        (folder / options["--task-images"]).mkdir()
+        for name in {name for row in rows for name in row.get("images", [])}:
+            Image.new("RGB", (64, 48)).save(folder / options["--task-images"] / name)
     run_command(command, folder, "--preset", "tiny", "--threads", "1")
-    assert (folder / options_in(shlex.split(command))["--out"] / "card.json").is_file()
+    assert (folder / options["--out"] / "card.json").is_file()
 
 
 def test_a_trained_model_is_evaluated(folder: Path) -> None:

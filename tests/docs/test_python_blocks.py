@@ -1,8 +1,9 @@
-"""The Python and YAML blocks of every page are run and checked, and the notebook recipes are as short as promised."""
+"""The code blocks of every page are run or checked, and the notebook recipes are as short as promised."""
 
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lcl_lab.models import user_models
 from lcl_lab.strategies import registry as strategy_registry
 from lcl_lab.studies import study_registry
 from lcl_lab.sweeps import SweepConfig
+from lcl_lab.training.instruction_rows import read_conversation
 from tests.docs.pages import ALL_BLOCKS, PAGES, ROOT, Block, blocks, run_cell, write_files
 
 SLOW = {
@@ -120,6 +122,12 @@ def test_yaml_blocks_are_sweeps(block: Block, tmp_path: Path) -> None:
     assert SweepConfig.from_file(file).trials()
 
 
+@pytest.mark.parametrize("block", [b for b in ALL_BLOCKS if b.language == "json"], ids=lambda block: block.page)
+def test_json_blocks_are_lines_of_instruction_data(block: Block) -> None:
+    for number, line in enumerate(block.text.splitlines()):
+        assert read_conversation(json.loads(line), number).answers
+
+
 def test_every_language_is_tested() -> None:
     """`text` is for listings of files."""
-    assert {block.language for block in ALL_BLOCKS} <= {"python", "sh", "yaml", "text"}
+    assert {block.language for block in ALL_BLOCKS} <= {"python", "sh", "yaml", "json", "text"}

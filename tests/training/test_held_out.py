@@ -13,7 +13,7 @@ from lcl_lab.models import find_checkpoint, load_model
 from lcl_lab.prompts import Prompt
 from lcl_lab.training.feature_bank import FeatureBank
 from lcl_lab.training.frozen_vision import FrozenVision
-from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design
+from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design, held_out_loss
 from lcl_lab.training.loss import IGNORED, AnswerLoss, BatchBuilder, FeatureBatchBuilder
 
 CPU = torch.device("cpu")
@@ -77,3 +77,12 @@ def test_held_out_episodes_have_the_ways_of_the_training() -> None:
     for ways, shots in ((2, 8), (3, 6), (5, 5), (9, 9)):
         prompt = held_out_design(2, ways).conditions[0].item(0).prompt
         assert (len(prompt.candidates), len(prompt.images)) == (ways, shots + 1)
+
+
+def test_the_loss_is_the_mean_over_the_tokens_of_all_answers(untrained: Path) -> None:
+    loss, builder = open_model(untrained)
+    ((_, batch),) = builder.batches([(prompt, np.random.default_rng(0)) for prompt in prompts(6)])
+    inputs = batch.inputs
+    with torch.no_grad():
+        expected = float(loss(**inputs).sum() / (inputs["labels"] != IGNORED).sum())
+    assert held_out_loss(LossModel(loss, builder, CPU, batch_size=4), prompts(6)) == pytest.approx(expected, rel=1e-4)

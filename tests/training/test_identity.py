@@ -13,6 +13,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.strategies import Stage, Strategy, registry
 from lcl_lab.training import TrainConfig, check_training
 from lcl_lab.training.identity import is_trained_as, open_folder, training_identity
+from tests.training.instruction_data import llava, write_list
 
 STRATEGY = """
 from lcl_lab.strategies import Stage, Strategy
@@ -187,3 +188,29 @@ def test_another_number_of_ways_is_another_training_and_two_are_as_before(tmp_pa
     assert is_trained_as(card, three)
     assert not is_trained_as(card, two)
     assert not is_trained_as(training_identity(two), three)
+
+
+def test_a_file_of_tasks_counts_by_content_and_none_is_as_before(tmp_path: Path) -> None:
+    rows = [llava("q", "a")] * 3
+    out, file = tmp_path / "out", write_list(tmp_path / "tasks.json", rows)
+    begin(out, strategy="mix")
+    begun = json.loads((out / "training.json").read_text())
+    assert {"tasks", "tasks_share"}.isdisjoint({*begun, *begun["content"]})  # as in trainings of earlier versions
+    with pytest.raises(UserError, match="only one of the two has a file of tasks"):
+        begin(out, strategy="mix", tasks=file)
+    begin(out, overwrite=True, strategy="mix", tasks=file)
+    begin(out, strategy="mix", tasks=write_list(tmp_path / "copy.json", rows))
+    with pytest.raises(UserError, match="the tasks have changed since"):
+        begin(out, strategy="mix", tasks=write_list(tmp_path / "other.json", rows * 2))
+    with pytest.raises(UserError, match=r"tasks_share was None, now 0\.3"):
+        begin(out, strategy="mix", tasks=file, tasks_share=0.3)
+
+
+def test_a_model_is_trained_as_another_with_the_same_tasks_only(tmp_path: Path) -> None:
+    files = [write_list(tmp_path / f"{k}.json", [llava("q", "a")] * k) for k in (3, 4)]
+    options: list[dict[str, Any]] = [{}, {"tasks": files[0]}, {"tasks": files[1]}, {"tasks_share": 0.3}]
+    plans = [check_training(TrainConfig.create(strategy="mix", out=tmp_path / "out", **given)) for given in options]
+    cards = [json.loads(json.dumps(training_identity(plan))) for plan in plans]
+    assert [[is_trained_as(card, plan) for plan in plans] for card in cards] == np.eye(4, dtype=bool).tolist()
+    early = {name: value for name, value in cards[0].items() if name != "content"}  # by a version without it
+    assert [is_trained_as(early, plan) for plan in plans] == [True, False, False, False]

@@ -12,7 +12,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.models import find_checkpoint, load_model
-from lcl_lab.prompts import Prompt, chat
+from lcl_lab.prompts import Prompt, Turn, chat
 from lcl_lab.training.feature_bank import FeatureBank
 from lcl_lab.training.frozen_vision import FrozenVision
 from lcl_lab.training.loop import MicroBatch
@@ -94,3 +94,17 @@ def test_an_image_is_encoded_once(untrained: Path) -> None:
     first, again = bank(refs, RNG), bank(refs[::-1], RNG)
     assert torch.equal(first, again.flip(0))
     assert sorted(opened) == sorted(refs)
+
+
+def test_a_prompt_without_images_has_the_loss_that_it_has_in_evaluation(folder: Path) -> None:
+    module, bank, processor = open_model(folder)
+    text_only = Prompt((Turn("user", ("what is it?",)),), ("walnut",))
+    (answer,) = load_model(find_checkpoint(str(folder)), 1).answer([text_only], DEV.image)
+    builder = FeatureBatchBuilder(processor, bank, joined=True)
+    loss = module(**build(builder, [text_only]).inputs)
+    assert float(loss.detach()) == pytest.approx(-answer.logliks[0].total, abs=1e-3)
+    loss.sum().backward()
+    assert all(p.grad is not None for p in module.parameters() if p.requires_grad)  # other processes wait for them
+    mixed = build(builder, [text_only, PROMPTS[0]]).inputs
+    with torch.no_grad():
+        torch.testing.assert_close(module(**mixed)[0], loss[0].detach(), atol=1e-3, rtol=1e-4)

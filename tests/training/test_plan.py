@@ -10,6 +10,7 @@ import pytest
 from lcl_lab.concepts import load_dataset
 from lcl_lab.errors import UserError
 from lcl_lab.training import TrainConfig, check_training, train_model
+from tests.training.instruction_data import llava, write_list
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,15 @@ from lcl_lab.training import TrainConfig, check_training, train_model
         ({"lora": 0}, "lora 0: must be at least 1"),
         ({"strategy": 3}, "strategy: must be a Strategy, not int"),
         ({"start": 3}, "start: must be the name or folder of a checkpoint; a int cannot be trained"),
+        ({"tasks": "none.json"}, "tasks none.json: no such file or folder"),
+        ({"tasks": "none.json", "strategy": "2-way"}, "tasks none.json: 2-way draws no original tasks; leave it out"),
+        ({"tasks": "none.json", "strategy": "vision"}, "tasks none.json: vision draws no original tasks; leave it out"),
+        ({"task_images": "images"}, "task_images: is the folder of the images of tasks; give tasks, too"),
+        ({"task_images": "images", "strategy": "fixed-2"}, "task_images images: fixed-2 draws no original tasks"),
+        ({"tasks_share": 0.3, "strategy": "2-way"}, "tasks_share 0.3: 2-way draws no original tasks; leave it out"),
+        ({"tasks_share": 0.3, "strategy": "base"}, "tasks_share 0.3: base draws only original tasks; leave it out"),
+        ({"tasks_share": 1}, "tasks_share 1: must be below 1"),
+        ({"tasks_share": 0}, "tasks_share 0: must be above 0"),
         ({"preset": "tny"}, "preset tny: unknown preset; did you mean 'tiny'"),
     ],
 )
@@ -71,6 +81,30 @@ def test_names_are_resolved(tmp_path: Path) -> None:
     assert plan.start is not None
     assert (plan.strategy.name, plan.start.name, plan.threads) == ("2-way", "mini/base", 3)
     assert plan.dataset is load_dataset("world-dev")
+
+
+@pytest.mark.parametrize("strategy", ["mix", "base", "in-context"])
+def test_the_original_tasks_of_a_real_model_are_not_those_of_the_embedded_one(
+    stock: Path, tmp_path: Path, strategy: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        check_training(TrainConfig.create(strategy=strategy, out=tmp_path / "out", start=stock))
+    reason = f"{strategy} draws original tasks, which {stock} has no file of; give instruction data"
+    assert str(error.value) == f"tasks: {reason}, such as llava_v1_5_mix665k.json"
+
+
+def test_a_strategy_that_needs_named_objects_is_refused_with_a_file(stock: Path, tmp_path: Path) -> None:
+    tasks = write_list(tmp_path / "tasks.json", [llava("q", "a")] * 3)
+    with pytest.raises(UserError, match=r"tasks .*tasks.json: has no objects with usual names, which the"):
+        check_training(TrainConfig.create(strategy="in-context", out=tmp_path / "out", start=stock, tasks=tasks))
+
+
+def test_a_file_of_tasks_is_part_of_the_plan(stock: Path, tmp_path: Path) -> None:
+    tasks = write_list(tmp_path / "tasks.json", [llava("q", "a")] * 3)
+    plan = check_training(TrainConfig.create("tiny", strategy="mix", out=tmp_path / "out", start=stock, tasks=tasks))
+    assert plan.tasks is not None
+    assert plan.tasks.path == tasks
+    assert check_training(TrainConfig.create("tiny", strategy="mix", out=tmp_path / "out")).tasks is None
 
 
 def test_checking_imports_no_torch(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from lcl_lab.concepts import ImageRef
 from lcl_lab.models.engine.template_trial import LIMITS, finishes
 from lcl_lab.prompts import Turn
 
-__all__ = ["THINKING_SWITCHES", "AnswerFormat", "ChatTemplate", "TemplateError"]
+__all__ = ["THINKING_SWITCHES", "AnswerFormat", "ChatTemplate", "Shape", "TemplateError", "shape_of"]
 
 THINKING_SWITCHES = ("enable_thinking", "thinking")
 """Variables of templates that turn thinking on and off."""
@@ -49,6 +49,10 @@ _THINKING_TAGS = (
     ("<|channel>thought", "<channel|>"),
 )
 _CONTENT_STYLES = (("parts", "parts"), ("parts", "text"), ("text", "text"))  # of the user's and the model's turns
+
+
+Shape = tuple[tuple[str, bool], ...]
+"""Role of each turn, and whether it has an image."""
 
 
 class TemplateError(Exception):
@@ -100,7 +104,7 @@ class ChatTemplate:
         self.switches = {name: thinking for name in THINKING_SWITCHES if name in self._template}
         if template and not finishes(template, list(self._trials())):
             raise TemplateError(f"its chat template does not finish within {LIMITS}")
-        self._formats: dict[int, AnswerFormat] = {}
+        self._formats: dict[Shape, AnswerFormat] = {}
         self._styles, self.image = (("parts", "parts"), "") if one_image else self._find_styles()
 
     def question(self, turns: Sequence[Turn]) -> str:
@@ -111,9 +115,10 @@ class ChatTemplate:
     def answer_format(self, turns: Sequence[Turn]) -> AnswerFormat:
         """What surrounds an answer to a conversation."""
         context = turns[-3:]  # the last shot and the question determine how a template writes an answer
-        if len(context) not in self._formats:
-            self._formats[len(context)] = self._probe(context)
-        return self._formats[len(context)]
+        shape = shape_of(context)
+        if shape not in self._formats:
+            self._formats[shape] = self._probe(context)
+        return self._formats[shape]
 
     def answer_start(self, generated: str) -> int | None:
         """Where the answer begins in generated text: after the thinking; None if the thinking has not ended."""
@@ -203,6 +208,11 @@ class ChatTemplate:
         if styles[turn.role == "assistant"] == "parts":
             return [_part(part) for part in turn.parts]
         return "\n".join(self._image_token if isinstance(part, ImageRef) else part for part in turn.parts)
+
+
+def shape_of(turns: Sequence[Turn]) -> Shape:
+    """Who speaks in each turn, and whether it has an image: what the words of a template around turns may depend on."""
+    return tuple((turn.role, any(isinstance(part, ImageRef) for part in turn.parts)) for turn in turns)
 
 
 def _template_of(processor: Any) -> str | None:

@@ -11,7 +11,7 @@ from transformers.models.mllama.processing_mllama import build_string_from_input
 
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.architecture_limits import context_length, has_decoder, reads_one_image
-from lcl_lab.models.engine.chat_template import ChatTemplate
+from lcl_lab.models.engine.chat_template import ChatTemplate, Shape, shape_of
 from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.prompts import Prompt, Turn
 
@@ -126,7 +126,7 @@ class PromptEncoder:
         marks = getattr(processor, "image_token_id", None)
         self.placeholder = marks if marks in self._image else next(iter(self._image), -1)
         self.ends = tuple(dict.fromkeys([*known, *self._end_of_turn()]))
-        self._contexts: dict[int, tuple[str, int]] = {}
+        self._contexts: dict[Shape, tuple[str, int]] = {}
 
     def __call__(self, prompt: Prompt) -> EncodedPrompt:
         """Encode a prompt and its candidates."""
@@ -187,14 +187,14 @@ class PromptEncoder:
         """The question, if the answer's tokens depend on it, and the number of ids that close the thinking."""
         if self.has_decoder:
             return "", 0
-        count = len(turns[-3:])
-        if count not in self._contexts:
+        shape = shape_of(turns[-3:])
+        if shape not in self._contexts:
             question, surroundings = self.template.question(turns[-3:]), self.template.answer_format(turns)
             closing = surroundings.closing if self.template.thinking else ""
             written = f"{closing}{surroundings.before}a{surroundings.after}"
             independent = self._ids(question) + self._ids(written) == self._ids(question + written)
-            self._contexts[count] = ("" if independent else question, len(self._ids(closing)))
-        return self._contexts[count]
+            self._contexts[shape] = ("" if independent else question, len(self._ids(closing)))
+        return self._contexts[shape]
 
     def _answer_ids(self, turns: Sequence[Turn], question: str, answer: str) -> list[int]:
         """The tokens that an answer adds to a prompt."""

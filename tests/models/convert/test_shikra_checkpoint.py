@@ -32,7 +32,7 @@ from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine, process_prompts
 from lcl_lab.models.interface import Images, ModelSettings
 from lcl_lab.models.transformers_model import TransformersModel
-from lcl_lab.prompts import Prompt, chat
+from lcl_lab.prompts import Prompt, Turn, chat
 from tests.models.convert.factories import WORDS, slow_llama_ids
 
 WORLD = load_dataset("world-100")
@@ -180,6 +180,28 @@ def test_the_final_question_is_asked_without_examples_too(converted: Path) -> No
         "<im_start><im_patch><im_end>? ASSISTANT:"
     )
     assert encode.render(chat(replace(episode, final_question=""))).startswith("<s>A chat between a curious user")
+
+
+def test_other_conversations_of_several_turns_are_those_of_its_training(converted: Path) -> None:
+    encode = PromptEncoder(AutoProcessor.from_pretrained(converted))
+    image, ref = "<im_start><im_patch><im_end>", ImageRef(WORLD.name, "000", 0)
+    turns = (
+        Turn("user", ("Where is it?", ref)),
+        Turn("assistant", ("At [0.1,0.2,0.3,0.4].",)),
+        Turn("user", ("Sure?",)),
+    )
+    system = (
+        "A chat between a curious user and an artificial intelligence assistant. "
+        "The assistant gives helpful, detailed, and polite answers to the user's questions."
+    )
+    rest = f" USER: Where is it? {image} ASSISTANT: At [0.1,0.2,0.3,0.4].</s> USER: Sure? ASSISTANT:"
+    episode = chat(draw_episode(WORLD, 0, 0, 4))
+    before = encode(episode)
+    assert encode.render(Prompt(turns, ())) == f"<s>{system}{rest}"
+    assert encode.render(Prompt((Turn("system", ("Be brief.",)), *turns), ())) == f"<s>Be brief.{rest}"
+    (answer,) = encode(Prompt(turns, ("Yes.",))).candidates
+    assert encode._tokenizer.decode(answer) == "Yes.</s>"
+    assert encode(episode) == before  # what surrounds an answer depends on the kind of conversation
 
 
 def test_sixteen_shots_fit(converted: Path) -> None:
