@@ -102,7 +102,9 @@ def check_sweep(config: SweepConfig) -> list[Trial]:
 
 def _check_training(trial: Trial) -> None:
     try:
-        training.check_training(trial.training)
+        plan = training.check_training(trial.training)
+        if plan.start is not None:
+            training.check_network(plan)
     except UserError as error:
         if error.option == "strategy":
             raise UserError(error.reason, option="strategies", value=error.value) from None

@@ -18,6 +18,7 @@ from lcl_lab.models import Loglik, find_checkpoint, load_model
 from lcl_lab.prompts import chat
 from lcl_lab.training import TrainConfig, TrainedModel, check_network, check_training, train_model
 from tests.training.families import FAMILIES, folder_of
+from tests.training.instruction_data import llava, questions, write_images, write_list
 
 DEV = load_dataset("world-dev")
 PROMPTS = [chat(draw_episode(DEV, 1, query, 2)) for query in range(3)]
@@ -53,24 +54,43 @@ def interrupt(line: dict[str, Any]) -> None:
         raise _Killed
 
 
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Instruction data about one image, about two in several turns, and without any."""
+    folder = tmp_path_factory.mktemp("tasks")
+    write_images(folder)
+    turns = ("<image>\nWhat is it?", "a red", "and <image>?", "a blue")
+    return write_list(
+        folder / "tasks.json",
+        [*questions(6), llava(*turns, image=["red.png", "blue.png"]), llava("what is the second colour?", "green")],
+    )
+
+
 @pytest.mark.parametrize(
-    ("family", "way"),
+    ("family", "strategy", "way"),
     [
-        pytest.param(family, way, marks=[pytest.mark.slow] * ((family, way) != QUICK))
+        pytest.param(family, strategy, way, marks=[pytest.mark.slow] * ((family, way) != QUICK))
         for family in FAMILIES
-        for way in WAYS
+        for strategy, way in (("2-way", "lora"), ("mix", "full"))
     ],
 )
-def test_a_family_is_trained_and_resumes_to_the_same_weights(family: str, way: str, tmp_path: Path) -> None:
-    trained = train(family, tmp_path / "whole", **WAYS[way])
+def test_a_family_is_trained_and_resumes_to_the_same_weights(
+    family: str, strategy: str, way: str, tasks: Path, tmp_path: Path
+) -> None:
+    options = {**WAYS[way], "strategy": strategy, "evaluate_every": 2}
+    if strategy == "mix":
+        options |= {"tasks": tasks, "tasks_share": 0.5, "batch": 4}
+    trained = train(family, tmp_path / "whole", **options)
     with pytest.raises(_Killed):
-        train(family, tmp_path / "parts", report=interrupt, evaluate_every=2, **WAYS[way])
+        train(family, tmp_path / "parts", report=interrupt, **options)
     assert sorted(path.name for path in (tmp_path / "parts" / "checkpoints").iterdir()) == ["step-000001"]
-    again = train(family, tmp_path / "parts", evaluate_every=2, **WAYS[way])
+    again = train(family, tmp_path / "parts", **options)
     whole, parts = weights(trained.path), weights(again.path)
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
     assert totals(str(trained.path)) != pytest.approx(totals(str(folder_of(family))), abs=1e-6)
+    if strategy == "mix":
+        assert trained.metrics["tasks_loss"].dropna().gt(0).all()
     if way == "full":
         before = weights(folder_of(family))
         changed = {key for key in before if not torch.equal(before[key], whole[key])}
