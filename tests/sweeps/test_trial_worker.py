@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from lcl_lab import run_study
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint, TransformersModel, load_transformers_model
 from lcl_lab.store import read_run, runs, same_records
@@ -101,10 +100,6 @@ def test_the_model_of_a_trial_is_loaded_once_for_all_of_its_studies(
     (row,) = SweepResult.read([trial], paths).trials.to_dict("records")
     assert (row["trial"], row["model"], row["status"]) == ("mini_2-way-seed-0", "mini/2-way", "finished")
     run_trial(trial, paths, _fail)
-
-    single = run_study("shots", preset="tiny", queries=2, fixed=(), model="mini/2-way", results=tmp_path / "single")
-    swept = read_run(tmp_path / "results" / mark["runs"][1])
-    assert same_records(single.records, swept) is None
 
 
 def _fail(line: dict[str, Any]) -> None:
