@@ -44,7 +44,7 @@ LAYERS = {
         "figures",
         "reporting",
     },
-    "sweeps": {"concepts", "models", "strategies", "training", "studies", "store"},
+    "sweeps": {"concepts", "models", "strategies", "training", "evaluation", "studies", "store", "reporting"},
     "zoo": {
         "concepts",
         "episodes",

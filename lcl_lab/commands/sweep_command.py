@@ -13,13 +13,14 @@ from lcl_lab.sweeps.sweep_config import SweepOptions
 
 __all__ = ["SweepArguments", "sweep_program"]
 
-_DOC = """Train strategies with several seeds and evaluate every model in studies, on many cores or GPUs by Ray Tune.
+_DOC = """Train strategies with several seeds and evaluate every model in studies, or evaluate models that exist, on
+many cores or GPUs by Ray Tune.
 
 On this machine: python -m lcl_lab.sweep studies/tiny_grid.yaml
 On a cluster: python -m lcl_lab.sweep studies/paper_grid.yaml --address auto
 
-FILE says what to train and evaluate: strategies, seeds, train, studies, stopping, and any of the options below, which
-take precedence on the command line.
+FILE says what to train and evaluate: strategies, seeds, train, studies, stopping, or models, data, seeds, studies, and
+any of the options below, which take precedence on the command line.
 
 Kill the command or any of its workers at any moment and give the same command again: finished work is not repeated, and
 the rest resumes, to the same records.
@@ -33,6 +34,8 @@ class SweepArguments(SweepOptions):
 
     file: Path = Field(description="YAML file of the sweep, such as studies/tiny_grid.yaml")
     strategies: tuple[str, ...] = Field((), description="names or Python files of strategies")
+    models: tuple[str, ...] = Field((), description="models to evaluate instead of training any")
+    data: tuple[str, ...] = Field((), description="datasets on which models are evaluated")
 
 
 def sweep_program(name: str = "python -m lcl_lab.sweep") -> Program[SweepArguments]:

@@ -9,6 +9,7 @@ from .evaluator import (
     scoring_code,
 )
 from .items import mini_vqa_item, vqa_item
+from .loaded_models import keep_loaded
 from .model_checks import BLIND, UNSAYABLE
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "grade_answer",
+    "keep_loaded",
     "mini_vqa_item",
     "scoring_code",
     "vqa_item",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -19,6 +20,7 @@ from lcl_lab import episodes, models, store
 from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.design import Condition, Design, EvalItem
+from lcl_lab.evaluation.loaded_models import load_for, stays_loaded
 from lcl_lab.evaluation.model_checks import (
     check_before_loading,
     check_logliks,
@@ -266,6 +268,7 @@ def evaluate_run(
     use_cache: bool = True,
     notify: Callable[[str], None] | None = None,
     progress: bool = True,
+    report: Callable[[int, int], None] | None = None,
 ) -> str:
     """Evaluate checkpoints on a design and those that follow it, and commit every cell that the run does not have yet.
 
@@ -283,6 +286,7 @@ def evaluate_run(
         use_cache: whether answers of servers are read from the cache and stored there.
         notify: receives lines about the memory that a model needs, and about names that it cannot generate.
         progress: show a progress bar with the time left on standard error.
+        report: receives the number of prompts that have been answered and the number of all, after every answer.
 
     Returns:
         The device that computed the last answers, or "none" when nothing was left to do.
@@ -294,7 +298,16 @@ def evaluate_run(
     stage: Design | None = design
     while stage is not None:
         computed_on = _evaluate_run_stage(
-            run, checkpoints, stage, batch_size, dtype, fresh, use_cache, notify if stage is design else None, progress
+            run,
+            checkpoints,
+            stage,
+            batch_size,
+            dtype,
+            fresh,
+            use_cache,
+            notify if stage is design else None,
+            progress,
+            report,
         )
         device = computed_on or device
         stage = stage.following(run.records()) if stage.following else None
@@ -311,6 +324,7 @@ def _evaluate_run_stage(
     use_cache: bool,
     notify: Callable[[str], None] | None,
     progress: bool,
+    report: Callable[[int, int], None] | None,
 ) -> str | None:
     """Evaluate checkpoints on one design; returns the device of the last answers, or None if none were missing."""
     committed = run.committed()
@@ -318,23 +332,29 @@ def _evaluate_run_stage(
     missing = [(checkpoint, [cell for cell in cells if cell.name not in committed]) for checkpoint, cells in planned]
     total = sum(len(cell.queries) for _, cells in planned for cell in cells)
     stored = total - sum(len(cell.queries) for _, cells in missing for cell in cells)
-    check_before_loading(run, [checkpoint for checkpoint, cells in missing if cells], dtype, design, notify)
-    device = None
+    needed = [checkpoint for checkpoint, cells in missing if cells]
+    loaded = {one.name for one in needed if stays_loaded(design, one, batch_size, dtype)}
+    check_before_loading(run, needed, dtype, design, notify, loaded)
+    device, done = None, count(stored + 1)
     with _progress_bar(disable=not progress) as bar:
         task = bar.add_task("", total=total, completed=stored)
+
+        def advance() -> None:
+            bar.advance(task)
+            if report:
+                report(next(done), total)
+
         for checkpoint, cells in missing:
             if not cells:
                 continue
             bar.update(task, description=checkpoint.name)
-            model = models.load_model(checkpoint, batch_size, dtype, fresh=fresh, use_cache=use_cache)
+            model = load_for(design, checkpoint, batch_size, dtype, fresh, use_cache)
             device = model.device
             check_logliks(checkpoint.name, model, design)
             if not models.is_reference(checkpoint):  # of which it is known
                 check_support(run, checkpoint.name, model, design, notify)
             for block in _blocks(cells):
-                for cell, records in _answer_block(
-                    run.study, checkpoint.name, model, design, block, lambda: bar.advance(task)
-                ):
+                for cell, records in _answer_block(run.study, checkpoint.name, model, design, block, advance):
                     run.commit(cell.name, records)
     return device
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import PIL.Image
@@ -45,6 +45,7 @@ def check_before_loading(
     dtype: str,
     design: Design,
     notify: Callable[[str], None] | None,
+    loaded: Collection[str] = (),
 ) -> None:
     """Check memory, context length and names of models before any is loaded.
 
@@ -54,6 +55,7 @@ def check_before_loading(
         dtype: precision of the weights.
         design: up to 200 queries of each of its conditions are checked.
         notify: receives a line about the memory that a model needs, and one about such names.
+        loaded: names of models whose weights are in memory already.
 
     Raises:
         UserError: a model cannot answer the longest prompt on this machine.
@@ -63,7 +65,9 @@ def check_before_loading(
     for checkpoint in checked:
         items = [item for condition, some in sampled if condition.includes(checkpoint.name) for item in some]
         longest = max((item.prompt for item in items), key=lambda prompt: (len(prompt.images), len(prompt.text)))
-        requirements = models.check_requirements(checkpoint, dtype, longest, checked_images(design))
+        requirements = models.check_requirements(
+            checkpoint, dtype, longest, checked_images(design), checkpoint.name in loaded
+        )
         of_episodes = [item.prompt for item in items if isinstance(item.episode, episodes.Episode)]
         check = models.check_names(checkpoint, [name for prompt in of_episodes for name in prompt.candidates])
         if check.unsayable:

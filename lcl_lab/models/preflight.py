@@ -80,7 +80,7 @@ class Requirements:
 
 
 def check_requirements(
-    checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[ImageRef], Image]
+    checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[ImageRef], Image], loaded: bool = False
 ) -> Requirements:
     """Check that a model can answer a prompt on this machine.
 
@@ -89,6 +89,7 @@ def check_requirements(
         dtype: precision of the weights, see `choose_dtype`.
         longest: the longest prompt of the run.
         image: returns an image of the prompt in RGB.
+        loaded: whether the weights are in memory already.
 
     Raises:
         UserError: the prompt has too many images or tokens for the model, the dtype is not supported here, or there is
@@ -129,7 +130,7 @@ def check_requirements(
         kv_cache=_kv_cache_values(text, checkpoint.name) * torch_dtype.itemsize * tokens,
         free=_free_memory(),
     )
-    if requirements.weights + requirements.kv_cache > requirements.free:
+    if (0 if loaded else requirements.weights) + requirements.kv_cache > requirements.free:
         raise UserError(f"not enough memory for {requirements}; use a smaller dtype, fewer shots or a larger machine")
     return requirements
 

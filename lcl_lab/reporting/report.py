@@ -61,7 +61,9 @@ class Part:
     findings: Findings
 
 
-def write_report(folder: Path, findings: Findings, doc: str, provenance: Provenance) -> None:
+def write_report(
+    folder: Path, findings: Findings, doc: str, provenance: Provenance, links: Collection[str] = ()
+) -> None:
     """Write report.md, report.html and the figures that both show into a run directory.
 
     Args:
@@ -69,6 +71,7 @@ def write_report(folder: Path, findings: Findings, doc: str, provenance: Provena
         findings: what to report.
         doc: the study's docstring; its lines Question, Source and Design open the report.
         provenance: command, commit and versions, which close the report.
+        links: the only addresses that links of the page may have.
 
     Raises:
         UserError: a file cannot be written.
@@ -79,7 +82,7 @@ def write_report(folder: Path, findings: Findings, doc: str, provenance: Provena
         elif section.figure is not None:
             _save_image(section.figure, folder / f"{section.name}.png")
     lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *_methods(findings)]
-    _write(folder, findings.title, [*lines, "## Reproduce", "", *_origin(provenance)])
+    _write(folder, findings.title, [*lines, "## Reproduce", "", *_origin(provenance)], links)
 
 
 def write_collection(folder: Path, title: str, parts: Sequence[Part], provenance: Provenance) -> None:
@@ -155,10 +158,10 @@ def _save_image(image: Image, path: Path) -> None:
         image.save(temporary, format="png")
 
 
-def _write(folder: Path, title: str, lines: Sequence[str]) -> None:
+def _write(folder: Path, title: str, lines: Sequence[str], links: Collection[str] = ()) -> None:
     text = remove_controls("\n".join([*lines, ""]))
     write_text(folder / "report.md", text)
-    write_text(folder / "report.html", _page(title, text, folder))
+    write_text(folder / "report.html", _page(title, text, folder, links))
 
 
 def _method(doc: str) -> Iterator[str]:

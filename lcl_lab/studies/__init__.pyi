@@ -25,6 +25,7 @@ from .stored_run import ReportConfig, read_result, stored_config, stored_options
 from .study import Study
 from .study_config import EpisodeConfig, StudyConfig
 from .study_registry import find_studies, find_study, register_study
+from .sweep_sections import model_section, strategy_section
 from .tie_note import with_tie_note
 from .trainings import TrainingsConfig
 
@@ -52,6 +53,7 @@ __all__ = [
     "find_studies",
     "find_study",
     "metrics_in",
+    "model_section",
     "pairwise_comparisons",
     "per_model",
     "per_model_and_metric",
@@ -64,6 +66,7 @@ __all__ = [
     "run_study",
     "stored_config",
     "stored_options",
+    "strategy_section",
     "with_answer_status",
     "with_anytime_intervals",
     "with_calibrated_choices",

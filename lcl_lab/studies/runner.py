@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["StudyResult", "command_of", "configure", "run_study"]
 
 C = TypeVar("C", bound=StudyConfig)
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,7 +100,14 @@ class StudyResult:
         return reporting.findings_page(self.findings)
 
 
-def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool = False, **options: Any) -> StudyResult:
+def run_study(
+    study: Study[C] | str,
+    config: C | None = None,
+    *,
+    verbose: bool = False,
+    report: Report | None = None,
+    **options: Any,
+) -> StudyResult:
     """Run a study, or resume it where it was interrupted.
 
     A run is identified by everything that its records depend on: the design, the seed, and the contents of models and
@@ -111,6 +119,7 @@ def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool =
         study: a study, or the name of one.
         config: its options; None builds them from `options`.
         verbose: print the findings and the path of the run directory.
+        report: receives the number of prompts that have been answered and the number of all, after every answer.
         **options: fields of the study's configuration, and `preset` and `file` as in `Config.create`. `model` and
             `data` may be objects, which are registered under their names.
 
@@ -124,7 +133,7 @@ def run_study(study: Study[C] | str, config: C | None = None, *, verbose: bool =
     chosen: Study[Any] = find_study(study) if isinstance(study, str) else study
     if config is not None:
         check_type(config, chosen.config, "config", "a preset is given as preset=...")
-    return _run(chosen, config or configure(chosen, **options), verbose)
+    return _run(chosen, config or configure(chosen, **options), verbose, report)
 
 
 def configure(study: Study[C], *, preset: str | None = None, file: str | Path | None = None, **options: Any) -> C:
@@ -167,7 +176,7 @@ def _words(value: object) -> list[str]:
     return list(map(str, value)) if isinstance(value, tuple) else [str(value)]
 
 
-def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
+def _run(study: Study[C], config: C, verbose: bool, report: Report | None) -> StudyResult:
     started = time.perf_counter()
     # An impossible design is reported before anything is downloaded.
     check_type(study.design(config), evaluation.Design, "study", f"the design function of {study.name} must return one")
@@ -210,6 +219,7 @@ def _run(study: Study[C], config: C, verbose: bool) -> StudyResult:
                 fresh=config.fresh,
                 use_cache=not config.no_cache,
                 notify=notify,
+                report=report,
             )
             look = store.count_look(run.path.parent, identity, run.path.name)
             run.note("analysed", look=look)

@@ -61,9 +61,16 @@ class Study(Generic[C]):
         if not _NAME.fullmatch(self.name):
             raise UserError("must consist of letters, digits and ._=-", option="name", value=self.name)
 
-    def run(self, config: C | None = None, *, verbose: bool = False, **options: Any) -> StudyResult:
+    def run(
+        self,
+        config: C | None = None,
+        *,
+        verbose: bool = False,
+        report: Callable[[int, int], None] | None = None,
+        **options: Any,
+    ) -> StudyResult:
         """Run the study, or resume it; see `lcl_lab.run_study`."""
-        return studies.run_study(self, config, verbose=verbose, **options)
+        return studies.run_study(self, config, verbose=verbose, report=report, **options)
 
     def findings(
         self,

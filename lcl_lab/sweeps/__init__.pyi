@@ -2,14 +2,16 @@ from .driver import run_sweep
 from .sweep_config import Stopping, SweepConfig, SweepOptions
 from .sweep_paths import SweepPaths
 from .sweep_result import SweepResult
-from .trial import Trial, check_sweep
+from .trial import EvaluationTrial, TrainingTrial, Trial, check_sweep
 
 __all__ = [
+    "EvaluationTrial",
     "Stopping",
     "SweepConfig",
     "SweepOptions",
     "SweepPaths",
     "SweepResult",
+    "TrainingTrial",
     "Trial",
     "check_sweep",
     "run_sweep",

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lcl_lab.atomic import reporting_os_errors
+from lcl_lab.config import Config
 from lcl_lab.errors import UserError
 from lcl_lab.file_locks import locked
 from lcl_lab.safe_console import SafeConsole
+from lcl_lab.studies.study import Study
 from lcl_lab.sweeps.cluster import connected
 from lcl_lab.sweeps.experiment import create_loggers, run_trials
 from lcl_lab.sweeps.monitor import STARTING, SweepMonitor
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.sweep_config import SweepConfig, errors_in_file
 from lcl_lab.sweeps.sweep_paths import SweepPaths
+from lcl_lab.sweeps.sweep_report import write_sweep_report
 from lcl_lab.sweeps.sweep_result import SweepResult
 from lcl_lab.sweeps.trial import Trial, check_sweep
-from lcl_lab.sweeps.trial_worker import TRAINING, fetch_trial
+from lcl_lab.sweeps.trial_worker import fetch_trial
 
 __all__ = ["run_sweep"]
 
@@ -27,7 +33,8 @@ __all__ = ["run_sweep"]
 def run_sweep(config: SweepConfig | str | Path | None = None, *, verbose: bool = False, **options: Any) -> SweepResult:
     """Run a sweep, or resume it: trials that have finished are not run again.
 
-    A live table of the trials is shown on standard error.
+    A live table of the trials is shown on standard error. The folder of the sweep gets a report, which is written again
+    whenever the sweep is.
 
     Args:
         config: the options, or a YAML file; None builds them from `options`.
@@ -46,12 +53,14 @@ def run_sweep(config: SweepConfig | str | Path | None = None, *, verbose: bool =
     paths = SweepPaths.of(sweep.name, sweep.results)
     storage = Storage(sweep.storage, sweep.name) if sweep.storage else None
     failed = _drive(sweep, trials, paths, storage)
+    result = SweepResult.read(trials, paths, storage, failed)
+    result = replace(result, report=write_sweep_report(sweep, trials, result, _command(config, sweep, options)))
     if verbose:
         SafeConsole().print(str(paths.folder), soft_wrap=True, highlight=False, markup=False)
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise UserError(f"{len(failed)} trials failed; run the sweep again to retry them: {reasons}")
-    return SweepResult.read(trials, paths, storage)
+    return result
 
 
 def _configure(
@@ -64,6 +73,26 @@ def _configure(
     fields_set = {name: getattr(config, name) for name in config.model_fields_set} if config else {}
     sweep = SweepConfig.create(**{**fields_set, **options}) if options or config is None else config
     return sweep, check_sweep(sweep)
+
+
+def _command(config: SweepConfig | str | Path | None, sweep: SweepConfig, options: Mapping[str, Any]) -> Sequence[str]:
+    """What runs the sweep again: a command if it has a file, or a Python expression."""
+    if isinstance(config, str | Path):
+        words = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+        return ["lcl", "sweep", str(config), *chain.from_iterable((name, *_words(value)) for name, value in words)]
+    values = {name: getattr(sweep, name) for name in SweepConfig.model_fields if name in sweep.model_fields_set}
+    return [f"lcl_lab.run_sweep(**{json.dumps(values, default=_as_json)})"]
+
+
+def _words(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _as_json(value: object) -> object:
+    """A study, a path or another configuration as a JSON value."""
+    if isinstance(value, Study):
+        return value.name
+    return value.model_dump(mode="json") if isinstance(value, Config) else str(value)
 
 
 def _drive(
@@ -102,7 +131,7 @@ def _run(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storag
         paths.finish(name, options=options, stopped=last)
         return False
 
-    stages = [STARTING, TRAINING, *(study.name for study, _ in trials[0].evaluations)]
+    stages = [STARTING, *trials[0].stages]
     with SweepMonitor(paths.folder, list(by_name), finished, stages, ended) as monitor:
         try:
             remaining = [trial for trial in trials if trial.name not in finished]

@@ -46,7 +46,7 @@ def run_trials(
     Raises:
         OSError: Ray cannot write its files.
     """
-    registrations = Registrations()
+    registrations = Registrations.for_trials(trials)
     if client.is_connected():
         _run_on_head(config, trials, paths, storage, registrations, note)
     else:

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from lcl_lab.safe_console import SafeConsole
-from lcl_lab.sweeps.trial_worker import TRAINING
+from lcl_lab.sweeps.trial import TRAINING
 
 __all__ = ["EVENTS", "STARTING", "Note", "SweepMonitor", "TuneMonitor"]
 
@@ -27,7 +27,7 @@ STARTING = "starting"
 Note = Callable[[str, str, dict[str, Any]], None]
 _REFRESH = 0.5  # seconds between two updates of the table
 _ENDED = ("finished", "stopped early")
-_REPORTED = ("doing", "step", "steps", "loss", "accuracy")
+_REPORTED = ("doing", "step", "steps", "loss", "accuracy", "answered", "prompts")
 
 
 class TuneMonitor(Callback):
@@ -118,13 +118,16 @@ class SweepMonitor:
         Args:
             name: the trial.
             status: its status, as from `TuneMonitor`.
-            details: any of ``doing``, ``step``, ``steps``, ``loss``, ``accuracy``, ``reason``.
+            details: any of ``doing``, ``step``, ``steps``, ``loss``, ``accuracy``, ``answered``, ``prompts``,
+                ``reason``.
         """
         state = self._states[name]
         if status == "ended":
             last: dict[str, Any] = {key: state.get(key) for key in ("step", "accuracy")}
             status = "finished" if self._ended(name, last) else "stopped early"
         changed = state["status"] != status
+        if "doing" in details:  # the prompts of one study are not those of the next
+            state |= {"answered": 0, "prompts": 0}
         state |= {"status": status, **details}
         event = {"time": datetime.now(UTC).isoformat(), "trial": name, "status": status, **details}
         self._unwritten.append(json.dumps(event) + "\n")
@@ -144,13 +147,17 @@ class SweepMonitor:
         done = sum(state["status"] in _ENDED for _, state in states)
         best = max(((state["accuracy"], name) for name, state in states if "accuracy" in state), default=None)
         table = Table(title=f"{done} of {len(states)} trials{self._time_left()}", title_justify="left")
-        for column in ("trial", "status", "doing", "step", "loss", "held-out accuracy"):
+        trains = TRAINING in self._stages
+        for column in ("trial", "status", "doing", "step", *(("loss", "held-out accuracy") if trains else ())):
             table.add_column(column)
         for name, state in states:
             mark = " (best)" if best and best[1] == name else ""
             step = f"{state['step']:,} of {state['steps']:,}" if "step" in state else ""
+            if state.get("prompts"):
+                step = f"{state['answered']:,} of {state['prompts']:,} prompts"
             loss, accuracy = (f"{state[key]:.3f}" if key in state else "" for key in ("loss", "accuracy"))
-            table.add_row(name, state["status"], state.get("doing", ""), step, loss, accuracy + mark)
+            row = (name, state["status"], state.get("doing", ""), step, loss, accuracy + mark)
+            table.add_row(*row[: len(table.columns)])
         return table
 
     def _time_left(self) -> str:
@@ -167,8 +174,10 @@ class SweepMonitor:
             return 1.0
         if not state.get("doing"):
             return 0.0
-        steps = state["step"] / state["steps"] if state["doing"] == TRAINING and "step" in state else 0.0
-        return float(self._stages.index(state["doing"]) + steps) / len(self._stages)
+        share = state["answered"] / state["prompts"] if state.get("prompts") else 0.0
+        if state["doing"] == TRAINING and "step" in state:
+            share = state["step"] / state["steps"]
+        return float(self._stages.index(state["doing"]) + share) / len(self._stages)
 
 
 def _name(trial: Any) -> str:

@@ -15,7 +15,7 @@ from lcl_lab.config import Config, Threads
 from lcl_lab.errors import UserError
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
-from lcl_lab.sweeps.trial import Trial
+from lcl_lab.sweeps.trial import EvaluationTrial, TrainingTrial, Trial, evaluation_names
 from lcl_lab.training.train_config import TrainConfig
 from lcl_lab.yaml_reading import read_yaml
 
@@ -82,7 +82,7 @@ class SweepOptions(Config):
         "sweep", description="name of the sweep's folder in RESULTS/sweeps; that of a YAML file unless given"
     )
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_unique)] = Field(
-        (0,), min_length=1, description="random seeds; every strategy is trained with each"
+        (0,), min_length=1, description="random seeds; every strategy is trained, or model evaluated, with each"
     )
     cpu: Threads = Field(1, description="CPU cores of a trial")
     gpu: float = Field(0, ge=0, le=1024, description="GPUs of a trial; 0.5 lets two trials share one")
@@ -99,10 +99,19 @@ class SweepOptions(Config):
 
 
 class SweepConfig(SweepOptions):
-    """Strategies and seeds, how models are trained, the studies that evaluate them, and where all of it runs."""
+    """What is trained or evaluated, in which studies, and where all of it runs.
+
+    A sweep has either strategies, whose models are trained, or models that exist.
+    """
 
     strategies: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
-        min_length=1, description="names or Python files of strategies; each is trained with every seed"
+        (), min_length=1, description="names or Python files of strategies; each is trained with every seed"
+    )
+    models: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
+        (), min_length=1, description="models to evaluate instead of training any, named as in every study"
+    )
+    data: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
+        (), min_length=1, description="datasets on which models are evaluated (default: that of each study)"
     )
     train: Mapping[str, Any] = Field({}, description="options of every training, as in TrainConfig, and a preset")
     studies: tuple[Annotated[Mapping[str, Any], BeforeValidator(_study_options)], ...] = Field(
@@ -129,15 +138,30 @@ class SweepConfig(SweepOptions):
             return cls.create(**{**content, **options})
 
     def trials(self) -> list[Trial]:
-        """Every strategy with every seed, in this order.
+        """Every strategy, or every model on every dataset, with every seed, in this order.
 
         Raises:
             UserError: an option in `train` or `studies` is wrong; none once the configuration has been created.
         """
-        return [self._trial(strategy, seed) for strategy in self.strategies for seed in self.seeds]
+        if self.strategies:
+            return [self._training_trial(strategy, seed) for strategy in self.strategies for seed in self.seeds]
+        pairs = [(model, data) for model in self.models for data in self.data or ("",)]
+        return [
+            self._evaluation_trial(name, *pair, seed)
+            for name, pair in zip(evaluation_names(pairs), pairs, strict=True)
+            for seed in self.seeds
+        ]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.strategies and self.models:
+            raise UserError("a sweep has either strategies or models; remove one of them", option="models")
+        if not self.strategies and not self.models:
+            raise UserError("is required, unless the sweep has models", option="strategies")
+        if self.models:
+            self._check_evaluations()
+        elif self.data:
+            raise UserError("is for models; give trainings and studies their own data", option="data")
         names = [Path(strategy).stem for strategy in self.strategies]
         repeated = next((name for name in names if names.count(name) > 1), None)
         if repeated:
@@ -145,13 +169,33 @@ class SweepConfig(SweepOptions):
         self.trials()
         return self
 
-    def _trial(self, strategy: str, seed: int) -> Trial:
+    def _check_evaluations(self) -> None:
+        """Check that a sweep of models has what it needs and nothing that is for trainings."""
+        if self.train:
+            raise UserError("is for strategies; a sweep of models trains nothing", option="train")
+        if self.stopping:
+            raise UserError("is for strategies; a sweep of models trains nothing", option="stopping")
+        if not self.studies:
+            raise UserError("is required in a sweep of models", option="studies")
+
+    def _training_trial(self, strategy: str, seed: int) -> TrainingTrial:
         name = f"{Path(strategy).stem}-seed-{seed}"
         with _errors_in("train"):
             training = self._training(name, strategy, seed)
         with _errors_in("studies"):
-            evaluations = tuple(_evaluation(name, options) for options in self.studies)
-        return Trial(name, strategy, seed, training, evaluations)
+            evaluations = tuple(
+                _evaluation(options, _SET_FOR_STUDIES, model=(f"{name}={name}",)) for options in self.studies
+            )
+        return TrainingTrial(name, seed, evaluations, strategy, training)
+
+    def _evaluation_trial(self, name: str, model: str, data: str, seed: int) -> EvaluationTrial:
+        reserved = {**_SET_FOR_STUDIES, "seed": "list it in seeds"}
+        values: dict[str, Any] = {"model": (model,), "seed": seed}
+        if data:
+            reserved["data"], values["data"] = "list it in data", data
+        with _errors_in("studies"):
+            evaluations = tuple(_evaluation(options, reserved, **values) for options in self.studies)
+        return EvaluationTrial(f"{name}-seed-{seed}", seed, evaluations, model, data)
 
     def _training(self, name: str, strategy: str, seed: int) -> TrainConfig:
         _refuse(self.train, _SET_FOR_TRAINING)
@@ -182,16 +226,19 @@ def _errors_in(option: str) -> Iterator[None]:
         raise UserError(str(error), option=option) from None
 
 
-def _evaluation(trial: str, given: Mapping[str, Any]) -> tuple[Study[Any], StudyConfig]:
+def _evaluation(given: Mapping[str, Any], reserved: Mapping[str, str], **values: Any) -> tuple[Study[Any], StudyConfig]:
+    """A study and its options: those given, none of them reserved, and values that the sweep sets."""
     options = dict(given)
     if "study" not in options:
         raise UserError("each needs a study, such as {study: shots}")
     chosen = options.pop("study")
     study = chosen if isinstance(chosen, Study) else studies.find_study(str(chosen))
     try:
-        _refuse(options, _SET_FOR_STUDIES)
+        _refuse(options, reserved)
+        if "data" in values and "data" not in study.config.model_fields:
+            raise UserError("it has no option data; leave out the datasets of the sweep")
         preset = options.pop("preset", None)
-        return study, study.config.create(preset, None, model=(f"{trial}={trial}",), **options)
+        return study, study.config.create(preset, None, **values, **options)
     except UserError as error:
         raise UserError(f"{study.name}: {error}") from None
 

@@ -69,7 +69,8 @@ class SweepPaths:
 
         Args:
             trial: its name.
-            **facts: contents of the mark: `options`, and `seconds` and `runs` (relative to `results`), or `stopped`.
+            **facts: contents of the mark: `options`, and `stopped`, or `seconds`, `runs` (relative to `results`),
+                `device`, `memory`, `gpu_memory` (peaks in bytes), and `steps` and `accuracy` of a training.
 
         Raises:
             UserError: the mark cannot be written.

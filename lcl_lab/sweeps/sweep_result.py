@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -13,11 +14,14 @@ import pandas as pd
 from lcl_lab import store
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.sweep_paths import SweepPaths
-from lcl_lab.sweeps.trial import Trial
+from lcl_lab.sweeps.trial import TrainingTrial, Trial
 
 __all__ = ["COLUMNS", "SweepResult"]
 
-COLUMNS = ("trial", "strategy", "seed", "status", "model", "runs", "seconds", "reason")
+COLUMNS = (
+    *("trial", "strategy", "data", "seed", "status", "model", "runs", "steps", "accuracy", "seconds"),
+    *("device", "memory", "gpu_memory", "reason"),
+)
 """Columns of `SweepResult.trials`."""
 
 
@@ -28,25 +32,35 @@ class SweepResult:
     Attributes:
         path: folder of the sweep, with models, marks of finished trials and events.
         results: folder of all runs.
-        trials: one row per trial: trial, strategy, seed, status (``finished`` or ``stopped early``), model (folder or
-            URL of the checkpoint; missing if stopped), runs (list of run directories), seconds, reason (why it was
-            stopped).
+        trials: one row per trial: trial, strategy or data (whichever the sweep has), seed, status (``finished``,
+            ``stopped early`` or ``failed``), model (its name, or the folder or URL of the one that was trained; missing
+            if there is none), runs (list of run directories), steps and last held-out accuracy of a training, seconds,
+            device, memory and gpu_memory (peaks in bytes), reason (why it was stopped or failed).
+        report: the report of the sweep, `report.html` in its folder; None if it could not be written.
     """
 
     path: Path
     results: Path
     trials: pd.DataFrame
+    report: Path | None = None
 
     @classmethod
-    def read(cls, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None = None) -> SweepResult:
+    def read(
+        cls,
+        trials: Sequence[Trial],
+        paths: SweepPaths,
+        storage: Storage | None = None,
+        failed: Mapping[str, str] = MappingProxyType({}),
+    ) -> SweepResult:
         """Read the marks of trials that have finished.
 
         Args:
             trials: the trials of the sweep.
             paths: where its files are.
             storage: where models are if nodes share no folder.
+            failed: why trials failed, by name.
         """
-        rows = [_row(trial, paths, storage) for trial in trials]
+        rows = [_row(trial, paths, storage, failed.get(trial.name)) for trial in trials]
         return cls(paths.folder, paths.results, pd.DataFrame(rows, columns=list(COLUMNS)))
 
     @cached_property
@@ -65,17 +79,20 @@ class SweepResult:
         return f"Sweep of {len(self.trials)} trials: {counts}\n{shown}\n{self.path}"
 
 
-def _row(trial: Trial, paths: SweepPaths, storage: Storage | None) -> dict[str, Any]:
-    mark = paths.read_mark(trial.name)
+def _row(trial: Trial, paths: SweepPaths, storage: Storage | None, failed: str | None) -> dict[str, Any]:
+    mark = paths.read_mark(trial.name) if failed is None else {}
     stopped = mark.get("stopped")
-    model = storage.model(trial.name) if storage else str(paths.model(trial.name))
-    return {
-        "trial": trial.name,
-        "strategy": trial.strategy,
-        "seed": trial.seed,
-        "status": "finished" if stopped is None else "stopped early",
-        "model": model if stopped is None else None,
-        "runs": mark.get("runs", []),
-        "seconds": mark.get("seconds"),
-        "reason": "" if stopped is None else f"held-out accuracy {stopped['accuracy']} at step {stopped['step']}",
-    }
+    row = {**trial.varied, "trial": trial.name, "seed": trial.seed, "status": "finished", "reason": ""}
+    row |= {name: mark.get(name) for name in ("steps", "accuracy", "seconds", "device", "memory", "gpu_memory")}
+    row["runs"] = mark.get("runs", [])
+    if isinstance(trial, TrainingTrial):
+        row["strategy"] = trial.strategy
+        row["model"] = storage.model(trial.name) if storage else str(paths.model(trial.name))
+    if stopped is not None:
+        reason = f"held-out accuracy {stopped['accuracy']} at step {stopped['step']}"
+        row |= {"status": "stopped early", "model": None, "reason": reason}
+        row |= {"steps": stopped["step"], "accuracy": stopped["accuracy"]}
+    if failed is not None:
+        row |= {"status": "failed", "reason": failed}
+        row["model"] = None if isinstance(trial, TrainingTrial) else row["model"]
+    return row

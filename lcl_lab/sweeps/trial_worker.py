@@ -1,4 +1,4 @@
-"""Runs one trial on its worker: the training, then each study. Both resume where they were killed.
+"""Runs one trial on its worker: the training, if any, then each study. Both resume where they were killed.
 
 A trial stores nothing itself except a mark that it has finished: trainings write checkpoints and studies commit cell by
 cell, so a retry on any worker loses no finished work and repeats none.
@@ -9,23 +9,24 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from lcl_lab import models, training
-from lcl_lab.atomic import read_json
+from lcl_lab import evaluation, models, store, training
+from lcl_lab.atomic import parse_json, read_json
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import CARD
+from lcl_lab.sweeps.memory_use import PeakMemory
 from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.sweep_paths import SweepPaths
-from lcl_lab.sweeps.trial import Trial
+from lcl_lab.sweeps.trial import TRAINING, TrainingTrial, Trial
 from lcl_lab.training.identity import is_trained_as
 from lcl_lab.training.plan import check_training
 from lcl_lab.training.train_config import TrainConfig
 
-__all__ = ["TRAINING", "Report", "fetch_trial", "run_stored_trial", "run_trial"]
+__all__ = ["Report", "fetch_trial", "run_stored_trial", "run_trial"]
 
-TRAINING = "training"
-"""What a trial does before its studies, in the `doing` of reports and events."""
+_REPORT_EVERY = 2.0  # seconds between two reports of a study
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -35,8 +36,8 @@ def run_trial(trial: Trial, paths: SweepPaths, report: Report) -> None:
     Args:
         trial: the trial.
         paths: where its model, runs and mark are written.
-        report: receives ``{"doing": "training", "step": …, …}`` for every line of the training's log, and
-            ``{"doing": STUDY}`` when a study starts.
+        report: receives ``{"doing": "training", "step": …, …}`` for every line of the training's log,
+            ``{"doing": STUDY}`` when a study starts, and with ``answered`` and ``prompts`` while it runs.
 
     Raises:
         UserError: the training or a study is not possible, or another process runs the trial.
@@ -60,19 +61,56 @@ def fetch_trial(trial: Trial, storage: Storage, paths: SweepPaths) -> None:
 
 
 def _run(trial: Trial, paths: SweepPaths, report: Report) -> None:
-    started = time.perf_counter()
-    model = paths.model(trial.name)
-    config = trial.training_in(model)
+    started, peak = time.perf_counter(), PeakMemory()
+    facts = _train(trial, paths.model(trial.name), report) if isinstance(trial, TrainingTrial) else {}
+    runs = []
+    with evaluation.keep_loaded(trial.recorded_as, models.PROTOTYPE):
+        for study, options in trial.evaluations_of(paths.model(trial.name), paths.results):
+            report({"doing": study.name})
+            result = study.run(options, report=_ReportedPrompts(study.name, report))
+            runs.append(str(result.path.relative_to(paths.results)))
+            device = _device(result.path)
+            facts |= {"device": device} if device else {}
+    seconds = round(time.perf_counter() - started, 1)
+    paths.finish(trial.name, options=trial.options, seconds=seconds, runs=runs, **facts, **peak.read())
+
+
+def _train(trial: TrainingTrial, folder: Path, report: Report) -> dict[str, Any]:
+    """Train the model unless it is there; returns the steps and the last held-out accuracy."""
+    config = trial.training_in(folder)
     if not _is_trained(config):
         # Both are imported here, which takes seconds, so that the first report says that work has begun.
         train, _ = training.train_model, training.train_strategy
         report({"doing": TRAINING})
         train(config, report=lambda line: report({"doing": TRAINING, **line}))
-    runs = []
-    for study, options in trial.evaluations_of(model, paths.results):
-        report({"doing": study.name})
-        runs.append(str(study.run(options).path.relative_to(paths.results)))
-    paths.finish(trial.name, options=trial.options, seconds=round(time.perf_counter() - started, 1), runs=runs)
+    log = folder / training.METRICS_FILE
+    lines = map(parse_json, log.read_text(encoding="utf-8").splitlines() if log.is_file() else [])
+    accuracies = [line["accuracy"] for line in lines if "accuracy" in line]
+    steps = (read_json(folder / CARD) or {}).get("steps")
+    return {"steps": steps, "accuracy": accuracies[-1] if accuracies else None}
+
+
+class _ReportedPrompts:
+    """Reports how many prompts of a study have been answered, every few seconds: the driver stores every report.
+
+    Args:
+        study: the name of the study.
+        report: of `run_trial`.
+    """
+
+    def __init__(self, study: str, report: Report) -> None:
+        self._study, self._report, self._last = study, report, time.perf_counter()
+
+    def __call__(self, answered: int, prompts: int) -> None:
+        if time.perf_counter() - self._last > _REPORT_EVERY:
+            self._last = time.perf_counter()
+            self._report({"doing": self._study, "answered": answered, "prompts": prompts})
+
+
+def _device(run: Path) -> str | None:
+    """The device that answered in a finished run; None where nothing was left to answer when it was resumed."""
+    provenance = store.read_info(run).provenance
+    return provenance.device if provenance and provenance.device != "none" else None
 
 
 def _is_trained(config: TrainConfig) -> bool:

@@ -64,7 +64,7 @@ def test_every_command_is_run_or_has_a_reason() -> None:
     tested = (
         STUDY.pattern, "studies.all|lcl study all", "--help", "one_sided.py", "lcl power", "lcl report",
         "lcl mine", "lcl convert", "lcl train", "accelerate launch", "lcl zoo", "lcl paper",
-        "lcl sweep studies/tiny_grid.yaml$", "lcl bench", "lcl dashboard|streamlit run", "docs/make_figures.py",
+        r"lcl sweep studies/\w+_grid.yaml$", "lcl bench", "lcl dashboard|streamlit run", "docs/make_figures.py",
     )  # fmt: skip
     missing = [
         command
@@ -319,10 +319,11 @@ def test_zoo_commands_run(command: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_sweep_runs(folder: Path) -> None:
-    (command,) = matching("lcl sweep studies/tiny_grid.yaml$")
-    out = run_command(command, folder)
-    assert len(list(Path(folder, last_line(out), "trials").glob("*.json"))) == 4
+@pytest.mark.parametrize("command", matching(r"lcl sweep studies/\w+_grid.yaml$"))
+def test_a_sweep_runs(command: str, folder: Path) -> None:
+    sweep = Path(folder, last_line(run_command(command, folder)))
+    assert len(list((sweep / "trials").glob("*.json"))) == 4
+    assert (sweep / "report.html").is_file()
 
 
 @pytest.mark.parametrize("command", matching("lcl dashboard|streamlit run"))

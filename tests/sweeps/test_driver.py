@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import product
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from lcl_lab import run_sweep
+from lcl_lab import run_study, run_sweep
 from lcl_lab.errors import UserError
 from lcl_lab.store import same_records
-from tests.sweeps.grids import ONE, records, run
+from tests.sweeps.grids import ONE, StoredFiles, records, run, started, wait_for, workers
+
+EVALUATIONS = """
+models: [mini/base, mini/2-way]
+data: [world-100, isekai-mini]
+studies:
+  - {study: false_ratio, preset: tiny, queries: 4}
+  - {study: shots, preset: tiny, queries: 4, fixed: []}
+"""
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -38,6 +48,62 @@ def test_the_result_has_all_records(undisturbed: Path, capfd: pytest.CaptureFixt
     assert result.trials["status"].tolist() == ["finished", "finished"]
     assert result.trials["runs"].map(len).tolist() == [2, 2]
     assert len(result.records) == len(records(undisturbed))
+
+
+@pytest.mark.slow
+def test_the_report_of_a_sweep_links_its_models_and_runs(undisturbed: Path) -> None:
+    result = run_sweep(undisturbed / "grid.yaml", results=undisturbed / "results")
+    assert result.report == undisturbed / "results" / "sweeps" / "grid" / "report.html"
+    assert result.trials["steps"].tolist() == [6, 6]
+    assert result.trials["accuracy"].between(0, 1).all()
+    assert (result.trials["memory"] > 1 << 20).all()
+    page = result.report.read_text(encoding="utf-8")
+    addresses = re.findall('href="([^"]+)"', page)
+    assert len(addresses) == 6  # two models and four runs
+    assert all((result.path / address).exists() for address in addresses)
+    assert "2-way (2 trainings)" in page
+    assert "2 trials: 2 finished" in page
+    assert f"lcl sweep {undisturbed / 'grid.yaml'} --results" in page
+
+
+@pytest.mark.slow
+def test_models_by_datasets_by_studies_have_the_records_of_single_runs(tmp_path: Path) -> None:
+    done = run(tmp_path, "--workers", "2", grid=EVALUATIONS)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 trials" in done.stderr
+    chosen = {"false_ratio": {"queries": 4}, "shots": {"queries": 4, "fixed": ()}}
+    for study, model, data in product(chosen, ("mini/base", "mini/2-way"), ("world-100", "isekai-mini")):
+        options = {"preset": "tiny", "model": model, "data": data, **chosen[study]}
+        run_study(study, **options, results=tmp_path / "single" / "results")
+    swept = records(tmp_path)
+    assert same_records(records(tmp_path / "single"), swept) is None
+    assert set(swept["model"]) == {"mini/base", "mini/2-way", "mini/prototype"}
+
+    result = run_sweep(tmp_path / "grid.yaml", results=tmp_path / "results")  # everything has finished
+    assert result.trials["model"].tolist() == ["mini/base"] * 2 + ["mini/2-way"] * 2
+    assert result.report is not None
+    report = result.report.with_suffix(".md").read_text(encoding="utf-8")
+    assert "| mini/2-way | isekai-mini | candidate |" in report
+    assert len(result.records) == len(swept)
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_of_models_resumes_with_unfinished_cells(tmp_path: Path) -> None:
+    grid = EVALUATIONS.replace("[mini/base, mini/2-way]", "[mini/2-way]").replace(
+        "[world-100, isekai-mini]", "world-100"
+    )
+    written = StoredFiles()
+    with started(tmp_path, "--workers", "1", grid=grid) as driver:
+        wait_for(lambda: written.has_grown(tmp_path))
+        for process in [*workers(driver), driver]:
+            process.kill()
+    written.add(tmp_path)
+    done = run(tmp_path, "--workers", "1", grid=grid)
+    assert done.returncode == 0, done.stderr
+    written.assert_unchanged()
+    run_study("shots", preset="tiny", model="mini/2-way", queries=4, fixed=(), results=tmp_path / "single" / "results")
+    swept = records(tmp_path)
+    assert same_records(records(tmp_path / "single"), swept[swept["study"] == "shots"]) is None
 
 
 @pytest.mark.slow

@@ -36,6 +36,18 @@ def test_the_monitor_writes_events_and_tells_finished_from_stopped_trials(
     assert "0.500 (best)" in table
 
 
+def test_the_progress_of_a_study_is_shown_in_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with SweepMonitor(tmp_path, ["a", "b"], set(), ["starting", "shots"], lambda name, last: True) as monitor:
+        monitor.note("a", "running", {"doing": "shots"})
+        monitor.note("a", "running", {"doing": "shots", "answered": 30, "prompts": 120})
+        assert monitor._progress(monitor._states["a"]) == 0.625  # the first of two stages, and a quarter of the second
+        monitor._refresh()
+        monitor.note("a", "running", {"doing": "starting"})  # tried again
+        assert monitor._progress(monitor._states["a"]) == 0.0
+    table = capsys.readouterr().err
+    assert "held-out accuracy" not in table  # nothing is trained
+
+
 def test_events_that_cannot_be_written_are_written_with_a_later_one(tmp_path: Path) -> None:
     with SweepMonitor(tmp_path, ["a"], set(), ["starting"], lambda name, last: True) as monitor:
         (tmp_path / "events.jsonl").rename(tmp_path / "kept")

@@ -8,7 +8,7 @@ import pytest
 
 from lcl_lab import run_sweep, studies
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps import Stopping, SweepConfig, check_sweep
+from lcl_lab.sweeps import Stopping, SweepConfig, TrainingTrial, check_sweep
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -22,7 +22,8 @@ def write(folder: Path, text: str) -> Path:
 def test_the_sweeps_of_the_package_are_possible(file: Path) -> None:
     config = SweepConfig.from_file(file)
     assert config.name == file.stem
-    assert len(check_sweep(config)) == len(config.strategies) * len(config.seeds)
+    varied = len(config.strategies) or len(config.models) * len(config.data or [""])
+    assert len(check_sweep(config)) == varied * len(config.seeds)
     assert f"#   python -m lcl_lab.sweep studies/{file.name}\n" in file.read_text(encoding="utf-8")
 
 
@@ -33,6 +34,7 @@ def test_a_trial_has_the_configurations_of_its_training_and_studies(tmp_path: Pa
         "studies: [{study: false_ratio, preset: tiny, ratios: [0, 1]}, shots]\ncpu: 2\n",
     )
     (trial,) = SweepConfig.from_file(file).trials()
+    assert isinstance(trial, TrainingTrial)
     training = trial.training_in(Path("out"))
     assert (training.strategy, training.seed, training.out, training.threads) == ("mix", 3, Path("out"), 2)
     assert (training.every_answer, training.steps, training.data) == (True, 5, "world-dev")
@@ -82,6 +84,16 @@ def test_a_study_may_be_an_object() -> None:
         ("strategies: [2-way]\nstudies: [{study: shots, data: moon}]", "studies: shots: data moon: unknown dataset"),
         ("strategies: [2-way]\nstopping: {first: 0}", "stopping: first 0: must be at least 1"),
         ("strategies: [2-way]\nstopping: {frist: 9}", "stopping: frist: unknown option; did you mean 'first'?"),
+        ("strategies: [2-way]\nmodels: [mini/base]", "models: a sweep has either strategies or models; remove one"),
+        ("strategies: [2-way]\ndata: [world-100]", "data: is for models; give trainings and studies their own data"),
+        ("models: []\nstudies: [shots]", "models: needs at least 1 values"),
+        ("models: [mini/base]", "studies: is required in a sweep of models"),
+        ("models: [mini/base]\nstudies: [shots]\ntrain: {steps: 1}", "train: is for strategies; a sweep of models"),
+        ("models: [mini/base]\nstudies: [shots]\nstopping: {first: 1}", "stopping: is for strategies; a sweep of mod"),
+        ("models: [mini/base]\nstudies: [{study: shots, seed: 1}]", "studies: shots: seed: is set by the sweep; list"),
+        ("models: [a]\ndata: [b]\nstudies: [{study: shots, data: c}]", "studies: shots: data: is set by the sweep; l"),
+        ("models: [a]\ndata: [b]\nstudies: [arithmetic]", "studies: arithmetic: it has no option data; leave out"),
+        ("models: [mini/base]\nstudies: [{study: shots, model: x}]", "studies: shots: model: is set by the sweep; "),
         ("strategies: [2-way]\nloggers: [excel]", "loggers excel: must be one of 'mlflow' or 'wandb'"),
         ("strategies: [2-way]\ncpu: 0", "cpu 0: must be at least 1"),
         ("- 2-way", "must contain `key: value` lines"),

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from lcl_lab.errors import UserError
+from lcl_lab.models import Checkpoint, TransformersModel, load_transformers_model
 from lcl_lab.store import read_run, runs, same_records
-from lcl_lab.sweeps import SweepConfig, SweepPaths, SweepResult
+from lcl_lab.sweeps import SweepConfig, SweepPaths, SweepResult, check_sweep
 from lcl_lab.sweeps.trial_worker import run_trial
 
 CONFIG = SweepConfig.create(
@@ -68,6 +69,37 @@ def test_a_trial_that_another_worker_runs_is_refused(tmp_path: Path, monkeypatch
     monkeypatch.setattr("lcl_lab.sweeps.sweep_paths._LOCK_TIMEOUT", 0.1)
     with paths.lock(trial.name), pytest.raises(UserError, match="2-way-seed-0: another process runs this trial"):
         run_trial(trial, paths, _fail)
+
+
+def test_the_model_of_a_trial_is_loaded_once_for_all_of_its_studies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+
+    def count(checkpoint: Checkpoint, *arguments: Any) -> TransformersModel:
+        loaded.append(checkpoint.name)
+        return load_transformers_model(checkpoint, *arguments)
+
+    monkeypatch.setattr("lcl_lab.models.load_transformers_model", count)
+    monkeypatch.setattr("lcl_lab.sweeps.trial_worker._REPORT_EVERY", 0.0)
+    studies = [
+        {"study": "false_ratio", "preset": "tiny", "queries": 2},
+        {"study": "shots", "preset": "tiny", "queries": 2, "fixed": []},
+    ]
+    (trial,) = check_sweep(SweepConfig.create(models="mini/2-way", studies=studies))
+    reports: list[dict[str, Any]] = []
+    paths = SweepPaths(tmp_path / "sweep", tmp_path / "results")
+    run_trial(trial, paths, reports.append)
+    assert loaded == ["mini/2-way"]
+    assert list(dict.fromkeys(line["doing"] for line in reports)) == ["false_ratio", "shots"]
+    assert reports[-1]["answered"] == reports[-1]["prompts"] > 0
+
+    mark = paths.read_mark(trial.name)
+    assert mark["device"] in ("cpu", "cuda:0")
+    assert mark["memory"] > 1 << 20
+    (row,) = SweepResult.read([trial], paths).trials.to_dict("records")
+    assert (row["trial"], row["model"], row["status"]) == ("mini_2-way-seed-0", "mini/2-way", "finished")
+    run_trial(trial, paths, _fail)
 
 
 def _fail(line: dict[str, Any]) -> None:

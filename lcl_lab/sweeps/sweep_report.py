@@ -1,0 +1,173 @@
+"""The report of a sweep: its trials, and what the runs of all of them say together, as report.md and report.html."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from os.path import relpath
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from lcl_lab import reporting, store, studies
+from lcl_lab.safe_console import SafeConsole
+from lcl_lab.sweeps.sweep_config import SweepConfig
+from lcl_lab.sweeps.sweep_result import SweepResult
+from lcl_lab.sweeps.trial import EvaluationTrial, TrainingTrial, Trial
+
+__all__ = ["write_sweep_report"]
+
+_UNITS = ("B", "KiB", "MiB", "GiB")
+
+
+def write_sweep_report(
+    config: SweepConfig, trials: Sequence[Trial], result: SweepResult, command: Sequence[str]
+) -> Path | None:
+    """Write the report of a sweep into its folder.
+
+    Args:
+        config: the options of the sweep.
+        trials: its trials.
+        result: their states.
+        command: what runs the sweep again, program first.
+
+    Returns:
+        The HTML page; None if it could not be written, which is said on standard error.
+    """
+    try:
+        return _write(config, trials, result, command)
+    except Exception as error:  # whatever fails here, the sweep has its results, and the report can be written again
+        reason = f"the report of the sweep could not be written: {type(error).__name__}: {error}"
+        console = SafeConsole(stderr=True)
+        console.print(" ".join(reason.split()), soft_wrap=True, highlight=False, markup=False)
+        return None
+
+
+def _write(config: SweepConfig, trials: Sequence[Trial], result: SweepResult, command: Sequence[str]) -> Path:
+    links: set[str] = set()
+    table = reporting.Table("State, cost and files of each trial", _trial_rows(result, links))
+    sections = [
+        reporting.Section("What was run", list(_setting(config, trials, result))),
+        reporting.Section("Trials", tables=[table]),
+        *_study_sections(trials, result),
+    ]
+    findings = reporting.Findings(f"Sweep {config.name}", sections)
+    device = ", ".join(map(str, result.trials["device"].dropna().unique())) or "none"
+    provenance = store.collect({"sweep": config.name}, config.seeds, device, _seconds(result), command)
+    reporting.write_report(result.path, findings, "", provenance, links)
+    return result.path / "report.html"
+
+
+def _setting(config: SweepConfig, trials: Sequence[Trial], result: SweepResult) -> Iterator[reporting.Statement]:
+    """What the trials are, and what became of them."""
+    lists: dict[str, Sequence[object]] = {
+        "strategies": config.strategies,
+        "models": config.models,
+        "datasets": config.data,
+        "seeds": config.seeds,
+        "studies": _headings(trials),
+    }
+    for name, values in lists.items():
+        if values:
+            listed = ", ".join(f"`{value}`" for value in values)
+            yield reporting.Statement("{name}: {values}", {"name": name.capitalize(), "values": listed})
+    counts = ", ".join(f"{count} {status}" for status, count in result.trials["status"].value_counts().items())
+    yield reporting.Statement(
+        "{trials} trials: {counts}; together they took {seconds:,.0f} s",
+        {"trials": len(trials), "counts": counts, "seconds": _seconds(result)},
+    )
+
+
+def _seconds(result: SweepResult) -> float:
+    """The time of all trials together."""
+    return float(result.trials["seconds"].astype(float).sum())
+
+
+def _trial_rows(result: SweepResult, links: set[str]) -> pd.DataFrame:
+    """One row of text per trial, without the columns that are empty; adds the addresses of its links to `links`."""
+
+    def link(text: str, path: Path) -> str:
+        address = quote(Path(relpath(path, result.path)).as_posix())
+        links.add(address)
+        return f"[{text}]({address})"
+
+    rows = []
+    for trial in result.trials.to_dict("records"):
+        known = {str(name): value for name, value in trial.items() if isinstance(value, list) or pd.notna(value)}
+        model, runs = str(known.get("model", "")), [result.results / run for run in known["runs"]]
+        rows.append(
+            {
+                "trial": known["trial"],
+                "strategy": known.get("strategy", ""),
+                "data": known.get("data", ""),
+                "seed": known["seed"],
+                "status": known["status"],
+                "steps": f"{known['steps']:,.0f}" if "steps" in known else "",
+                "held-out accuracy": f"{known['accuracy']:.3f}" if "accuracy" in known else "",
+                "seconds": f"{known['seconds']:,.1f}" if "seconds" in known else "",
+                "device": known.get("device", ""),
+                "peak memory": _size(known.get("memory")),
+                "peak GPU memory": _size(known.get("gpu_memory")),
+                "model": link(Path(model).name, Path(model)) if Path(model).is_absolute() else model,
+                "runs": ", ".join(link(f"{run.parent.name}/{run.name}", run / "report.html") for run in runs),
+                "reason": known.get("reason", ""),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.loc[:, [column for column in frame if frame[column].ne("").any()]]
+
+
+def _study_sections(trials: Sequence[Trial], result: SweepResult) -> Iterator[reporting.Section]:
+    """What each study says about all trials that have finished."""
+    trained = isinstance(trials[0], TrainingTrial)
+    runs = dict(zip(result.trials["trial"], result.trials["runs"], strict=True))
+    finished = [trial for trial in trials if runs[trial.name]]
+    for number, heading in enumerate(_headings(trials)):
+        frames = [_records(trial, result.results / runs[trial.name][number]) for trial in finished]
+        records = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        if records.empty:
+            continue
+        name, seed = f"accuracy-{number + 1}", trials[0].evaluations[number][1].seed
+        if trained:
+            yield studies.strategy_section(heading, records, _strategies(finished), seed, name)
+        else:
+            yield studies.model_section(heading, records, [trial.recorded_as for trial in finished], seed, name)
+
+
+def _records(trial: Trial, run: Path) -> pd.DataFrame:
+    """The records of a trial's own model, with the dataset under the name that the sweep has for it."""
+    records = store.read_run(run)
+    own = records[records["model"] == trial.recorded_as]
+    return own.assign(data=trial.data) if isinstance(trial, EvaluationTrial) and trial.data else own
+
+
+def _strategies(trials: Sequence[Trial]) -> Mapping[str, Sequence[str]]:
+    grouped: dict[str, list[str]] = {}
+    for trial in trials:
+        grouped.setdefault(trial.varied["strategy"], []).append(trial.recorded_as)
+    return grouped
+
+
+def _headings(trials: Sequence[Trial]) -> list[str]:
+    """The name of each study of a trial; numbered where a study occurs several times."""
+    names = [study.name for study, _ in trials[0].evaluations]
+    counts, seen = Counter(names), Counter[str]()
+    headings = []
+    for name in names:
+        seen[name] += 1
+        headings.append(f"{name}, {seen[name]} of {counts[name]}" if counts[name] > 1 else name)
+    return headings
+
+
+def _size(count: Any) -> str:
+    """Bytes in the unit that people read; empty where they are not known."""
+    if count is None:
+        return ""
+    number = float(count)
+    for unit in _UNITS[:-1]:
+        if number < 1024:
+            return f"{number:.0f} {unit}"
+        number /= 1024
+    return f"{number:.1f} {_UNITS[-1]}"
