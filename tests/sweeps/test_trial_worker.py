@@ -10,6 +10,7 @@ from lcl_lab.models import Checkpoint, TransformersModel, load_transformers_mode
 from lcl_lab.store import read_run, runs, same_records
 from lcl_lab.sweeps import SweepConfig, SweepPaths, SweepResult, check_sweep
 from lcl_lab.sweeps.trial_worker import run_trial
+from tests.sweeps.grids import StoredFiles
 
 CONFIG = SweepConfig.create(
     strategies="2-way",
@@ -100,6 +101,14 @@ def test_the_model_of_a_trial_is_loaded_once_for_all_of_its_studies(
     (row,) = SweepResult.read([trial], paths).trials.to_dict("records")
     assert (row["trial"], row["model"], row["status"]) == ("mini_2-way-seed-0", "mini/2-way", "finished")
     run_trial(trial, paths, _fail)
+
+    written = StoredFiles()
+    written.add(tmp_path)
+    paths.mark(trial.name).unlink()  # killed before its last step
+    run_trial(trial, paths, reports.append)
+    written.assert_unchanged()
+    assert paths.read_mark(trial.name)["runs"] == mark["runs"]
+    assert loaded == ["mini/2-way"]
 
 
 def _fail(line: dict[str, Any]) -> None:
