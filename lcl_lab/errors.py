@@ -49,14 +49,21 @@ def shorten(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half:]}"
 
 
-def nearest(wrong: str, valid: Iterable[str]) -> str:
-    """A hint for the end of an error line: the closest valid value, or all of them."""
+def nearest(wrong: str, valid: Iterable[str], prefix: str = "") -> str:
+    """A hint for the end of an error line: the closest valid value, or all of them.
+
+    Args:
+        wrong: the value that was given.
+        valid: the valid values.
+        prefix: what all of them begin with, which would make them similar to each other.
+    """
     options = sorted(valid)
-    wrong = shorten(wrong)
-    longer = [option for option in options if wrong and option.startswith(wrong)]
-    close = longer[:1] or get_close_matches(wrong, options, n=1, cutoff=0.5)
+    without = {option.removeprefix(prefix): option for option in options}
+    wrong = shorten(wrong).removeprefix(prefix)
+    longer = [option for option in without if wrong and option.startswith(wrong)]
+    close = longer[:1] or get_close_matches(wrong, without, n=1, cutoff=0.5)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {without[close[0]]!r}?"
     return f"choose from {', '.join(options)}"
 
 

@@ -68,6 +68,8 @@ def write_leaderboard(cards: Sequence[Card], out: Path) -> Path:
     """
     if out.suffix.lower() in (".html", ".htm", ".json") and not out.is_dir():
         raise UserError("must be a folder, which index.html is in, or a Markdown file (.md)", option="out", value=out)
+    if out.suffix != ".md" and out.is_file():
+        raise UserError("is a file; give a folder or a Markdown file (.md)", option="out", value=out)
     if out.suffix == ".md":
         write_text(out, "\n".join(leaderboard(cards)))
         return out

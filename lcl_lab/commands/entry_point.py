@@ -33,7 +33,10 @@ class _Group:
 
 def _studies() -> Mapping[str, _Entry]:
     entries = {study.name: _study_entry(study) for study in studies.find_studies()}
-    return {**entries, "all": _Entry("every study in one report", commands.all_studies_program)}
+    return {
+        **entries,
+        "all": _Entry("the studies from false_ratio to attribution in one report", commands.all_studies_program),
+    }
 
 
 def _study_entry(study: studies.Study[Any]) -> _Entry:

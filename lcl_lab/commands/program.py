@@ -119,7 +119,7 @@ class Program(Generic[C]):
         match error:
             case UnknownOptionError():
                 wrong = str(error.token.keyword)
-                return UserError(f"unknown option {wrong}; {nearest(wrong, options)}")
+                return UserError(f"unknown option {wrong}; {nearest(wrong, options, prefix='--')}")
             case UnusedCliTokensError() if error.unused_tokens:
                 return UserError(f"unexpected argument {error.unused_tokens[0]!r}; see --help")
             case MissingArgumentError() if error.argument is not None:

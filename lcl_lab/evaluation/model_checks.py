@@ -69,7 +69,8 @@ def check_before_loading(
             checkpoint, dtype, longest, checked_images(design), checkpoint.name in loaded
         )
         of_episodes = [item.prompt for item in items if isinstance(item.episode, episodes.Episode)]
-        check = models.check_names(checkpoint, [name for prompt in of_episodes for name in prompt.candidates])
+        candidates = [name for prompt in of_episodes for name in prompt.candidates]
+        check = models.check_names(checkpoint, [name for name in candidates if name != episodes.NONE_OF_THESE])
         if check.unsayable:
             run.note(UNSAYABLE, model=check.model, names=check.names, unsayable=check.unsayable)
         if notify and not models.is_shipped(checkpoint):

@@ -17,11 +17,11 @@ _MEASURES = (
     ("tasks_loss", "loss on held-out tasks (nats per token)", PALETTE[2], alt.Scale(type="log")),
 )
 _CHANCE = 0.5
-_X = alt.X("step:Q").title("optimiser step").scale(domainMin=0).axis(tickMinStep=1)
+_X = alt.X("step:Q").title("optimizer step").scale(domainMin=0).axis(tickMinStep=1)
 
 
 def training_figure(metrics: pd.DataFrame, title: str) -> Figure:
-    """Loss and held-out accuracy over optimiser steps.
+    """Loss and held-out accuracy over optimizer steps.
 
     Args:
         metrics: the lines of ``metrics.jsonl``: step, and loss (nats per token) or accuracy.
@@ -39,7 +39,7 @@ def training_figure(metrics: pd.DataFrame, title: str) -> Figure:
 
 
 def trials_figure(events: pd.DataFrame, title: str = "") -> Figure:
-    """Loss and held-out accuracy over optimiser steps, one line per trial.
+    """Loss and held-out accuracy over optimizer steps, one line per trial.
 
     Args:
         events: with the columns trial, step, and loss (nats per token) or accuracy.

@@ -54,6 +54,13 @@ def test_a_page_is_not_a_folder_with_its_name(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "board").write_text("mine")
+    with pytest.raises(UserError, match=r"^out .*board: is a file; give a folder or a Markdown file"):
+        write_leaderboard([card("a", 0.5)], tmp_path / "board")
+    assert (tmp_path / "board").read_text() == "mine"
+
+
 def test_a_markdown_file_has_the_tables_alone(tmp_path: Path) -> None:
     out = write_leaderboard([card("a", 0.5)], tmp_path / "docs" / "leaderboard.md")
     assert out.read_text(encoding="utf-8").startswith("# LCL-Bench")

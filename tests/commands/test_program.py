@@ -38,6 +38,10 @@ def test_options_are_those_of_the_configuration(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["a", "--quieres", "1"], "unknown option --quieres; did you mean '--queries'?"),
+        (
+            ["a", "--xyzzy", "1"],
+            "unknown option --xyzzy; choose from --config, --fresh, --help, --preset, --queries, --ratios, --source",
+        ),
         (["a", "--queries"], "--queries: expects a value"),
         (["a", "--queries", "x"], "--queries x: must be an integer"),
         (["a", "--queries", "-3"], "--queries -3: must be at least 1"),
