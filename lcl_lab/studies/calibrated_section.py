@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,10 @@ def with_calibrated_choices(findings: Findings, records: pd.DataFrame, seed: int
     caption = "Accuracy before and after calibration, with 95 % intervals over concept pairs"
     table = comparisons.accuracy_table(in_order.sort_values("model", kind="stable"), across, caption, in_order=True)
     section = reporting.Section(
-        "Calibrated choices between candidates", list(_statements(scored)), name="calibrated", tables=[table]
+        "Calibrated choices between candidates",
+        list(_statements(scored, records["model"].value_counts())),
+        name="calibrated",
+        tables=[table],
     )
     return replace(findings, sections=[*findings.sections, section])
 
@@ -50,11 +53,16 @@ def _has_content_free(records: pd.DataFrame) -> pd.Series:
     return records["loglik_true_grey"].notna()
 
 
-def _statements(scored: pd.DataFrame) -> Iterator[Statement]:
-    """The change that each calibration makes to the accuracy of each model, over all conditions."""
+def _statements(scored: pd.DataFrame, answers: Mapping[Hashable, int]) -> Iterator[Statement]:
+    """The change that each calibration makes to the accuracy of each model, over all conditions.
+
+    Args:
+        scored: the records with calibrated choices.
+        answers: the number of all records of each model, some of which may have more than two candidates.
+    """
     template = (
-        "{model}: accuracy is {change.value_b:.3f} by {calibrated} and {change.value_a:.3f} by candidate; change "
-        "{change}, {change:p}."
+        "{model}: accuracy is {change.value_b:.3f} by {calibrated} and {change.value_a:.3f} by candidate{share}; "
+        "change {change}, {change:p}."
     )
     for model, rows in scored.groupby("model", sort=False):
         for metric, column in analysis.CALIBRATED_METRICS.items():
@@ -64,7 +72,9 @@ def _statements(scored: pd.DataFrame) -> Iterator[Statement]:
                     "{model}: no record has {calibrated}.", {"calibrated": metric}, _PLAIN, str(model)
                 )
                 continue
-            values = {"calibrated": metric, "change": _change(known, str(model), metric)}
+            has_all = len(known) == answers[model]
+            share = "" if has_all else f" on the {len(known)} of {answers[model]} answers that have both"
+            values = {"calibrated": metric, "change": _change(known, str(model), metric), "share": share}
             yield reporting.Statement(template, values, _PLAIN, str(model), methods=[_METHOD])
 
 

@@ -22,6 +22,8 @@ from lcl_lab.evaluation import Condition, Design, EvalItem, episode_design, eval
 from lcl_lab.evaluation.items import mini_vqa_item
 from lcl_lab.models import Answer, Loglik
 from lcl_lab.prompts import Prompt
+from lcl_lab.reporting import Findings
+from lcl_lab.studies.calibrated_section import with_calibrated_choices
 
 WORLD = load_dataset("world-100")
 COLUMNS = [f"loglik_{side}_{image}" for image in ("grey", "black", "white", "noise") for side in ("true", "other")]
@@ -162,3 +164,10 @@ def test_a_study_calibrates_on_request_and_reports_it_next_to_the_plain_choice(t
     estimates = calibrated.estimates
     shown = estimates[(estimates["metric"] == "candidate-pmi") & (estimates["estimand"] == "change in accuracy")]
     assert shown.set_index("model").loc["mini/2-way", "estimate"] == pytest.approx(difference.mean())
+
+    assert "by candidate on the 24 of 36 answers that have both; change" in report
+    count = len(of_model)
+    more = pd.concat([calibrated.records, plain.records])  # as those of three names, which are not calibrated
+    (section,) = with_calibrated_choices(Findings("shots", []), more, 0).sections
+    texts = [statement.text for statement in section.statements if statement.model == "mini/2-way"]
+    assert f"by candidate on the {count} of {2 * count} answers that have both; change" in texts[0]
