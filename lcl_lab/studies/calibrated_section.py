@@ -41,7 +41,7 @@ def with_calibrated_choices(findings: Findings, records: pd.DataFrame, seed: int
     table = comparisons.accuracy_table(in_order.sort_values("model", kind="stable"), across, caption, in_order=True)
     section = reporting.Section(
         "Calibrated choices between candidates",
-        list(_statements(scored, records["model"].value_counts())),
+        list(_statements(scored, records["model"].value_counts().to_dict())),
         name="calibrated",
         tables=[table],
     )

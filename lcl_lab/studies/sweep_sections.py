@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
-from typing import TYPE_CHECKING
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lcl_lab import analysis, figures, reporting
 from lcl_lab.errors import UserError
 from lcl_lab.studies import comparisons, trainings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lcl_lab.analysis import Comparison
     from lcl_lab.figures import Figure
     from lcl_lab.reporting import Section, Statement, Table
@@ -62,7 +62,7 @@ def strategy_section(
     statements = [statement for _, statement in compared]
     if single and len(known) > 1:
         statements.append(_undecided(list(single), bool(repeated)))
-    figure = _figure(pd.concat(shown), heading) if shown else None
+    figure = _figure(_frame(row for frame in shown for row in frame.to_dict("records")), heading) if shown else None
     return reporting.Section(heading, statements, figure, name, [*tables, *(table for table, _ in compared)])
 
 
@@ -86,12 +86,21 @@ def _with_conditions(records: pd.DataFrame) -> pd.DataFrame:
     """The complete records, with one column that names their condition, whose values are in the order of the design."""
     _, named = comparisons.with_condition(analysis.score_ties(analysis.complete_queries(records)))
     order = list(dict.fromkeys(named[_CONDITION]))
-    return named.assign(**{_CONDITION: pd.Categorical(named[_CONDITION], order, ordered=True)})
+    return named.assign(**{_CONDITION: _ordered(named[_CONDITION], order)})
+
+
+def _ordered(values: pd.Series, order: Sequence[str]) -> pd.Series:
+    return values.astype("category").cat.set_categories(order, ordered=True)
+
+
+def _frame(rows: Iterable[Mapping[Any, object]]) -> pd.DataFrame:
+    """The rows as a frame, without importing pandas here: the help of every study imports this module."""
+    return reporting.Table.from_rows("", list(rows)).frame
 
 
 def _accuracy(records: pd.DataFrame, by: Sequence[str], seed: int) -> pd.DataFrame:
     metrics = {metric: analysis.METRICS[metric] for metric in comparisons.metrics_in(records)}
-    ordered = {name: pd.Categorical(records[name], list(dict.fromkeys(records[name]))) for name in by}
+    ordered = {name: _ordered(records[name], list(dict.fromkeys(records[name]))) for name in by}
     estimates = analysis.accuracy(records.assign(**ordered), [*by, _CONDITION], seed, metrics)
     return estimates.astype(dict.fromkeys([*by, _CONDITION], str))
 
@@ -127,7 +136,7 @@ def _means(records: pd.DataFrame, repeated: Mapping[str, Sequence[str]]) -> pd.D
                         "clusters": over_seeds.clusters,
                     }
                 )
-    return pd.DataFrame(rows)
+    return _frame(rows)
 
 
 def _comparisons(records: pd.DataFrame, repeated: Mapping[str, Sequence[str]]) -> Iterator[tuple[Table, Statement]]:
