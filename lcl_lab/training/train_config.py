@@ -100,8 +100,8 @@ class TrainConfig(Config):
     )
     train: tuple[str, ...] = Field(
         (),
-        description="parts to train: language, projector, vision, or names of modules (default: language and "
-        "projector); all others are frozen",
+        description="parts to train: language, projector, vision, or names of modules, with * for any text "
+        "(default: language and projector); all others are frozen",
     )
     lora: int | None = Field(
         None, ge=1, le=65_536, description="train LoRA adapters of this rank instead of the language model's weights"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
@@ -47,7 +48,8 @@ def train_only(model: nn.Module, trained: Sequence[str]) -> None:
 
     Args:
         model: an image-text-to-text model; it is changed in place.
-        trained: names from `train_config.PARTS`, or of modules and parameters such as ``"model.visual.merger"``.
+        trained: names from `train_config.PARTS`, or of modules and parameters, such as ``"model.visual.merger"`` or
+            ``"*.cross_attention"``.
 
     Raises:
         UserError: the model has no such part or module.
@@ -74,7 +76,9 @@ def frozen_modules(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def _belongs(parameter: str, wanted: str) -> bool:
-    return part_of(parameter) == wanted if wanted in PARTS else f"{parameter}.".startswith(f"{wanted}.")
+    if wanted in PARTS:
+        return part_of(parameter) == wanted
+    return fnmatchcase(parameter, wanted) or fnmatchcase(parameter, f"{wanted}.*")
 
 
 def _modules(model: Any) -> list[str]:

@@ -25,8 +25,8 @@ NAMES = {
     "model.embed_vision.embedding_projection.weight": "projector",  # Gemma 4
     "model.image_newline": "projector",  # LLaVA-NeXT
     "model.language_model.layers.3.cross_attn.q_proj.weight": "language",  # Mllama
-    "perceiver.layers.0.0.to_q.weight": "projector",  # OpenFlamingo
-    "language_model.transformer.blocks.0.gated_cross_attn_layer.attn_gate": "language",
+    "resampler.layers.0.attention.query.weight": "projector",  # OpenFlamingo
+    "language_model.transformer.blocks.0.cross_attention.attention_gate": "language",
 }
 
 
@@ -50,7 +50,8 @@ def test_a_parameter_belongs_to_a_part(name: str) -> None:
         (("projector",), {"model.visual.merger"}),
         (("vision",), {"model.visual.blocks", "model.visual.patch_embed"}),
         (("language", "projector"), {"lm_head", "model.language_model", "model.visual.merger"}),
-        (("model.visual.blocks.1", "lm_head.weight"), {"model.visual.blocks", "lm_head"}),
+        (("model.visual.blocks.1", "lm_head.weight"), {"model.visual.blocks.1", "lm_head"}),
+        (("*.blocks.*.attn",), {"model.visual.blocks.0.attn", "model.visual.blocks.1.attn"}),
     ],
 )
 def test_what_is_not_trained_is_frozen(network: torch.nn.Module, trained: tuple[str, ...], expected: set[str]) -> None:

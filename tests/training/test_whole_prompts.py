@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,14 @@ from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint, load_model
+from lcl_lab.models.convert import ConvertConfig, convert_release
 from lcl_lab.prompts import Prompt, chat
+from lcl_lab.training import TrainConfig, check_training
 from lcl_lab.training.loss import IGNORED
+from lcl_lab.training.network import Network
 from lcl_lab.training.trainable_parts import train_only
 from lcl_lab.training.whole_prompts import PromptLoss, WholePromptBuilder, check_loss
+from tests.models.flamingo.factories import write_openflamingo
 from tests.training.families import FAMILIES, folder_of
 
 DEV = load_dataset("world-dev")
@@ -112,6 +118,30 @@ def test_a_model_that_computes_no_loss_is_refused() -> None:
     module, _, processor = open_model("ernie4_5_vl_moe")
     with pytest.raises(UserError, match="start name: its architecture, ernie4_5_vl_moe, computes no loss: IndexError"):
         check_loss("name", module, processor)
+
+
+@pytest.mark.slow
+def test_a_converted_openflamingo_is_trained_in_the_layers_of_its_authors(tmp_path: Path) -> None:
+    release = write_openflamingo(tmp_path, "mpt")
+    config = ConvertConfig(
+        source=release.source,
+        target=tmp_path / "converted",
+        language_model=str(release.language_model),
+        vision_tower=str(release.tower),
+    )
+    folder = convert_release(config)
+    options = {
+        "strategy": "2-way",
+        "start": str(folder),
+        "out": tmp_path,
+        "train": ("projector", "*.cross_attention"),
+    }
+    network = Network(check_training(TrainConfig.create("tiny", **options)))
+    network.check()
+    trained = {name for name, parameter in network.module.named_parameters() if parameter.requires_grad}
+    assert all("resampler." in name or ".cross_attention." in name for name in trained)
+    assert any("resampler." in name for name in trained)
+    assert any(".cross_attention." in name for name in trained)
 
 
 def test_an_exact_model_passes() -> None:
