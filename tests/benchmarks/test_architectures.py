@@ -97,7 +97,7 @@ def check(name: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", DIVERSE)
 def test_a_tiny_checkpoint_loads_sees_and_answers(name: str, tmp_path: Path) -> None:
-    """The long test of the matrix of architectures evaluates all others."""
+    """Common others are evaluated by the long test of the matrix of architectures."""
     check(name, tmp_path / name)
 
 

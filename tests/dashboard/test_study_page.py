@@ -147,15 +147,11 @@ def test_every_statement_table_and_panel_belongs_to_the_metric(study: str) -> No
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("metric", "name"),
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name != "false_ratio"))
-        for name in STUDIES
-        if BOTH in EXPECTED[name]
+        pytest.param(MAIN_METRICS[number % len(MAIN_METRICS)], name, marks=[pytest.mark.slow] * (number > 0))
+        for number, name in enumerate(name for name in STUDIES if BOTH in EXPECTED[name])
     ],
-)
-@pytest.mark.parametrize(
-    "metric", [MAIN_METRICS[0], *(pytest.param(metric, marks=pytest.mark.slow) for metric in MAIN_METRICS[1:])]
 )
 def test_what_is_shown_of_a_metric_depends_on_its_records_alone(name: str, metric: str, results: Path) -> None:
     """With answers inverted by the other metric, the page of this metric is the same, and that of the other is not."""

@@ -18,7 +18,7 @@ from lcl_lab.studies import find_studies, run_all
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(2400)]
 
-KILLS = 5
+KILLS = 3
 
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")
