@@ -86,6 +86,8 @@ def test_studies_run(command: str, folder: Path) -> None:
     options = TINY[2:] if "--preset" in command else TINY
     if "--register" in command:  # a run that another test has finished cannot be registered
         options = (*options, "--fresh")
+    if "label_position_" in command:  # which have many prompts with random labels
+        options = (*options, "--factorial", "24")
     if "shots_paper" in command:  # its model for 16 shots needs that condition
         options = (*options, "--shots", "0", "16")
     assert Path(last_line(run_command(command, folder, *options)), "report.html").is_file()
