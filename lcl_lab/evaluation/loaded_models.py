@@ -20,14 +20,14 @@ _Use = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _LoadedModels:
     """The models that stay loaded, each with what it was loaded for, by name."""
 
     names: tuple[str, ...]
     loaded: dict[str, tuple[_Use, Model]] = field(default_factory=dict)
 
 
-_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+_current: ContextVar[_LoadedModels | None] = ContextVar("loaded models", default=None)
 
 
 @contextmanager
@@ -37,21 +37,21 @@ def keep_loaded(*names: str) -> Iterator[None]:
     Args:
         *names: the names of the models in records. All others are loaded for each run and freed after it.
     """
-    token = _kept.set(_Kept(names))
+    token = _current.set(_LoadedModels(names))
     try:
         yield
     finally:
-        _kept.reset(token)
+        _current.reset(token)
 
 
 def stays_loaded(design: Design, checkpoint: Checkpoint, batch_size: int, dtype: str) -> bool:
     """Whether `load_for` returns a model that is in memory already; one that was kept for another use is freed."""
-    kept = _kept.get()
-    if kept is None or checkpoint.name not in kept.loaded:
+    models_in_memory = _current.get()
+    if models_in_memory is None or checkpoint.name not in models_in_memory.loaded:
         return False
-    if kept.loaded[checkpoint.name][0] == _use(checkpoint, design, batch_size, dtype):
+    if models_in_memory.loaded[checkpoint.name][0] == _use(checkpoint, design, batch_size, dtype):
         return True
-    del kept.loaded[checkpoint.name]
+    del models_in_memory.loaded[checkpoint.name]
     return False
 
 
@@ -71,13 +71,13 @@ def load_for(
     Raises:
         UserError: it cannot be loaded.
     """
-    kept = _kept.get()
+    models_in_memory = _current.get()
     use = _use(checkpoint, design, batch_size, dtype)
-    if kept is None or use is None or checkpoint.name not in kept.names:
+    if models_in_memory is None or use is None or checkpoint.name not in models_in_memory.names:
         return models.load_model(checkpoint, batch_size, dtype, fresh=fresh, use_cache=use_cache)
     if not stays_loaded(design, checkpoint, batch_size, dtype):
-        kept.loaded[checkpoint.name] = use, models.load_model(checkpoint, batch_size, dtype)
-    return kept.loaded[checkpoint.name][1]
+        models_in_memory.loaded[checkpoint.name] = use, models.load_model(checkpoint, batch_size, dtype)
+    return models_in_memory.loaded[checkpoint.name][1]
 
 
 def _use(checkpoint: Checkpoint, design: Design, batch_size: int, dtype: str) -> _Use | None:

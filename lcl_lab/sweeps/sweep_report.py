@@ -139,8 +139,8 @@ def _study_sections(trials: Sequence[Trial], result: SweepResult) -> Iterator[re
 def _records(trial: Trial, run: Path) -> pd.DataFrame:
     """The records of a trial's own model, with the dataset under the name that the sweep has for it."""
     records = store.read_run(run)
-    own = records[records["model"] == trial.recorded_as]
-    return own.assign(data=trial.data) if isinstance(trial, EvaluationTrial) and trial.data else own
+    of_model = records[records["model"] == trial.recorded_as]
+    return of_model.assign(data=trial.data) if isinstance(trial, EvaluationTrial) and trial.data else of_model
 
 
 def _strategies(trials: Sequence[Trial]) -> Mapping[str, Sequence[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +36,7 @@ _LONGEST = 60  # characters of a model or dataset in the name of a trial
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(ABC):
     """The studies of one model, on one worker.
 
     Attributes:
@@ -54,9 +55,9 @@ class Trial:
         return {"name": self.name, **self.varied, "seed": self.seed}
 
     @property
+    @abstractmethod
     def varied(self) -> dict[str, str]:
         """What distinguishes the trials of a sweep, besides the seed."""
-        raise NotImplementedError
 
     @property
     def recorded_as(self) -> str:
@@ -86,8 +87,9 @@ class Trial:
         """
         return [(study, config.model_copy(update={"results": results})) for study, config in self.evaluations]
 
+    @abstractmethod
     def _content(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """The model and the data, by content."""
 
 
 @dataclass(frozen=True)

@@ -173,9 +173,9 @@ def _parts(content: object, place: int, images: _Images) -> Iterator[str | Image
 
 def _image(part: Mapping[str, Any], place: int, images: _Images) -> ImageRef:
     """The image of a part: its own, the one of its index, or the next of the row."""
-    own = _value(part, ("image", "path", "url"))
-    if own is not None:
-        return _file(own, f"the image of turn {place}")
+    address = _value(part, ("image", "path", "url"))
+    if address is not None:
+        return _file(address, f"the image of turn {place}")
     index = part.get("index")
     return images.following() if index is None else images.at(index)
 

@@ -151,13 +151,13 @@ def _check_images(name: str, dataset: Dataset) -> None:
 def _check_parts(config: TrainConfig) -> None:
     """Options that belong together; whether a model has such parts is checked with its config, see `check_network`."""
     if config.strategy == VISION:
-        given = next((name for name in ("train", "lora") if getattr(config, name)), None)
-        if given:
-            raise UserError("the vision encoder is trained as a whole; leave it out", option=given)
+        option = next((name for name in ("train", "lora") if getattr(config, name)), None)
+        if option:
+            raise UserError("the vision encoder is trained as a whole; leave it out", option=option)
     if not config.lora:
-        given = next((name for name in ("lora_targets", "merge", "quantize") if getattr(config, name)), None)
-        if given:
-            raise UserError("is about LoRA adapters; give lora, the rank, as well", option=given)
+        option = next((name for name in ("lora_targets", "merge", "quantize") if getattr(config, name)), None)
+        if option:
+            raise UserError("is about LoRA adapters; give lora, the rank, as well", option=option)
     elif config.train and LANGUAGE not in config.train:
         reason = f"adapters train the language model; add {LANGUAGE}, or leave out lora"
         raise UserError(reason, option="train", value=config.train)

@@ -72,9 +72,9 @@ def test_common_architectures_are_exact_as_the_documentation_says(tmp_path: Path
     outcomes = run_matrix(ArchitectureMatrixConfig(architectures=tuple(sorted(COMMON)), write=tmp_path / "page.md"))
     assert {one.name for one in outcomes if one.kind == "exact"} == COMMON
     page = _verdicts(Path(__file__).parents[2] / "docs" / "architectures.md")
-    found = _verdicts(tmp_path / "page.md")
-    assert len(found) >= len(COMMON)
-    assert [row for row in found if row not in page] == [], (
+    measured = _verdicts(tmp_path / "page.md")
+    assert len(measured) >= len(COMMON)
+    assert [row for row in measured if row not in page] == [], (
         "run `lcl bench architectures --write docs/architectures.md`"
     )
 

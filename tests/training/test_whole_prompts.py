@@ -37,11 +37,11 @@ def open_model(family: str) -> tuple[PromptLoss, WholePromptBuilder, object]:
 
 
 def losses(module: PromptLoss, builder: WholePromptBuilder, prompts: list[Prompt], candidate: int = 0) -> list[float]:
-    found = {}
+    by_number = {}
     for numbers, batch in builder.batches([(prompt, RNG) for prompt in prompts], candidate):
         with torch.no_grad():
-            found |= dict(zip(numbers, module(**batch.inputs).tolist(), strict=True))
-    return [found[number] for number in range(len(prompts))]
+            by_number |= dict(zip(numbers, module(**batch.inputs).tolist(), strict=True))
+    return [by_number[number] for number in range(len(prompts))]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_frozen_modules_have_no_dropout_in_training() -> None:
 
 
 def test_a_model_whose_loss_is_not_that_of_its_evaluation_is_refused() -> None:
-    """PaliGemma reads the prompt in both directions, and its answer too unless it is told which tokens are."""
+    """PaliGemma has bidirectional attention over the whole input unless the answer's tokens are marked."""
     module, _, processor = open_model("paligemma")
     with pytest.raises(UserError, match="start name: its architecture, paligemma, cannot be trained: the loss of an"):
         check_loss("name", module, processor)
