@@ -24,6 +24,7 @@ from tests.sweeps.grids import (
     ONE,
     PATIENCE,
     environment,
+    files_below,
     killing_descendants,
     records,
     run,
@@ -57,7 +58,7 @@ def assert_same(undisturbed: Path, folder: Path) -> None:
 
 
 def stored(folder: Path) -> list[Path]:
-    return list(folder.rglob("records/*.parquet"))
+    return files_below(folder, "records/*.parquet")
 
 
 def events(folder: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab.store import same_records
-from tests.sweeps.grids import ONE, records, run, started, wait_for
+from tests.sweeps.grids import ONE, files_below, records, run, started, wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -47,9 +47,10 @@ def test_a_full_disk_is_reported_and_the_sweep_resumes(disk: Path, undisturbed: 
 
 def test_a_damaged_checkpoint_is_ignored(undisturbed: Path, tmp_path: Path) -> None:
     models = tmp_path / "results" / "sweeps" / "grid" / "models"
+    weights_of_steps = "checkpoints/step-*/*.safetensors"
     with started(tmp_path, "--workers", "1", grid=ONE):
-        wait_for(lambda: len(list(models.glob("*/checkpoints/step-*"))) > 1)
-    newest = sorted(models.glob("*/checkpoints/step-*"))[-1]
+        wait_for(lambda: len({path.parent for path in files_below(models, weights_of_steps)}) > 1)
+    newest = max(path.parent for path in files_below(models, weights_of_steps))
     weights = max(newest.iterdir(), key=lambda path: path.stat().st_size)
     weights.write_bytes(weights.read_bytes()[:-100])
     done = run(tmp_path, "--workers", "1", grid=ONE)

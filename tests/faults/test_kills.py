@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from lcl_lab.store import same_records
-from tests.sweeps.grids import GRID, ONE, PATIENCE, StoredFiles, records, run, started, wait_for, workers
+from tests.sweeps.grids import GRID, ONE, PATIENCE, StoredFiles, files_below, records, run, started, wait_for, workers
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(2700)]
 
@@ -55,7 +55,7 @@ def test_six_kills_in_four_trials_lose_repeat_and_change_nothing(tmp_path: Path)
 def test_a_sweep_resumes_after_its_driver_or_head_was_killed(victim: str, undisturbed: Path, tmp_path: Path) -> None:
     stored = StoredFiles()
     with started(tmp_path, "--workers", "1", grid=ONE) as driver:
-        wait_for(lambda: len(list(tmp_path.rglob("records/*.parquet"))) > 2)
+        wait_for(lambda: len(files_below(tmp_path, "records/*.parquet")) > 2)
         stored.add(tmp_path)
         matching = [child for child in driver.children(recursive=True) if victim in Path(child.exe()).name]
         (driver if victim == "driver" else matching[0]).kill()

@@ -107,6 +107,15 @@ def records(folder: Path) -> pd.DataFrame:
     return frame
 
 
+def files_below(folder: Path, *patterns: str) -> list[Path]:
+    """The files whose path ends like a pattern.
+
+    Unlike `Path.rglob`, this goes on when a folder vanishes meanwhile, as checkpoints of a running sweep do.
+    """
+    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return [path for path in paths if any(path.match(pattern) for pattern in patterns)]
+
+
 class StoredFiles:
     """Cells, models and marks that a sweep had written at some moment; a resumed sweep must not write them again."""
 
@@ -127,9 +136,8 @@ class StoredFiles:
         assert {path: path.stat().st_mtime_ns for path in self._times} == self._times
 
     @staticmethod
-    def _written(folder: Path) -> Iterator[Path]:
-        for pattern in ("records/*.parquet", "models/*/card.json", "sweeps/grid/trials/*.json"):
-            yield from folder.rglob(pattern)
+    def _written(folder: Path) -> list[Path]:
+        return files_below(folder, "records/*.parquet", "models/*/card.json", "sweeps/grid/trials/*.json")
 
 
 def workers(driver: psutil.Process) -> list[psutil.Process]:
