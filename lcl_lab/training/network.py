@@ -22,7 +22,9 @@ from lcl_lab.models.preflight import check_quantization, config_and_processor, o
 from lcl_lab.models.saving import save_adapter, save_checkpoint
 from lcl_lab.training.data import LoadedData
 from lcl_lab.training.feature_bank import ImageFeatures
+from lcl_lab.training.frozen_encoder import keep_outputs
 from lcl_lab.training.frozen_vision import FrozenVision
+from lcl_lab.training.loop import shards_weights
 from lcl_lab.training.lora import add_adapters
 from lcl_lab.training.loss import AnswerLoss, BatchBuilder, FeatureBatchBuilder
 from lcl_lab.training.plan import TrainingPlan
@@ -35,8 +37,8 @@ __all__ = ["Network", "check_network"]
 class Network:
     """A start model that is prepared for training.
 
-    A LLaVA whose vision encoder is frozen is trained on image features that are computed once; any other model on whole
-    prompts as its processor encodes them.
+    A LLaVA whose vision encoder is frozen is trained on image features that are computed in advance; any other model on
+    whole prompts as its processor encodes them.
 
     Args:
         plan: the run, with a strategy and a start model.
@@ -45,7 +47,8 @@ class Network:
         module: computes the losses of a micro-batch, and has all weights that are trained.
         processor: the processor of the model.
         embedded: whether it has the architecture of the models that ship with the package.
-        vision: the frozen vision encoder of a LLaVA, detached from `module`; None if images are encoded in every step.
+        vision: the frozen vision encoder of a LLaVA, detached from `module`.
+        encoders: the frozen vision encoders of another model, which keep their outputs by image.
 
     Raises:
         UserError: it cannot be loaded, or has no part of those to train.
@@ -74,6 +77,8 @@ class Network:
         if config.lora:
             model = add_adapters(model, config.lora, config.lora_targets, trained)
         self.module: nn.Module = AnswerLoss(model) if by_features else PromptLoss(model)
+        # A process that has kept an image does not encode it, while weights that are sharded wait for all processes.
+        self.encoders = [] if by_features or shards_weights() else keep_outputs(model)
 
     def check(self) -> None:
         """Compare the loss with the log-likelihoods of evaluation, where it depends on the architecture.
@@ -81,8 +86,16 @@ class Network:
         Raises:
             UserError: they differ.
         """
-        if isinstance(self.module, PromptLoss):
+        if not isinstance(self.module, PromptLoss):
+            return
+        try:
             check_loss(self._start.name, self.module.eval(), self.processor)
+        except UserError:
+            if not self.encoders:
+                raise
+            while self.encoders:
+                self.encoders.pop().release()
+            check_loss(self._start.name, self.module, self.processor)
 
     def builder(
         self,
