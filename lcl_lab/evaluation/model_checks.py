@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from lcl_lab.evaluation.design import Design
     from lcl_lab.models import Answer, Checkpoint, Model
     from lcl_lab.prompts import Prompt
-    from lcl_lab.store import Run
 
 __all__ = [
     "BLIND",
     "UNSAYABLE",
+    "Note",
     "check_before_loading",
     "check_logliks",
     "check_support",
@@ -33,6 +33,8 @@ __all__ = [
 
 _CHECKED = 200  # queries of each condition whose prompts are checked before a model is loaded
 _SUPPORT_CHECKED = 2  # queries of each condition that are tried with noise in the support
+Note = Callable[..., None]
+"""Appends an event and its fields to the log of a run; see `Run.note`."""
 BLIND = "support images not seen"
 """The event in a run's log about a `model` that does not see the images of supports."""
 UNSAYABLE = "unsayable names"
@@ -40,22 +42,24 @@ UNSAYABLE = "unsayable names"
 
 
 def check_before_loading(
-    run: Run,
+    note: Note,
     checkpoints: Sequence[Checkpoint],
     dtype: str,
     design: Design,
     notify: Callable[[str], None] | None,
     loaded: Collection[str] = (),
+    processes: int = 1,
 ) -> None:
     """Check memory, context length and names of models before any is loaded.
 
     Args:
-        run: how many names a model cannot generate is noted in its log.
+        note: receives how many names a model cannot generate.
         checkpoints: the models; those that need no check are left out.
         dtype: precision of the weights.
         design: up to 200 queries of each of its conditions are checked.
         notify: receives a line about the memory that a model needs, and one about such names.
         loaded: names of models whose weights are in memory already.
+        processes: that load the model into the memory of this machine.
 
     Raises:
         UserError: a model cannot answer the longest prompt on this machine.
@@ -66,13 +70,13 @@ def check_before_loading(
         items = [item for condition, some in sampled if condition.includes(checkpoint.name) for item in some]
         longest = max((item.prompt for item in items), key=lambda prompt: (len(prompt.images), len(prompt.text)))
         requirements = models.check_requirements(
-            checkpoint, dtype, longest, checked_images(design), checkpoint.name in loaded
+            checkpoint, dtype, longest, checked_images(design), checkpoint.name in loaded, processes
         )
         of_episodes = [item.prompt for item in items if isinstance(item.episode, episodes.Episode)]
         candidates = [name for prompt in of_episodes for name in prompt.candidates]
         check = models.check_names(checkpoint, [name for name in candidates if name != episodes.NONE_OF_THESE])
         if check.unsayable:
-            run.note(UNSAYABLE, model=check.model, names=check.names, unsayable=check.unsayable)
+            note(UNSAYABLE, model=check.model, names=check.names, unsayable=check.unsayable)
         if notify and not models.is_shipped(checkpoint):
             notify(str(requirements))
         if notify and check.unsayable:
@@ -101,11 +105,11 @@ def check_logliks(name: str, model: Model, design: Design) -> None:
         raise UserError(f"{name} gives no log-likelihoods of candidates to calibrate; leave it out", option="calibrate")
 
 
-def check_support(run: Run, name: str, model: Model, design: Design, notify: Callable[[str], None] | None) -> None:
+def check_support(note: Note, name: str, model: Model, design: Design, notify: Callable[[str], None] | None) -> None:
     """Note in the run's log, and say, if a model does not see the images of supports; see `sees_support`.
 
     Args:
-        run: the run.
+        note: receives the event.
         name: the model's name in its records.
         model: the loaded model.
         design: a few queries of each of its conditions are answered.
@@ -119,7 +123,7 @@ def check_support(run: Run, name: str, model: Model, design: Design, notify: Cal
 
     if sees_support(answer, prompts) is not False:
         return
-    run.note(BLIND, model=name)
+    note(BLIND, model=name)
     if notify:
         notify(f"{name} does not see the support's images: noise in their place changes no log-likelihood")
 

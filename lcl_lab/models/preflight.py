@@ -80,7 +80,12 @@ class Requirements:
 
 
 def check_requirements(
-    checkpoint: Checkpoint, dtype: str, longest: Prompt, image: Callable[[ImageRef], Image], loaded: bool = False
+    checkpoint: Checkpoint,
+    dtype: str,
+    longest: Prompt,
+    image: Callable[[ImageRef], Image],
+    loaded: bool = False,
+    processes: int = 1,
 ) -> Requirements:
     """Check that a model can answer a prompt on this machine.
 
@@ -90,6 +95,7 @@ def check_requirements(
         longest: the longest prompt of the run.
         image: returns an image of the prompt in RGB.
         loaded: whether the weights are in memory already.
+        processes: that load the model on this machine; they share the memory of a CPU, but no GPU.
 
     Raises:
         UserError: the prompt has too many images or tokens for the model, the dtype is not supported here, or there is
@@ -128,7 +134,7 @@ def check_requirements(
         context=context,
         weights=_parameters(checkpoint) * torch_dtype.itemsize,
         kv_cache=_kv_cache_values(text, checkpoint.name) * torch_dtype.itemsize * tokens,
-        free=_free_memory(),
+        free=_free_memory(processes),
     )
     if (0 if loaded else requirements.weights) + requirements.kv_cache > requirements.free:
         raise UserError(f"not enough memory for {requirements}; use a smaller dtype, fewer shots or a larger machine")
@@ -279,11 +285,11 @@ def _parameters(checkpoint: Checkpoint) -> int:
     return count
 
 
-def _free_memory() -> int:
-    """Bytes of free memory on the devices that the model will be loaded to."""
+def _free_memory(processes: int) -> int:
+    """Bytes of free memory on the devices that the model will be loaded to, for each of some processes."""
     if torch.cuda.is_available():
         return sum(int(torch.cuda.mem_get_info(number)[0]) for number in range(torch.cuda.device_count()))
-    return int(psutil.virtual_memory().available)
+    return int(psutil.virtual_memory().available) // processes
 
 
 def _size(count: float) -> str:

@@ -8,8 +8,9 @@ import socket
 import pytest
 from ray._private import ray_constants
 
+from lcl_lab import ray_cluster
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps import SweepConfig, cluster
+from lcl_lab.sweeps import SweepConfig
 from lcl_lab.sweeps.cluster import check_resources, connected
 
 
@@ -53,7 +54,7 @@ def test_a_malformed_address_is_reported_with_valid_forms() -> None:
 
 def test_only_a_cluster_that_is_started_here_is_kept_to_this_machine() -> None:
     before = ray_constants.ENABLE_RAY_CLUSTER
-    with cluster._on_loopback():
+    with ray_cluster._on_loopback():
         assert not ray_constants.ENABLE_RAY_CLUSTER
         assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
     assert before == ray_constants.ENABLE_RAY_CLUSTER

@@ -1,0 +1,282 @@
+"""Evaluates the cells of a run on several workers of a Ray cluster; only the driver writes to the run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+# Read when Ray is imported; see `ray_cluster`.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from lcl_lab.control_characters import remove_controls
+from lcl_lab.errors import UserError
+from lcl_lab.evaluation.cell_evaluator import AnsweredCell, LoadingOptions, Missing, Progress
+from lcl_lab.evaluation.cell_worker import AnsweredPart, CellWorker, Message, Process, pack_stage
+from lcl_lab.evaluation.cells import Cell, group_blocks
+from lcl_lab.evaluation.model_checks import Note
+from lcl_lab.evaluation.scoring_code import scoring_code
+from lcl_lab.evaluation.worker_places import Place, check_workers, connected_places
+from lcl_lab.safe_console import SafeConsole
+
+if TYPE_CHECKING:
+    from lcl_lab.evaluation.design import Design
+    from lcl_lab.store import Record
+
+__all__ = ["CellWorkers", "cell_workers", "check_workers"]
+
+_MOST_LOSSES = 3  # workers that may be lost with the same cells, or while they start
+_PARTS = 4  # per worker, at least, so that none waits long for the last one
+_MOMENT = 0.5  # seconds between two looks at the progress of workers
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some queries of a block of cells, which one worker answers at a time."""
+
+    model: int
+    cells: tuple[Cell, ...]
+
+
+@contextmanager
+def cell_workers(
+    count: int, gpus: int | None, study: str, options: LoadingOptions, note: Note
+) -> Iterator[CellWorkers]:
+    """What evaluates cells on workers. They start with the first missing cells, and end with the block.
+
+    Args:
+        count: the number of workers.
+        gpus: GPUs of each; None for one where there are GPUs.
+        study: value of the records' `study` column.
+        options: how models are loaded.
+        note: receives events for the log of the run.
+    """
+    with ExitStack() as stack:
+        yield CellWorkers(count, gpus, study, options, note, stack)
+
+
+class CellWorkers:
+    """See `cell_workers`."""
+
+    def __init__(
+        self, count: int, gpus: int | None, study: str, options: LoadingOptions, note: Note, stack: ExitStack
+    ) -> None:
+        self._count, self._gpus, self._study, self._options = count, gpus, study, options
+        self._note, self._stack = note, stack
+        self._workers: list[_Worker] = []
+        self._said: set[str] = set()
+
+    def evaluate(
+        self, design: Design, missing: Missing, progress: Progress, notify: Callable[[str], None] | None
+    ) -> Iterator[AnsweredCell]:
+        """See `Executor.evaluate`."""
+        stage = pack_stage(design, [checkpoint for checkpoint, _ in missing])
+        with SafeConsole(stderr=True, force_jupyter=False).status(f"starting {self._count} workers …"):
+            if not self._workers:
+                self._start()
+            stage_reference = ray.put(stage)
+            for worker in self._workers:
+                worker.begin(stage_reference, notify is not None)
+            for worker in self._workers:
+                self._pass_on(worker.wait_until_begun(), notify)
+        names = [checkpoint.name for checkpoint, _ in missing]
+        waiting = deque(_parts(missing, len(self._workers), self._options.batch_size, design.queries_per_support))
+        whole = {cell.name: cell for _, cells in missing for cell in cells}
+        collected: dict[str, dict[int, Sequence[Record]]] = {name: {} for name in whole}
+        done = 0
+        while True:
+            for worker in self._workers:
+                if waiting and worker.part is None:
+                    worker.answer(waiting.popleft())
+            busy = [worker for worker in self._workers if worker.part is not None]
+            if not busy:
+                return
+            for worker in _wait(busy):
+                answered = worker.result()
+                if answered is None:
+                    continue  # it was lost, and a new one answers the same
+                self._pass_on(answered.messages, notify)
+                for part, records in answered.records:
+                    done += len(records)
+                    of_cell = collected[part.name]
+                    of_cell[part.queries.start] = records
+                    if sum(map(len, of_cell.values())) == len(whole[part.name].queries):
+                        joined = [record for start in sorted(of_cell) for record in of_cell[start]]
+                        yield AnsweredCell(part.name, joined, answered.device)
+            current = [worker for worker in busy if worker.part is not None]
+            if current:
+                progress(names[min(worker.model for worker in current)], done + sum(one.answered() for one in current))
+
+    def _start(self) -> None:
+        places = self._stack.enter_context(connected_places(self._count, self._gpus))
+        code, folder = scoring_code(), os.getcwd()
+        for place in places:
+            process = Process(list(sys.path), folder, place.threads, code, place.visible_gpus)
+            worker = _Worker(place, process, self._study, self._options)
+            self._stack.callback(worker.end)
+            self._workers.append(worker)
+
+    def _pass_on(self, messages: Sequence[Message], notify: Callable[[str], None] | None) -> None:
+        """Print or note what workers have to say; all say the same about their models."""
+        for message in messages:
+            if repr(message) in self._said:
+                continue
+            self._said.add(repr(message))
+            if message.kind == "note":
+                self._note(message.text, **message.fields)
+            elif message.kind == "line":
+                if notify:
+                    notify(message.text)
+            else:
+                logging.getLogger(message.kind).log(message.level, "%s", message.text)
+
+
+class _Worker:
+    """A worker and what it is doing. One that is lost is replaced, and its cells are answered again.
+
+    Attributes:
+        part: the cells that it is answering; None if it has nothing to do.
+    """
+
+    def __init__(self, place: Place, process: Process, study: str, options: LoadingOptions) -> None:
+        # A second thread reports the progress.
+        kind: Any = ray.remote(CellWorker).options(max_concurrency=2, **place.options)
+        self._create = lambda: kind.remote(process, study, options)
+        self._place = place
+        self._actor = self._create()
+        self._losses: Counter[str] = Counter()
+        self._stage: tuple[Any, bool] | None = None
+        self._begun: Any = None
+        self._poll: Any = None
+        self._answered = 0
+        self.part: _Part | None = None
+        self.reference: Any = None
+
+    @property
+    def model(self) -> int:
+        """The number of the model that it evaluates."""
+        return self.part.model if self.part else 0
+
+    def begin(self, stage: Any, notifies: bool) -> None:
+        """Begin a design, without waiting for it."""
+        self._stage = stage, notifies
+        self._begun = self._actor.begin.remote(stage, notifies, self._place.processes)
+
+    def wait_until_begun(self) -> Sequence[Message]:
+        """Wait until it has begun; returns what it has to say."""
+        while True:
+            try:
+                messages: Sequence[Message] = _get(self._begun)
+            except RayActorError as error:
+                self._replace("starting", error)
+            else:
+                return messages
+
+    def answer(self, part: _Part) -> None:
+        """Answer some cells, without waiting for the answers."""
+        self.part, self._answered, self._poll = part, 0, None
+        self.reference = self._actor.answer.remote(part.model, part.cells)
+
+    def result(self) -> AnsweredPart | None:
+        """The answers, when `reference` is ready; None if the worker was lost, so that a new one answers again."""
+        part = self.part
+        if part is None:
+            return None
+        try:
+            answered: AnsweredPart = _get(self.reference)
+        except RayActorError as error:
+            self._replace(part.cells[0].name, error)
+            self.answer(part)
+            return None
+        self.part = None
+        return answered
+
+    def answered(self) -> int:
+        """How many prompts of its cells have been answered; asks for the next look without waiting for it."""
+        with suppress(RayError):
+            if self._poll is not None and ray.wait([self._poll], timeout=0)[0]:
+                self._answered, self._poll = ray.get(self._poll), None
+            if self._poll is None:
+                self._poll = self._actor.answered.remote()
+        return self._answered
+
+    def end(self) -> None:
+        """End the process of the worker."""
+        with suppress(RayError):
+            ray.kill(self._actor)
+
+    def _replace(self, doing: str, error: RayActorError) -> None:
+        """Start a new process in place of one that was lost.
+
+        Raises:
+            UserError: this has happened too often.
+        """
+        self._losses[doing] += 1
+        if self._losses[doing] >= _MOST_LOSSES:
+            doing = "while they started" if doing == "starting" else f"with the cell {doing}"
+            raise UserError(
+                f"{_MOST_LOSSES} workers were lost {doing}, the last one since {_reason(error)}; "
+                "the same command resumes from what is stored"
+            ) from error
+        self.end()
+        self._actor = self._create()
+        if self._stage:
+            stage, notifies = self._stage
+            # The others have loaded their models by now, which leaves it the memory of the lost one.
+            self._begun = self._actor.begin.remote(stage, notifies, 1)
+
+
+def _get(reference: Any) -> Any:
+    """The value of a reference; an exception of a worker is raised as if it had been raised here."""
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, Exception) and not isinstance(error.cause, RayTaskError):
+            raise error.cause from error
+        raise
+
+
+def _wait(busy: Sequence[_Worker]) -> list[_Worker]:
+    """The workers that have answered, or were lost; none after a moment."""
+    by_reference = {worker.reference: worker for worker in busy}
+    ready, _ = ray.wait(list(by_reference), num_returns=1, timeout=_MOMENT)
+    return [by_reference[reference] for reference in ready]
+
+
+def _reason(error: RayActorError) -> str:
+    """Why a worker was lost, in one line."""
+    text = " ".join(remove_controls(str(error)).split())
+    if "OOM" in text or "memory" in text.lower():
+        return "Ray ended it to free memory: the machine has too little for so many workers"
+    _, found, cause = text.partition("The actor died because ")
+    return (cause if found else text)[:200].rstrip(". ")
+
+
+def _parts(missing: Missing, workers: int, batch_size: int, queries_per_support: int) -> Iterator[_Part]:
+    """The blocks of each model in order, divided so far that all workers have something to do to the end.
+
+    Queries that share a support stay together, and so do as many as fill a batch.
+    """
+    blocks = [(model, block) for model, (_, cells) in enumerate(missing) for block in group_blocks(cells)]
+    pieces = ceil(_PARTS * workers / len(blocks))
+    for model, block in blocks:
+        longest = max((cell.queries for cell in block), key=len)
+        step = max(ceil(len(longest) / pieces), ceil(batch_size / len(block)))
+        step = ceil(step / queries_per_support) * queries_per_support
+        for start in range(longest.start, longest.stop, step):
+            cut = range(start, start + step)
+            cells = [replace(cell, queries=_overlap(cell.queries, cut)) for cell in block]
+            yield _Part(model, tuple(cell for cell in cells if cell.queries))
+
+
+def _overlap(first: range, second: range) -> range:
+    return range(max(first.start, second.start), min(first.stop, second.stop))
