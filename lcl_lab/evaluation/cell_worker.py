@@ -16,7 +16,7 @@ from ray import cloudpickle
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.cell_evaluator import CellEvaluator, LoadingOptions
 from lcl_lab.evaluation.cells import Cell
-from lcl_lab.evaluation.scoring_code import scoring_code
+from lcl_lab.evaluation.code_version import scoring_code
 from lcl_lab.models.user_models import load_user_file
 from lcl_lab.plugins import is_file
 

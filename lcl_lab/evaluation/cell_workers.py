@@ -23,16 +23,16 @@ from lcl_lab.errors import UserError
 from lcl_lab.evaluation.cell_evaluator import AnsweredCell, LoadingOptions, Missing, Progress
 from lcl_lab.evaluation.cell_worker import AnsweredPart, CellWorker, Message, Process, pack_stage
 from lcl_lab.evaluation.cells import Cell, group_blocks
+from lcl_lab.evaluation.code_version import scoring_code
 from lcl_lab.evaluation.model_checks import Note
-from lcl_lab.evaluation.scoring_code import scoring_code
-from lcl_lab.evaluation.worker_places import Place, check_workers, connected_places
+from lcl_lab.evaluation.worker_places import Place, connected_places
 from lcl_lab.safe_console import SafeConsole
 
 if TYPE_CHECKING:
     from lcl_lab.evaluation.design import Design
     from lcl_lab.store import Record
 
-__all__ = ["CellWorkers", "cell_workers", "check_workers"]
+__all__ = ["CellWorkers", "on_workers"]
 
 _MOST_LOSSES = 3  # workers that may be lost with the same cells, or while they start
 _PARTS = 4  # per worker, at least, so that none waits long for the last one
@@ -48,9 +48,7 @@ class _Part:
 
 
 @contextmanager
-def cell_workers(
-    count: int, gpus: int | None, study: str, options: LoadingOptions, note: Note
-) -> Iterator[CellWorkers]:
+def on_workers(count: int, gpus: int | None, study: str, options: LoadingOptions, note: Note) -> Iterator[CellWorkers]:
     """What evaluates cells on workers. They start with the first missing cells, and end with the block.
 
     Args:
@@ -65,7 +63,7 @@ def cell_workers(
 
 
 class CellWorkers:
-    """See `cell_workers`."""
+    """See `on_workers`."""
 
     def __init__(
         self, count: int, gpus: int | None, study: str, options: LoadingOptions, note: Note, stack: ExitStack

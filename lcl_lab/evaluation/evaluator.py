@@ -156,7 +156,7 @@ def _executor(run: Run, options: LoadingOptions, workers: int, gpus_per_worker: 
     if workers == 1:
         yield LocalExecutor(CellEvaluator(run.study, options, run.note))
         return
-    with evaluation.cell_workers(workers, gpus_per_worker, run.study, options, run.note) as executor:
+    with evaluation.on_workers(workers, gpus_per_worker, run.study, options, run.note) as executor:
         yield executor
 
 

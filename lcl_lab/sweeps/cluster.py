@@ -17,47 +17,60 @@ __all__ = ["check_resources", "connected"]
 
 
 @contextmanager
-def connected(config: SweepConfig) -> Iterator[None]:
+def connected(config: SweepConfig, workers: int = 1) -> Iterator[None]:
     """Connect to the cluster at `config.address` or RAY_ADDRESS, or start one on this machine.
 
+    Args:
+        config: the sweep.
+        workers: of each trial.
+
     Raises:
-        UserError: no cluster answers, or no node has the resources of a trial.
+        UserError: no cluster answers, or it has no room for a trial.
     """
     with SafeConsole(stderr=True, force_jupyter=False).status("starting Ray …"):
-        _connect(config)
+        _connect(config, workers)
     try:
-        check_resources(config, cluster_nodes())
+        check_resources(config, cluster_nodes(), workers)
         yield
     finally:
         leave_cluster()
 
 
-def check_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> None:
-    """Check that a trial fits on one node; Ray would wait forever.
+def check_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]], workers: int = 1) -> None:
+    """Check that each worker of a trial fits on a node, and that all of them fit at once; Ray would wait forever.
 
     Args:
-        config: the sweep, with `cpu` and `gpu` of a trial.
+        config: the sweep, with `cpu` and `gpu` of a worker.
         nodes: resources of each node, such as ``{"CPU": 8.0, "GPU": 1.0}``.
+        workers: of a trial; a trial with one runs on a single node.
 
     Raises:
-        UserError: no node has enough.
+        UserError: the nodes do not have enough.
     """
+    one = "a trial" if workers == 1 else "a worker"
     needed = {"CPU": float(config.cpu), "GPU": config.gpu}
     for key, count in needed.items():
         most = max(node.get(key, 0.0) for node in nodes)
         if count > most:
-            reason = f"too many for a trial; the largest machine has {most:g}"
+            reason = f"too many for {one}; the largest machine has {most:g}"
             raise UserError(reason, option=key.lower(), value=f"{count:g}")
-    if not any(all(node.get(key, 0.0) >= count for key, count in needed.items()) for node in nodes):
+    fitting = sum(min(int(node.get(key, 0.0) // count) for key, count in needed.items() if count) for node in nodes)
+    if not fitting:
         reason = f"no machine of the cluster has {config.cpu} CPU cores and {config.gpu:g} GPUs together"
         raise UserError(reason, option="gpu", value=f"{config.gpu:g}")
+    if fitting < workers:
+        each = f"{config.cpu} CPU cores" + (f" and {config.gpu:g} GPUs" if config.gpu else "")
+        reason = f"a study has {workers} workers with {each} each, and there is room for {fitting}"
+        raise UserError(reason, option="studies")
 
 
-def _connect(config: SweepConfig) -> None:
+def _connect(config: SweepConfig, workers: int) -> None:
     address = config.address or given_address()
     if address:
         join_cluster(address)
         return
-    cores = max((config.workers or 0) * config.cpu or os.cpu_count() or 1, config.cpu)
-    check_resources(config, [{"CPU": float(cores), "GPU": float(torch.cuda.device_count() if config.gpu else 0)}])
-    start_cluster(cores)
+    own = float(os.cpu_count() or 1)
+    gpus = float(torch.cuda.device_count() if config.gpu else 0)
+    # A trial may have more threads than there are cores; workers that share a core would only be slower.
+    check_resources(config, [{"CPU": own if workers > 1 else max(own, float(config.cpu)), "GPU": gpus}], workers)
+    start_cluster(max((config.workers or 0) * workers * config.cpu or int(own), workers * config.cpu))
