@@ -70,6 +70,7 @@ class CellWorkers:
     ) -> None:
         self._count, self._gpus, self._study, self._options = count, gpus, study, options
         self._note, self._stack = note, stack
+        self._places: list[Place] = []
         self._workers: list[_Worker] = []
         self._said: set[str] = set()
 
@@ -78,16 +79,16 @@ class CellWorkers:
     ) -> Iterator[AnsweredCell]:
         """See `Executor.evaluate`."""
         stage = pack_stage(design, [checkpoint for checkpoint, _ in missing])
+        parts = list(_parts(missing, self._count, self._options.batch_size, design.queries_per_support))
         with SafeConsole(stderr=True, force_jupyter=False).status(f"starting {self._count} workers …"):
-            if not self._workers:
-                self._start()
+            self._start(len(parts))
             stage_reference = ray.put(stage)
             for worker in self._workers:
                 worker.begin(stage_reference, notify is not None)
             for worker in self._workers:
                 self._pass_on(worker.wait_until_begun(), notify)
         names = [checkpoint.name for checkpoint, _ in missing]
-        waiting = deque(_parts(missing, len(self._workers), self._options.batch_size, design.queries_per_support))
+        waiting = deque(parts)
         whole = {cell.name: cell for _, cells in missing for cell in cells}
         collected: dict[str, dict[int, Sequence[Record]]] = {name: {} for name in whole}
         done = 0
@@ -114,10 +115,12 @@ class CellWorkers:
             if current:
                 progress(names[min(worker.model for worker in current)], done + sum(one.answered() for one in current))
 
-    def _start(self) -> None:
-        places = self._stack.enter_context(connected_places(self._count, self._gpus))
+    def _start(self, most: int) -> None:
+        """Start the workers that are not yet running, up to a number."""
+        if not self._places:
+            self._places = self._stack.enter_context(connected_places(self._count, self._gpus))
         code, folder = scoring_code(), os.getcwd()
-        for place in places:
+        for place in self._places[len(self._workers) : most]:
             process = Process(list(sys.path), folder, place.threads, code, place.visible_gpus)
             worker = _Worker(place, process, self._study, self._options)
             self._stack.callback(worker.end)
@@ -268,7 +271,8 @@ def _parts(missing: Missing, workers: int, batch_size: int, queries_per_support:
     pieces = ceil(_PARTS * workers / len(blocks))
     for model, block in blocks:
         longest = max((cell.queries for cell in block), key=len)
-        step = max(ceil(len(longest) / pieces), ceil(batch_size / len(block)))
+        batches = len(longest) * len(block) // batch_size
+        step = ceil(len(longest) / max(1, min(pieces, batches)))
         step = ceil(step / queries_per_support) * queries_per_support
         for start in range(longest.start, longest.stop, step):
             cut = range(start, start + step)
