@@ -14,7 +14,7 @@ from typing import Any
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 
 from lcl_lab.errors import UserError
 
@@ -23,6 +23,7 @@ __all__ = ["cluster_nodes", "given_address", "join_cluster", "leave_cluster", "s
 _TIMEOUT = 10  # seconds that a cluster has to accept a connection
 _ATTEMPTS = 3  # to connect, where the cluster fails to start the process of this client
 _PAUSE = 2  # seconds between them
+_print_to_stdstream = worker.print_to_stdstream
 _OPTIONS: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 
 
@@ -37,6 +38,7 @@ def start_cluster(cores: int) -> None:
     Args:
         cores: the number of CPU cores that it gives out.
     """
+    _silence()
     with _on_loopback():
         # Without an address, Ray would join any cluster that was started on this machine.
         ray.init("local", num_cpus=cores, include_dashboard=False, **_OPTIONS)
@@ -53,6 +55,7 @@ def join_cluster(address: str) -> None:
     """
     try:
         _check_address(address)
+        _silence()
         with warnings.catch_warnings(action="ignore"):  # they repeat the exception
             _join(address)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the cluster has another version of Ray
@@ -68,6 +71,12 @@ def cluster_nodes() -> list[Mapping[str, float]]:
 def leave_cluster() -> None:
     """Disconnect; ends a cluster that this process has started."""
     ray.shutdown()
+    worker.print_to_stdstream = _print_to_stdstream
+
+
+def _silence() -> None:
+    """Ray prints long messages about lost processes to standard output, which is for results, whatever its settings."""
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 @contextmanager

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# Read when Ray is imported; see `ray_cluster`.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+import ray
 import torch
 from ray import cloudpickle
 
@@ -25,10 +29,12 @@ if TYPE_CHECKING:
     from lcl_lab.models import Checkpoint
     from lcl_lab.store import Record
 
-__all__ = ["AnsweredPart", "CellWorker", "Message", "Process", "Stage", "pack_stage"]
+__all__ = ["PROGRESS", "AnsweredPart", "CellWorker", "Message", "Process", "Stage", "pack_stage"]
 
 _PLUGIN = "lcl_lab_plugin_"  # names of the modules that files of users become
 _LOGGER = "lcl_lab"
+PROGRESS = "progress"
+"""The group of methods that answer while the others, which take turns, are at work."""
 Stage = tuple[bytes, Sequence[bytes]]
 """A design and its models, each packed for another process."""
 
@@ -149,7 +155,7 @@ class CellWorker:
         if scoring_code() != self._process.code:
             reason = "its node has another version of LCL Lab or of its libraries than the driver"
             raise UserError(reason, option="workers")
-        torch.set_num_threads(self._process.threads)
+        torch.set_num_threads(self._process.threads)  # holds for one thread: the one that answers
         design, checkpoints = cloudpickle.loads(stage[0]), [cloudpickle.loads(packed) for packed in stage[1]]
         earlier = self._checkpoints  # an equal one of an earlier design has its model already
         self._checkpoints = [
@@ -166,10 +172,10 @@ class CellWorker:
             cells: the cells, with the queries to answer.
         """
         self._answered = 0
-        torch.set_num_threads(self._process.threads)  # holds for one thread, and Ray calls methods in several
         records = list(self._evaluator.answer(self._checkpoints[model], cells, self._advance))
         return AnsweredPart(records, self._evaluator.device, self._taken_messages())
 
+    @ray.method(concurrency_group=PROGRESS)
     def answered(self) -> int:
         """How many prompts of the last call of `answer` have been answered; may be called meanwhile."""
         return self._answered

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
 
-from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.cell_evaluator import AnsweredCell, LoadingOptions, Missing, Progress
-from lcl_lab.evaluation.cell_worker import AnsweredPart, CellWorker, Message, Process, pack_stage
+from lcl_lab.evaluation.cell_worker import PROGRESS, AnsweredPart, CellWorker, Message, Process, pack_stage
 from lcl_lab.evaluation.cells import Cell, group_blocks
 from lcl_lab.evaluation.code_version import scoring_code
 from lcl_lab.evaluation.model_checks import Note
@@ -36,6 +35,7 @@ __all__ = ["CellWorkers", "on_workers"]
 
 _MOST_LOSSES = 3  # workers that may be lost with the same cells, or while they start
 _PARTS = 4  # per worker, at least, so that none waits long for the last one
+_LOST = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError)
 _MOMENT = 0.5  # seconds between two looks at the progress of workers
 
 
@@ -149,8 +149,7 @@ class _Worker:
     """
 
     def __init__(self, place: Place, process: Process, study: str, options: LoadingOptions) -> None:
-        # A second thread reports the progress.
-        kind: Any = ray.remote(CellWorker).options(max_concurrency=2, **place.options)
+        kind: Any = ray.remote(concurrency_groups={PROGRESS: 1}, **place.options)(CellWorker)
         self._create = lambda: kind.remote(process, study, options)
         self._place = place
         self._actor = self._create()
@@ -177,7 +176,7 @@ class _Worker:
         while True:
             try:
                 messages: Sequence[Message] = _get(self._begun)
-            except RayActorError as error:
+            except _LOST as error:
                 self._replace("starting", error)
             else:
                 return messages
@@ -194,7 +193,7 @@ class _Worker:
             return None
         try:
             answered: AnsweredPart = _get(self.reference)
-        except RayActorError as error:
+        except _LOST as error:
             self._replace(part.cells[0].name, error)
             self.answer(part)
             return None
@@ -215,7 +214,7 @@ class _Worker:
         with suppress(RayError):
             ray.kill(self._actor)
 
-    def _replace(self, doing: str, error: RayActorError) -> None:
+    def _replace(self, doing: str, error: RayError) -> None:
         """Start a new process in place of one that was lost.
 
         Raises:
@@ -225,7 +224,7 @@ class _Worker:
         if self._losses[doing] >= _MOST_LOSSES:
             doing = "while they started" if doing == "starting" else f"with the cell {doing}"
             raise UserError(
-                f"{_MOST_LOSSES} workers were lost {doing}, the last one since {_reason(error)}; "
+                f"{_MOST_LOSSES} workers were lost {doing}, the last one because {_reason(error)}; "
                 "the same command resumes from what is stored"
             ) from error
         self.end()
@@ -253,13 +252,13 @@ def _wait(busy: Sequence[_Worker]) -> list[_Worker]:
     return [by_reference[reference] for reference in ready]
 
 
-def _reason(error: RayActorError) -> str:
-    """Why a worker was lost, in one line."""
-    text = " ".join(remove_controls(str(error)).split())
-    if "OOM" in text or "memory" in text.lower():
-        return "Ray ended it to free memory: the machine has too little for so many workers"
-    _, found, cause = text.partition("The actor died because ")
-    return (cause if found else text)[:200].rstrip(". ")
+def _reason(error: RayError) -> str:
+    """Why a worker was lost."""
+    if isinstance(error, OutOfMemoryError) or "running low on memory" in str(error):
+        return "Ray freed memory of its machine"
+    if isinstance(error, NodeDiedError) or "its node has died" in str(error):
+        return "its machine was lost"
+    return "its process was killed or crashed"
 
 
 def _parts(missing: Missing, workers: int, batch_size: int, queries_per_support: int) -> Iterator[_Part]:

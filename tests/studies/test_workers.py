@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,15 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "disturbed.py"
 
 
-def run(model: Path, results: str, workers: int, **options: Any) -> StudyResult:
-    chosen = {"model": f"disturbed={model}", **OPTIONS, **options}
-    return run_study("false_ratio", **chosen, workers=workers, results=model.parent / results)
+def run(file: Path, results: str, workers: int, **options: Any) -> StudyResult:
+    chosen = {"model": f"disturbed={file}", **OPTIONS, **options}
+    return run_study("false_ratio", **chosen, workers=workers, results=file.parent / results)
+
+
+def command_of(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 @pytest.mark.slow
@@ -112,14 +119,7 @@ def test_a_killed_worker_changes_no_record_and_each_loads_a_model_once(model: Pa
     expected = run(model, "one", 1, model=evaluated)
     (model.parent / "kill once").touch()
     progress: list[tuple[int, int]] = []
-    shared = run_study(
-        "false_ratio",
-        **OPTIONS,
-        model=evaluated,
-        workers=2,
-        results=model.parent / "two",
-        report=lambda *numbers: progress.append(numbers),
-    )
+    shared = run(model, "two", 2, model=evaluated, report=lambda *numbers: progress.append(numbers))
     assert not (model.parent / "kill once").exists()
     assert same_records(expected.records, shared.records, tolerance=1e-4) is None
     assert len(shared.records) == len(expected.records) == 360
@@ -140,13 +140,13 @@ def test_a_killed_worker_changes_no_record_and_each_loads_a_model_once(model: Pa
 def test_errors_of_workers_are_those_of_one_process(model: Path) -> None:
     (model.parent / "mistake").touch()
     with pytest.raises(UserError) as alone:
-        run(model, "one", 1)
+        run(model, "one", 1, queries=20)
     with pytest.raises(UserError) as shared:
-        run(model, "two", 2)
+        run(model, "two", 2, queries=20)
     assert str(shared.value) == str(alone.value) == "model disturbed: says no"
     (model.parent / "mistake").rename(model.parent / "defect")
     with pytest.raises(ZeroDivisionError, match="a defect"):
-        run(model, "two", 2)
+        run(model, "two", 2, queries=20)
 
 
 @pytest.mark.slow
@@ -155,7 +155,7 @@ def test_workers_that_are_lost_again_and_again_end_the_run_in_one_line(model: Pa
     (model.parent / "kill always").touch()
     with pytest.raises(UserError) as error:
         run(model, "two", 2, queries=20)
-    assert str(error.value).startswith("3 workers were lost with the cell disturbed-false_ratio=")
+    assert str(error.value).startswith("3 workers were lost with the cell disturbed_shots=2_false_ratio=")
     assert str(error.value).endswith("; the same command resumes from what is stored")
 
 
@@ -174,9 +174,9 @@ def test_ctrl_c_ends_all_workers_and_the_run_resumes_with_another_number_of_them
             env=environment(**mark, COLUMNS="500"),
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        wait_for(lambda: process.poll() is not None or files_below(folder / "two", "disturbed-*.parquet"))
+        wait_for(lambda: process.poll() is not None or files_below(folder / "two", "disturbed_*.parquet"))
         descendants = process.children(recursive=True)
-        workers = [one for one in descendants if "CellWorker" in " ".join(one.cmdline())]
+        workers = [one for one in descendants if "CellWorker" in command_of(one)]
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(PATIENCE) == EXIT_CODE
         _, alive = psutil.wait_procs(descendants, timeout=60)
