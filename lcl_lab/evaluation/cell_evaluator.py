@@ -114,8 +114,8 @@ class CellEvaluator:
             UserError: a model cannot be evaluated on this machine.
         """
         before, self._design, self._notify, self._is_checked = self._design, design, notify, False
-        same_data = before is not None and "data" in design.identity
-        same_data = same_data and before.identity.get("data") == design.identity["data"]
+        data = design.identity.get("data")
+        same_data = before is not None and data is not None and before.identity.get("data") == data
         if self._loaded and not (same_data and self._loaded[0] in checkpoints[:1]):
             self._loaded = None
         loaded = {one.name for one in checkpoints if self._is_in_memory(one)}

@@ -149,7 +149,8 @@ class _Worker:
     """
 
     def __init__(self, place: Place, process: Process, study: str, options: LoadingOptions) -> None:
-        kind: Any = ray.remote(concurrency_groups={PROGRESS: 1}, **place.options)(CellWorker)
+        remote: Any = ray.remote  # its types lack concurrency groups
+        kind = remote(concurrency_groups={PROGRESS: 1}, **place.options)(CellWorker)
         self._create = lambda: kind.remote(process, study, options)
         self._place = place
         self._actor = self._create()
