@@ -1,9 +1,9 @@
 """How much faster a study is on several workers than in one process.
 
 Work       the study of false labels with a model that ships with the package, with one thread per process
-Times      of the whole command, with imports and the start of the cluster, and of the evaluation alone
+Times      of the whole command, and of the evaluation with the start of the cluster and of its processes
 Command    python -m lcl_lab.benchmarks.workers
-Time       four minutes on two cores
+Time       eight minutes on two cores
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class WorkersBenchmarkConfig(Config):
     """Size of the benchmark."""
 
     workers: Threads = Field(2, description="workers that are compared with one process")
-    queries: int = Field(1500, ge=1, le=MOST_QUERIES, description="queries under each of five conditions")
+    queries: int = Field(1500, ge=1, le=MOST_QUERIES, description="queries under each condition")
 
 
 @dataclass(frozen=True)
