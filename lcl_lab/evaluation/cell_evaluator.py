@@ -52,16 +52,23 @@ class AnsweredCell:
 class Executor(Protocol):
     """What evaluates the missing cells of a design, here or elsewhere."""
 
-    def evaluate(
-        self, design: Design, missing: Missing, progress: Progress, notify: Callable[[str], None] | None
-    ) -> Iterator[AnsweredCell]:
-        """Evaluate cells.
+    def begin(self, design: Design, missing: Missing, notify: Callable[[str], None] | None) -> None:
+        """Prepare the evaluation of a design, up to the check of its models.
 
         Args:
             design: what the cells are of.
             missing: the cells.
+            notify: receives lines about the models, now and later.
+
+        Raises:
+            UserError: a model cannot be evaluated.
+        """
+
+    def evaluate(self, progress: Progress) -> Iterator[AnsweredCell]:
+        """Evaluate the cells of the design that was begun.
+
+        Args:
             progress: called after every answer, or every moment.
-            notify: receives lines about the models.
 
         Yields:
             The cells, in any order.
@@ -171,14 +178,17 @@ class LocalExecutor:
 
     def __init__(self, evaluator: CellEvaluator) -> None:
         self._evaluator = evaluator
+        self._missing: Missing = ()
 
-    def evaluate(
-        self, design: Design, missing: Missing, progress: Progress, notify: Callable[[str], None] | None
-    ) -> Iterator[AnsweredCell]:
-        """See `Executor.evaluate`."""
+    def begin(self, design: Design, missing: Missing, notify: Callable[[str], None] | None) -> None:
+        """See `Executor.begin`."""
+        self._missing = missing
         self._evaluator.begin(design, [checkpoint for checkpoint, _ in missing], notify)
+
+    def evaluate(self, progress: Progress) -> Iterator[AnsweredCell]:
+        """See `Executor.evaluate`."""
         answered = 0
-        for checkpoint, cells in missing:
+        for checkpoint, cells in self._missing:
 
             def advance(name: str = checkpoint.name) -> None:
                 nonlocal answered

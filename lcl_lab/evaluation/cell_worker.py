@@ -80,11 +80,13 @@ class AnsweredPart:
     """The records of some queries of a block.
 
     Attributes:
+        model: the number of the model in the stage.
         records: the parts of cells, each with its records.
         device: where the answers were computed.
         messages: what the evaluator has said meanwhile.
     """
 
+    model: int
     records: Sequence[tuple[Cell, Sequence[Record]]]
     device: str
     messages: Sequence[Message]
@@ -173,7 +175,7 @@ class CellWorker:
         """
         self._answered = 0
         records = list(self._evaluator.answer(self._checkpoints[model], cells, self._advance))
-        return AnsweredPart(records, self._evaluator.device, self._taken_messages())
+        return AnsweredPart(model, records, self._evaluator.device, self._taken_messages())
 
     @ray.method(concurrency_group=PROGRESS)
     def answered(self) -> int:

@@ -72,26 +72,30 @@ class CellWorkers:
         self._note, self._stack = note, stack
         self._places: list[Place] = []
         self._workers: list[_Worker] = []
+        self._missing: Missing = ()
+        self._parts: Sequence[_Part] = ()
+        self._notify: Callable[[str], None] | None = None
         self._said: set[str] = set()
 
-    def evaluate(
-        self, design: Design, missing: Missing, progress: Progress, notify: Callable[[str], None] | None
-    ) -> Iterator[AnsweredCell]:
-        """See `Executor.evaluate`."""
+    def begin(self, design: Design, missing: Missing, notify: Callable[[str], None] | None) -> None:
+        """See `Executor.begin`."""
+        self._missing, self._notify = missing, notify
         stage = pack_stage(design, [checkpoint for checkpoint, _ in missing])
-        parts = list(_parts(missing, self._count, self._options.batch_size, design.queries_per_support))
+        self._parts = list(_parts(missing, self._count, self._options.batch_size, design.queries_per_support))
         with SafeConsole(stderr=True, force_jupyter=False).status(f"starting {self._count} workers …"):
-            self._start(len(parts))
+            self._start(len(self._parts))
             stage_reference = ray.put(stage)
             for worker in self._workers:
                 worker.begin(stage_reference, notify is not None)
             for worker in self._workers:
-                self._pass_on(worker.wait_until_begun(), notify)
-        names = [checkpoint.name for checkpoint, _ in missing]
-        waiting = deque(parts)
-        whole = {cell.name: cell for _, cells in missing for cell in cells}
+                self._pass_on(worker.wait_until_begun())
+
+    def evaluate(self, progress: Progress) -> Iterator[AnsweredCell]:
+        """See `Executor.evaluate`."""
+        names = [checkpoint.name for checkpoint, _ in self._missing]
+        whole = {cell.name: len(cell.queries) for _, cells in self._missing for cell in cells}
         collected: dict[str, dict[int, Sequence[Record]]] = {name: {} for name in whole}
-        done = 0
+        waiting, done = deque(self._parts), 0
         while True:
             for worker in self._workers:
                 if waiting and worker.part is None:
@@ -99,21 +103,20 @@ class CellWorkers:
             busy = [worker for worker in self._workers if worker.part is not None]
             if not busy:
                 return
+            progress(names[min(worker.model for worker in busy)], done + sum(one.answered() for one in busy))
             for worker in _wait(busy):
                 answered = worker.result()
                 if answered is None:
                     continue  # it was lost, and a new one answers the same
-                self._pass_on(answered.messages, notify)
+                self._pass_on(answered.messages)
                 for part, records in answered.records:
                     done += len(records)
                     of_cell = collected[part.name]
                     of_cell[part.queries.start] = records
-                    if sum(map(len, of_cell.values())) == len(whole[part.name].queries):
+                    if sum(map(len, of_cell.values())) == whole[part.name]:
                         joined = [record for start in sorted(of_cell) for record in of_cell[start]]
                         yield AnsweredCell(part.name, joined, answered.device)
-            current = [worker for worker in busy if worker.part is not None]
-            if current:
-                progress(names[min(worker.model for worker in current)], done + sum(one.answered() for one in current))
+                progress(names[answered.model], done + sum(one.answered() for one in busy if one.part is not None))
 
     def _start(self, most: int) -> None:
         """Start the workers that are not yet running, up to a number."""
@@ -126,7 +129,7 @@ class CellWorkers:
             self._stack.callback(worker.end)
             self._workers.append(worker)
 
-    def _pass_on(self, messages: Sequence[Message], notify: Callable[[str], None] | None) -> None:
+    def _pass_on(self, messages: Sequence[Message]) -> None:
         """Print or note what workers have to say; all say the same about their models."""
         for message in messages:
             if repr(message) in self._said:
@@ -135,8 +138,8 @@ class CellWorkers:
             if message.kind == "note":
                 self._note(message.text, **message.fields)
             elif message.kind == "line":
-                if notify:
-                    notify(message.text)
+                if self._notify:
+                    self._notify(message.text)
             else:
                 logging.getLogger(message.kind).log(message.level, "%s", message.text)
 
@@ -155,7 +158,7 @@ class _Worker:
         self._place = place
         self._actor = self._create()
         self._losses: Counter[str] = Counter()
-        self._stage: tuple[Any, bool] | None = None
+        self._stage: tuple[Any, bool] = (None, False)
         self._begun: Any = None
         self._poll: Any = None
         self._answered = 0
@@ -180,6 +183,7 @@ class _Worker:
             except _LOST as error:
                 self._replace("starting", error)
             else:
+                self._begun = None
                 return messages
 
     def answer(self, part: _Part) -> None:
@@ -193,6 +197,9 @@ class _Worker:
         if part is None:
             return None
         try:
+            if self._begun is not None:  # it is new, and may have failed to begin
+                _get(self._begun)
+                self._begun = None
             answered: AnsweredPart = _get(self.reference)
         except _LOST as error:
             self._replace(part.cells[0].name, error)
@@ -230,10 +237,8 @@ class _Worker:
             ) from error
         self.end()
         self._actor = self._create()
-        if self._stage:
-            stage, notifies = self._stage
-            # The others have loaded their models by now, which leaves it the memory of the lost one.
-            self._begun = self._actor.begin.remote(stage, notifies, 1)
+        # The others have loaded their models by now, which leaves it the memory of the lost one.
+        self._begun = self._actor.begin.remote(*self._stage, 1)
 
 
 def _get(reference: Any) -> Any:

@@ -178,6 +178,7 @@ def _evaluate_run_stage(
     stored = total - sum(count_queries(cells) for _, cells in missing)
     if not missing:
         return None
+    executor.begin(design, missing, notify)
     device = None
     with _progress_bar(disable=not progress) as bar:
         task = bar.add_task("", total=total, completed=stored)
@@ -187,7 +188,7 @@ def _evaluate_run_stage(
             if report and answered:
                 report(stored + answered, total)
 
-        for cell in executor.evaluate(design, missing, show, notify):
+        for cell in executor.evaluate(show):
             device = cell.device
             run.commit(cell.name, cell.records)
     return device

@@ -69,7 +69,10 @@ def connected_places(count: int, gpus: int | None) -> Iterator[list[Place]]:
         return
     address = given_address()
     if address:
-        join_cluster(address)
+        try:
+            join_cluster(address)
+        except UserError as error:
+            raise UserError(f"RAY_ADDRESS {address}: {error.reason}") from error
     else:
         check_workers(count, gpus)
         start_cluster(count)

@@ -163,7 +163,7 @@ def test_workers_that_are_lost_again_and_again_end_the_run_in_one_line(model: Pa
 def test_ctrl_c_ends_all_workers_and_the_run_resumes_with_another_number_of_them(model: Path) -> None:
     folder = model.parent
     (folder / "slow").touch()
-    options = f"--model disturbed={model} --queries 200 --shots 2 --ratios 0 1 --results two --workers 2".split()
+    options = f"--model disturbed={model} --queries 100 --shots 2 --ratios 0 1 --results two --workers 2".split()
     with killing_descendants() as mark, (folder / "errors.txt").open("wb") as errors:
         process = psutil.Popen(
             [sys.executable, "-m", "lcl_lab.studies.false_ratio", *options],
@@ -187,9 +187,9 @@ def test_ctrl_c_ends_all_workers_and_the_run_resumes_with_another_number_of_them
     assert not alive
     (folder / "slow").unlink()
     stored = {path: path.stat().st_mtime_ns for path in files_below(folder / "two", "records/*.parquet")}
-    resumed = run(model, "two", 1, queries=200)
+    resumed = run(model, "two", 1, queries=100)
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
-    assert same_records(run(model, "one", 1, queries=200).records, resumed.records, tolerance=1e-4) is None
+    assert same_records(run(model, "one", 1, queries=100).records, resumed.records, tolerance=1e-4) is None
 
 
 def test_more_workers_than_cores_are_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -199,11 +199,10 @@ def test_more_workers_than_cores_are_refused_before_anything_starts(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
-def test_one_worker_needs_no_ray(tmp_path: Path) -> None:
-    script = (
-        "import sys; import lcl_lab as lcl;"
-        "lcl.run_study('false_ratio', preset='tiny', queries=2, model='mini/prototype', workers=1, results='results');"
-        "sys.exit('ray' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment(), check=True)
+def test_one_worker_is_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("starts workers")
+
+    for name in ("check_workers", "on_workers"):
+        monkeypatch.setattr(f"lcl_lab.evaluation.{name}", fail)
+    lcl.run_study("false_ratio", preset="tiny", queries=2, model="mini/prototype", workers=1, results=tmp_path)
