@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 BASICS = {
     *("errors", "atomic", "cache_dir", "plugins", "type_checks", "progress", "config"),
     *("source_code", "control_characters", "safe_console", "per_file_cache", "interrupts", "worker_pool", "file_locks"),
-    *("yaml_reading", "disk_cache"),
+    *("yaml_reading", "disk_cache", "ray_cluster"),
 }
 LAYERS = {
     "concepts": set(),

@@ -62,6 +62,7 @@ def _bench() -> Mapping[str, _Entry]:
         "coverage": _Entry("how often intervals contain the truth", lambda name: benchmarks.coverage_program(name)),
         "evaluator": _Entry("evaluation against the usual way", lambda name: benchmarks.evaluator_program(name)),
         "sweep": _Entry("a sweep's overhead and speed-up", lambda name: benchmarks.sweep_program(name)),
+        "workers": _Entry("the speed-up of a study's workers", lambda name: benchmarks.workers_program(name)),
         "dashboard": _Entry("pages with millions of records", lambda name: benchmarks.dashboard_program(name)),
     }
 

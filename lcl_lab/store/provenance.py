@@ -43,6 +43,7 @@ class Provenance:
         finished: UTC.
         command: the command in shell syntax.
         blind_models: the models that did not see the images of supports.
+        workers: the processes that shared the evaluation.
     """
 
     commit: str | None
@@ -58,6 +59,7 @@ class Provenance:
     finished: datetime
     command: str
     blind_models: tuple[str, ...] = ()
+    workers: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, with times in ISO 8601."""
@@ -80,6 +82,7 @@ def collect(
     seconds: float,
     command: Sequence[str],
     blind_models: Sequence[str] = (),
+    workers: int = 1,
 ) -> Provenance:
     """Collect the provenance of a result that has just been finished. Works without git, too.
 
@@ -90,6 +93,7 @@ def collect(
         seconds: wall time.
         command: the arguments of the process, program first.
         blind_models: the models that did not see the images of supports.
+        workers: the processes that shared the evaluation.
     """
     commit, dirty = git_state(Path(__file__))
     finished = datetime.now(UTC)
@@ -107,6 +111,7 @@ def collect(
         finished=finished,
         command=shlex.join(command),
         blind_models=tuple(blind_models),
+        workers=workers,
     )
 
 

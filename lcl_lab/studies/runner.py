@@ -180,6 +180,8 @@ def _run(study: Study[C], config: C, verbose: bool, report: Report | None) -> St
     started = time.perf_counter()
     # An impossible design is reported before anything is downloaded.
     check_type(study.design(config), evaluation.Design, "study", f"the design function of {study.name} must return one")
+    if config.workers > 1:
+        evaluation.check_workers(config.workers, config.gpus_per_worker)
     checkpoints, config = _checkpoints(study, config)
     calibrate = isinstance(config, EpisodeConfig) and config.calibrate
     design = replace(study.design(config), open_rule=config.open_rule, calibrate=calibrate)
@@ -220,6 +222,8 @@ def _run(study: Study[C], config: C, verbose: bool, report: Report | None) -> St
                 use_cache=not config.no_cache,
                 notify=notify,
                 report=report,
+                workers=config.workers,
+                gpus_per_worker=config.gpus_per_worker,
             )
             look = store.count_look(run.path.parent, identity, run.path.name)
             run.note("analysed", look=look)
@@ -227,7 +231,7 @@ def _run(study: Study[C], config: C, verbose: bool, report: Report | None) -> St
             findings = study.findings(config, run.records(), [identity], history)
             seconds = time.perf_counter() - started
             command = _command(study, config)
-            provenance = store.collect(identity, [config.seed], device, seconds, command, history.blind)
+            provenance = store.collect(identity, [config.seed], device, seconds, command, history.blind, config.workers)
             reporting.write_report(run.path, _with_example(findings, design), study.doc, provenance)
             run.finish(provenance)
         records = run.records()

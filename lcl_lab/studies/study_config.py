@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, PrivateAttr, field_serializer, model_validator
 
 from lcl_lab import concepts, episodes
-from lcl_lab.config import MOST_QUERIES, Config, KeyValues
+from lcl_lab.config import MOST_QUERIES, Config, KeyValues, Threads
 from lcl_lab.episodes.scoring import OpenRule
 from lcl_lab.models.interface import Images, ModelSettings
 from lcl_lab.models.openai_client import redact
@@ -49,6 +49,12 @@ class StudyConfig(Config):
     queries: int = Field(200, ge=1, le=MOST_QUERIES, description="queries under each condition")
     batch_size: int = Field(32, ge=1, description="prompts per batch; does not change results")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="precision of the weights")
+    workers: Threads = Field(
+        1, description="processes that share the queries, on this machine or the cluster at RAY_ADDRESS"
+    )
+    gpus_per_worker: int | None = Field(
+        None, ge=0, le=1024, description="GPUs of each of several workers (default: 1 where there are GPUs)"
+    )
     base_url: str | None = Field(None, description="server of openai:NAME, such as http://127.0.0.1:8000/v1")
     max_new_tokens: int | None = Field(
         None,

@@ -25,6 +25,7 @@ from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.sweep_report import write_sweep_report
 from lcl_lab.sweeps.sweep_result import SweepResult
 from lcl_lab.sweeps.trial import Trial, check_sweep
+from lcl_lab.sweeps.trial_resources import trial_bundles
 from lcl_lab.sweeps.trial_worker import fetch_trial
 
 __all__ = ["run_sweep"]
@@ -113,7 +114,7 @@ def _drive(
         if all(paths.is_finished(trial.name, trial.options) for trial in trials):
             return {}
         create_loggers(config, paths.folder)  # fails here rather than after the cluster has started
-        with connected(config):
+        with connected(config, len(trial_bundles(config, trials))):
             return _run(config, trials, paths, storage)
 
 

@@ -23,6 +23,7 @@ from lcl_lab.sweeps.storage import Storage
 from lcl_lab.sweeps.sweep_config import Logger, Stopping, SweepConfig
 from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.trial import Trial
+from lcl_lab.sweeps.trial_resources import trial_bundles
 from lcl_lab.sweeps.trial_worker import run_stored_trial, run_trial
 
 __all__ = ["Halving", "create_loggers", "run_trials"]
@@ -102,7 +103,7 @@ def _tune(
     if storage:
         location = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": config.cpu, "gpu": config.gpu}),
+        tune.with_resources(trainable, tune.PlacementGroupFactory(trial_bundles(config, trials))),
         param_space={"trial": tune.grid_search([trial.parameters for trial in trials])},
         tune_config=tune.TuneConfig(
             scheduler=Halving(config.stopping) if config.stopping else None,

@@ -34,6 +34,7 @@ _SET_FOR_TRAINING = {
 _SET_FOR_STUDIES = {
     "model": "a study evaluates the model of its trial",
     "results": "use results of the sweep",
+    "gpus_per_worker": "use gpu",
     "fresh": "delete the folder of the sweep to run it again",
 }
 
@@ -84,8 +85,10 @@ class SweepOptions(Config):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_unique)] = Field(
         (0,), min_length=1, description="random seeds; every strategy is trained, or model evaluated, with each"
     )
-    cpu: Threads = Field(1, description="CPU cores of a trial")
-    gpu: float = Field(0, ge=0, le=1024, description="GPUs of a trial; 0.5 lets two trials share one")
+    cpu: Threads = Field(1, description="CPU cores of a trial, or of each of its workers")
+    gpu: float = Field(
+        0, ge=0, le=1024, description="GPUs of a trial, or of each worker of its studies; 0.5 lets two share one"
+    )
     retries: int = Field(3, ge=0, description="how many times a failed trial is retried")
     loggers: tuple[Logger, ...] = Field((), description="mlflow, wandb, in addition to TensorBoard")
     address: str | None = Field(

@@ -31,7 +31,10 @@ TRAINING = "training"
 """What a training trial does before its studies, in the `doing` of reports and events."""
 
 # Options of studies that change no record.
-_WITHOUT_EFFECT = {"model", "strategy_of", "results", "fresh", "no_cache", "batch_size", "registration", "anytime"}
+_WITHOUT_EFFECT = {
+    *("model", "strategy_of", "results", "fresh", "no_cache", "batch_size", "registration", "anytime"),
+    *("workers", "gpus_per_worker"),
+}
 _LONGEST = 60  # characters of a model or dataset in the name of a trial
 
 

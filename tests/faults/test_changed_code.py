@@ -17,7 +17,7 @@ from tests.sweeps.grids import environment
 pytestmark = pytest.mark.attack
 
 PACKAGE = Path(lcl_lab.__file__).parent
-EVALUATOR = "lcl_lab/evaluation/evaluator.py"
+GRADES = "lcl_lab/evaluation/graded_answer.py"
 KILLED_AFTER_TWO_CELLS = """
 import os, signal, sys
 from lcl_lab.store import Run
@@ -51,8 +51,8 @@ def study(checkout: Path, before: str = "") -> subprocess.CompletedProcess[str]:
 
 def mark_answers(checkout: Path, mark: str) -> None:
     """Let the scoring code add a mark to all answers from now on."""
-    file = checkout / EVALUATOR
-    text = (PACKAGE.parent / EVALUATOR).read_text()
+    file = checkout / GRADES
+    text = (PACKAGE.parent / GRADES).read_text()
     assert text.count("answer=self.answer.text,") == 1
     file.write_text(text.replace("answer=self.answer.text,", f"answer=self.answer.text + {mark!r},"))
 

@@ -85,7 +85,7 @@ def test_a_longer_answer_than_the_context_holds_ends_where_the_context_does(llav
 
 
 def test_too_little_memory_is_an_error_before_weights_are_loaded(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lcl_lab.models.preflight._free_memory", lambda: 10_000)
+    monkeypatch.setattr("lcl_lab.models.preflight._free_memory", lambda processes: 10_000)
     with pytest.raises(UserError, match=r"not enough memory for .* KiB in float32, .*free memory 9\.8 KiB"):
         check_requirements(find_checkpoint(str(llava)), "auto", PROMPT, WORLD.image)
 

@@ -8,8 +8,9 @@ import socket
 import pytest
 from ray._private import ray_constants
 
+from lcl_lab import ray_cluster
 from lcl_lab.errors import UserError
-from lcl_lab.sweeps import SweepConfig, cluster
+from lcl_lab.sweeps import SweepConfig
 from lcl_lab.sweeps.cluster import check_resources, connected
 
 
@@ -53,8 +54,29 @@ def test_a_malformed_address_is_reported_with_valid_forms() -> None:
 
 def test_only_a_cluster_that_is_started_here_is_kept_to_this_machine() -> None:
     before = ray_constants.ENABLE_RAY_CLUSTER
-    with cluster._on_loopback():
+    with ray_cluster._on_loopback():
         assert not ray_constants.ENABLE_RAY_CLUSTER
         assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
     assert before == ray_constants.ENABLE_RAY_CLUSTER
     assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "workers", "message"),
+    [
+        (4, 1, 2, None),
+        (1, 0.5, 4, None),
+        (4, 1, 3, "studies: a study has 3 workers with 4 CPU cores and 1 GPUs each, and there is room for 2"),
+        (8, 0, 2, "studies: a study has 2 workers with 8 CPU cores each, and there is room for 1"),
+        (9, 0, 2, "cpu 9: too many for a worker; the largest machine has 8"),
+    ],
+)
+def test_all_workers_of_a_trial_must_fit_at_once(cpu: int, gpu: float, workers: int, message: str | None) -> None:
+    nodes = [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 1.0}]
+    config = SweepConfig.create(strategies="2-way", cpu=cpu, gpu=gpu)
+    if message is None:
+        check_resources(config, nodes, workers)
+        return
+    with pytest.raises(UserError) as error:
+        check_resources(config, nodes, workers)
+    assert str(error.value) == message

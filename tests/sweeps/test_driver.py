@@ -163,3 +163,15 @@ def test_trials_worse_than_others_are_stopped_early_and_loggers_receive_all(
     logged = list((tmp_path / "mlflow").rglob("metrics/accuracy"))
     assert len(logged) == 4
     assert {path.read_text() for path in (tmp_path / "mlflow").rglob("params/trial/seed")} == {"0", "1", "2", "3"}
+
+
+@pytest.mark.slow
+def test_a_study_of_a_trial_may_have_workers(tmp_path: Path) -> None:
+    grid = "models: [mini/2-way]\nstudies: [{study: false_ratio, preset: tiny, queries: 4, ratios: [0], workers: 2}]"
+    done = run(tmp_path, grid=grid)
+    assert done.returncode == 0, done.stderr
+    options = {"preset": "tiny", "queries": 4, "ratios": (0,), "model": "mini/2-way"}
+    single = run_study("false_ratio", **options, results=tmp_path / "single" / "results")
+    (path,) = (tmp_path / "results" / "false_ratio").glob("*/manifest.json")
+    assert json.loads(path.read_text())["provenance"]["workers"] == 2
+    assert same_records(single.records, records(tmp_path)[single.records.columns], tolerance=1e-4) is None

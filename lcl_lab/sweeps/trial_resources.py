@@ -1,0 +1,23 @@
+"""What a trial reserves on a cluster: one bundle of CPU cores and GPUs for each worker of its largest part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lcl_lab.sweeps.sweep_config import SweepConfig
+from lcl_lab.sweeps.trial import Trial
+
+__all__ = ["trial_bundles"]
+
+
+def trial_bundles(config: SweepConfig, trials: Sequence[Trial]) -> list[dict[str, float]]:
+    """The bundles of each trial of a sweep, such as ``[{"CPU": 1.0, "GPU": 0.5}]``; all trials need the same.
+
+    The process of the trial uses the first bundle, and leaves it to a worker where a study has several.
+
+    Args:
+        config: the sweep, with `cpu` and `gpu` of a worker.
+        trials: its trials.
+    """
+    workers = max((options.workers for trial in trials for _, options in trial.evaluations), default=1)
+    return [{"CPU": float(config.cpu), "GPU": config.gpu}] * workers
