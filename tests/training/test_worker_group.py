@@ -44,7 +44,9 @@ def test_two_workers_train_the_weights_of_one_process(
     words = [part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", "lcl_lab.train", "--preset", "tiny", *words, "--out", str(out), "--workers", "2"]
     with killing_descendants() as mark:
-        process = psutil.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**mark, **dict([SINGLE_PRECISION])))
+        process = psutil.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=environment(**mark, **dict([SINGLE_PRECISION]))
+        )
         if kill:
             wait_for(lambda: files_below(out, "checkpoints/step-*/digests.json"), every=0.02)
             workers = [one for one in process.children(recursive=True) if "ray::_Worker" in "".join(one.cmdline())]
