@@ -60,8 +60,8 @@ def check_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]], w
         raise UserError(reason, option="gpu", value=f"{config.gpu:g}")
     if fitting < workers:
         each = f"{config.cpu} CPU cores" + (f" and {config.gpu:g} GPUs" if config.gpu else "")
-        reason = f"a study has {workers} workers with {each} each, and there is room for {fitting}"
-        raise UserError(reason, option="studies")
+        reason = f"a trial has {workers} workers with {each} each, and there is room for {fitting}"
+        raise UserError(reason)  # of studies or of trainings
 
 
 def _connect(config: SweepConfig, workers: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lcl_lab.sweeps.sweep_config import SweepConfig
-from lcl_lab.sweeps.trial import Trial
+from lcl_lab.sweeps.trial import TrainingTrial, Trial
 
 __all__ = ["trial_bundles"]
 
@@ -13,11 +13,13 @@ __all__ = ["trial_bundles"]
 def trial_bundles(config: SweepConfig, trials: Sequence[Trial]) -> list[dict[str, float]]:
     """The bundles of each trial of a sweep, such as ``[{"CPU": 1.0, "GPU": 0.5}]``; all trials need the same.
 
-    The process of the trial uses the first bundle, and leaves it to a worker where a study has several.
+    The process of the trial uses the first bundle, and leaves it to a worker where the training or a study has several.
 
     Args:
         config: the sweep, with `cpu` and `gpu` of a worker.
         trials: its trials.
     """
-    workers = max((options.workers for trial in trials for _, options in trial.evaluations), default=1)
+    parts = [options.workers for trial in trials for _, options in trial.evaluations]
+    parts += [trial.training.workers for trial in trials if isinstance(trial, TrainingTrial)]
+    workers = max(parts, default=1)
     return [{"CPU": float(config.cpu), "GPU": config.gpu}] * workers

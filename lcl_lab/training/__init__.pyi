@@ -8,6 +8,7 @@ from .pretrain_clip import train_clip
 from .run import train_strategy
 from .train_config import TrainConfig
 from .trained_model import TrainedModel, train_model
+from .worker_group import train_on_workers
 
 __all__ = [
     "METRICS_FILE",
@@ -22,6 +23,7 @@ __all__ = [
     "mine_neighbours",
     "train_clip",
     "train_model",
+    "train_on_workers",
     "train_strategy",
     "write_neighbours",
 ]

@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lcl_lab.atomic import parse_json, write_text
 from lcl_lab.safe_console import SafeConsole
 
-__all__ = ["METRICS_FILE", "TrainingLog"]
+__all__ = ["COLUMNS", "METRICS_FILE", "TrainingLog"]
 
 METRICS_FILE = "metrics.jsonl"
 """Name of the log in the folder of a training run."""
 _EVERY = 25  # steps between two lines of the file
-_COLUMNS = (
+COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
     MofNCompleteColumn(),
@@ -29,6 +29,7 @@ _COLUMNS = (
     TimeRemainingColumn(),
     TextColumn("{task.fields[note]}"),
 )
+"""Columns of the progress bar of a training."""
 
 
 class TrainingLog:
@@ -41,6 +42,7 @@ class TrainingLog:
 
     Attributes:
         done: steps so far.
+        steps: all steps; None until the bar is shown.
         last_accuracy: the latest held-out accuracy, or None.
         tasks_loss: the mean loss on held-out original tasks, in nats per token, which is logged with the next
             accuracy; None without such tasks.
@@ -51,6 +53,7 @@ class TrainingLog:
         self.folder, self.title, self.done, self._report = folder, title, 0, report
         self.last_accuracy: float | None = None
         self.tasks_loss: float | None = None
+        self.steps: int | None = None
         self._silent = True
         self._began = time.perf_counter()
         self._losses: list[float] = []
@@ -81,14 +84,14 @@ class TrainingLog:
                 removed from the file.
             silent: show and write nothing, as in all processes but the main one.
         """
-        self._silent, self.done, self._steps = silent, first, steps
+        self._silent, self.done, self.steps = silent, first, steps
         file = self.folder / METRICS_FILE
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if first and file.exists() else []
         kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= first]
         if not silent:
             write_text(file, "".join(kept))
         self._tokens, self._since = 0, time.perf_counter()
-        with Progress(*_COLUMNS, console=SafeConsole(stderr=True, force_jupyter=False), disable=silent) as self._bar:
+        with Progress(*COLUMNS, console=SafeConsole(stderr=True, force_jupyter=False), disable=silent) as self._bar:
             self._task = self._bar.add_task(self.title, total=steps, completed=first, note="")
             yield
 
@@ -110,7 +113,7 @@ class TrainingLog:
             self._write(step, loss=mean, tokens_per_second=round(speed))
             self._losses = []
             self._tokens, self._since = 0, time.perf_counter()
-        self._bar.update(self._task, completed=step, note=self._note_text())
+        self._bar.update(self._task, completed=step, note=self.note)
 
     def accuracy(self, step: int, value: float) -> None:
         """Log the accuracy on held-out episodes after a step. Its time does not count for tokens per second."""
@@ -118,9 +121,11 @@ class TrainingLog:
         self._note["held-out accuracy"] = f"{value:.3f}"
         self._write(step, accuracy=value, **({} if self.tasks_loss is None else {"tasks_loss": self.tasks_loss}))
         self._tokens, self._since = 0, time.perf_counter()
-        self._bar.update(self._task, note=self._note_text())
+        self._bar.update(self._task, note=self.note)
 
-    def _note_text(self) -> str:
+    @property
+    def note(self) -> str:
+        """The latest loss, accuracy and speed, as the progress bar shows them."""
         return "  ".join(f"{name} {value}" for name, value in self._note.items() if value)
 
     def _write(self, step: int, **fields: float) -> None:
@@ -130,7 +135,7 @@ class TrainingLog:
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self._report:
-            self._report({**line, "steps": self._steps})
+            self._report({**line, "steps": self.steps})
 
 
 def _step_of(line: str) -> float:

@@ -60,13 +60,16 @@ def check_training(config: TrainConfig) -> TrainingPlan:
         UserError: training with these options is not possible.
     """
     if config.batch is not None:
-        check_batch(config.batch, config.accumulate)
+        check_batch(config.batch, config.accumulate, config.workers)
     if config.strategy == VISION and config.snapshot_every is not None:
         reason = "a CLIP has no snapshots: they are models with a decoder"
         raise UserError(reason, option="snapshot_every", value=config.snapshot_every)
     if config.steps is not None and (config.snapshot_every or 0) > config.steps:
         reason = f"must be at most the {config.steps} steps, or there is no snapshot"
         raise UserError(reason, option="snapshot_every", value=config.snapshot_every)
+    if config.strategy == VISION and config.workers > 1:
+        reason = "the loss of the vision encoder compares all of a batch; leave it out"
+        raise UserError(reason, option="workers", value=config.workers)
     _check_parts(config)
     if config.strategy == VISION:
         _check_ways(config, draws_episodes=False)
@@ -90,17 +93,18 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     return TrainingPlan(config, strategy, dataset, start, _open_tasks(config, strategy, start))
 
 
-def check_batch(batch: int, accumulate: int) -> None:
+def check_batch(batch: int, accumulate: int, workers: int = 1) -> None:
     """Check that every process has a prompt in every gradient accumulation step.
 
     Args:
         batch: prompts per step over all processes.
         accumulate: gradient accumulation steps.
+        workers: processes that will be started.
 
     Raises:
         UserError: the batch is too small.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = max(workers, int(os.environ.get("WORLD_SIZE", "1")))
     least = accumulate * processes
     if batch < least:
         reason = f"must be at least {least}, one prompt for each of {processes} × {accumulate} parts"

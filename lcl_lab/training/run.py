@@ -61,7 +61,7 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
         if config.tasks_share is not None:
             stages = with_task_share(stages, config.tasks_share)
         for stage in stages:
-            check_batch(stage.batch, config.accumulate)
+            check_batch(stage.batch, config.accumulate, config.workers)
         split = processes().num_processes * config.accumulate
         builders = [
             network.builder(

@@ -131,4 +131,7 @@ class TrainConfig(Config):
     )
     known_images: int = Field(256, ge=1, le=_MOST_IMAGES, description="images of each known object in that corpus")
     threads: Threads | None = Field(None, description="CPU threads (default: one per core)")
+    workers: Threads = Field(
+        1, description="processes that share each batch, on this machine or the cluster at RAY_ADDRESS"
+    )
     overwrite: bool = Field(False, description="replace another model or unfinished training in the output folder")

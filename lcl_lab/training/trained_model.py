@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from lcl_lab import figures, training
+from lcl_lab import evaluation, figures, training
 from lcl_lab.atomic import write_json
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import CARD, TRAINING, fingerprint
@@ -75,20 +75,25 @@ def train_model(
     plan = check_training(_config(config, preset, options))
     if plan.start is not None:
         training.check_network(plan)
+    if plan.config.workers > 1:
+        if "WORLD_SIZE" in os.environ:
+            reason = "accelerate launch has started the processes; leave it out"
+            raise UserError(reason, option="workers", value=plan.config.workers)
+        evaluation.check_workers(plan.config.workers, None)
     identity = training_identity(plan)
     out = plan.config.out
     if not _is_main_process():
         _train(plan, report)
         return TrainedModel(out, {})
     with open_folder(out, identity, plan.config.overwrite):
-        log = _train(plan, report)
-        _save_figure(out, log.title)
+        steps, seconds = _train(plan, report)
+        _save_figure(out, plan.config.strategy)
         card = {
             "fingerprint": fingerprint(out),
             **identity,
             "command": _command(plan.config),
-            "steps": log.done,
-            "seconds": round(log.seconds),
+            "steps": steps,
+            "seconds": round(seconds),
         }
         write_json(out / CARD, card)
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
@@ -109,13 +114,17 @@ def _is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _train(plan: TrainingPlan, report: Report | None) -> TrainingLog:
+def _train(plan: TrainingPlan, report: Report | None) -> tuple[int, float]:
+    """Train here or on workers; the number of steps, and the seconds."""
+    if plan.config.workers > 1:
+        trained = training.train_on_workers(plan.config, plan.threads, report)
+        return trained.steps, trained.seconds
     log = TrainingLog(plan.config.out, plan.config.strategy, report)
     if plan.strategy is None:
         training.train_clip(plan, log)
     else:
         training.train_strategy(plan, log)
-    return log
+    return log.done, log.seconds
 
 
 def _save_figure(out: Path, title: str) -> None:

@@ -66,8 +66,8 @@ def test_only_a_cluster_that_is_started_here_is_kept_to_this_machine() -> None:
     [
         (4, 1, 2, None),
         (1, 0.5, 4, None),
-        (4, 1, 3, "studies: a study has 3 workers with 4 CPU cores and 1 GPUs each, and there is room for 2"),
-        (8, 0, 2, "studies: a study has 2 workers with 8 CPU cores each, and there is room for 1"),
+        (4, 1, 3, "a trial has 3 workers with 4 CPU cores and 1 GPUs each, and there is room for 2"),
+        (8, 0, 2, "a trial has 2 workers with 8 CPU cores each, and there is room for 1"),
         (9, 0, 2, "cpu 9: too many for a worker; the largest machine has 8"),
     ],
 )
