@@ -17,10 +17,12 @@ from .comparisons import (
 from .model_comparison import ModelComparison, compare
 from .power_planning import PowerCurves, power_curves
 from .protocol_note import with_protocol_note
+from .random_answers import findings_of_random_answers
 from .run_history import RunHistory, read_history, with_history
 from .run_setting import with_setting
 from .runner import StudyResult, command_of, configure, run_study
 from .sample_size import PowerConfig, SampleSize, required_sample_size
+from .search_results import SEARCH_FILE
 from .stored_run import ReportConfig, read_result, stored_config, stored_options
 from .study import Study
 from .study_config import EpisodeConfig, StudyConfig
@@ -30,6 +32,7 @@ from .tie_note import with_tie_note
 from .trainings import TrainingsConfig
 
 __all__ = [
+    "SEARCH_FILE",
     "AllConfig",
     "EpisodeConfig",
     "ModelComparison",
@@ -52,6 +55,7 @@ __all__ = [
     "evaluated_models",
     "find_studies",
     "find_study",
+    "findings_of_random_answers",
     "metrics_in",
     "model_section",
     "pairwise_comparisons",

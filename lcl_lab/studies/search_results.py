@@ -1,0 +1,1 @@
+SEARCH_FILE = "search.json"
