@@ -22,6 +22,7 @@ from .metrics import CALIBRATED_METRICS, MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
 from .paired import PairedDifference, difference_interval, paired_difference, paired_values
+from .parameter_importance import FEW_TRIALS, parameter_importance
 from .position_effects import PositionEffects, detectable_drop, factorial_effects, position_drops, positions_differ
 from .power_simulation import (
     Clustering,
@@ -34,6 +35,7 @@ from .power_simulation import (
 )
 from .published_results import published, published_false_ratio
 from .rejection import SCORES, TPR, accepted_accuracy, answer_scores, auroc, fpr_at_tpr, tpr_threshold
+from .searched_option import SearchedOption
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
 from .simultaneous import SimultaneousMeans, simultaneous_means
@@ -46,6 +48,7 @@ from .vqa_scoring import normalise, vqa_accuracy
 
 __all__ = [
     "CALIBRATED_METRICS",
+    "FEW_TRIALS",
     "MAIN_METRICS",
     "METRICS",
     "PAIRED",
@@ -74,6 +77,7 @@ __all__ = [
     "OrderAndDraw",
     "PairedDifference",
     "PositionEffects",
+    "SearchedOption",
     "Seeds",
     "SimultaneousMeans",
     "StrategyDifference",
@@ -127,6 +131,7 @@ __all__ = [
     "paired_difference",
     "paired_values",
     "pairs_needed",
+    "parameter_importance",
     "penalised_logistic",
     "position_drops",
     "positions_differ",

@@ -22,7 +22,7 @@ from .run_history import RunHistory, read_history, with_history
 from .run_setting import with_setting
 from .runner import StudyResult, command_of, configure, run_study
 from .sample_size import PowerConfig, SampleSize, required_sample_size
-from .search_results import SEARCH_FILE
+from .search_results import SEARCH_FILE, SearchResults, read_search, search_sections
 from .stored_run import ReportConfig, read_result, stored_config, stored_options
 from .study import Study
 from .study_config import EpisodeConfig, StudyConfig
@@ -41,6 +41,7 @@ __all__ = [
     "ReportConfig",
     "RunHistory",
     "SampleSize",
+    "SearchResults",
     "Study",
     "StudyConfig",
     "StudyResult",
@@ -64,12 +65,14 @@ __all__ = [
     "power_curves",
     "read_history",
     "read_result",
+    "read_search",
     "register_study",
     "required_sample_size",
     "run_all",
     "run_study",
     "stored_config",
     "stored_options",
+    "search_sections",
     "strategy_section",
     "with_answer_status",
     "with_anytime_intervals",

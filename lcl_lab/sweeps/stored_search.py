@@ -30,12 +30,12 @@ def store_search(config: SweepConfig, names: Iterable[str], paths: SweepPaths) -
     Raises:
         UserError: the file cannot be written.
     """
-    if config.search:
+    if config.searched:
         options = [
             {"name": option.name, "kind": option.range.kind, "values": list(option.range.values)}
             for option in config.space.options
         ]
-        search = {"metric": config.search.metric, "mode": config.search.mode, "options": options}
+        search = {"metric": config.searched.metric, "mode": config.searched.mode, "options": options}
         write_json(paths.folder / studies.SEARCH_FILE, {**search, "trials": list(names)})
 
 

@@ -184,6 +184,11 @@ class SweepConfig(SweepOptions):
         return self.trials_with(self.space.probes()) if self.space.options else []
 
     @property
+    def searched(self) -> Search | None:
+        """How options are searched: a grid of trainings needs no `search`; None where no option has a range."""
+        return self.search or (Search() if self.space.options else None)
+
+    @property
     def is_suggested(self) -> bool:
         """Whether settings depend on earlier results."""
         return self.search is not None and self.search.method == "optuna" and bool(self.space.drawn)
@@ -245,6 +250,9 @@ class SweepConfig(SweepOptions):
                 self.search.check_space(space)
         elif space.drawn:
             reason = f"is required, such as {{method: random, trials: 12}}, since {space.drawn[0].name} has a range"
+            raise UserError(reason, option="search")
+        elif space.options and self.models:
+            reason = f"is required, such as {{metric: link_score}}, since {space.options[0].name} has a grid"
             raise UserError(reason, option="search")
         self.probes()
 

@@ -210,11 +210,11 @@ def search_metric(config: SweepConfig) -> SearchMetric | None:
     Raises:
         UserError: the trials have no such metric.
     """
-    if config.search is None:
+    if config.searched is None:
         return None
     probes = config.probes()
     trainings = [trial.training for trial in probes if isinstance(trial, TrainingTrial)]
-    return check_metric(config.search.metric, [trial.evaluations for trial in probes], trainings)
+    return check_metric(config.searched.metric, [trial.evaluations for trial in probes], trainings)
 
 
 def check_trials(trials: Sequence[Trial]) -> list[Trial]:
