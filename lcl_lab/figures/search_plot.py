@@ -27,6 +27,7 @@ _UNITS = {
 }
 _SLICES_SIDE_BY_SIDE = 3
 _MOST_TICKS = 12
+_AXIS = 210  # pixels between two parallel axes
 
 
 def parallel_figure(trials: pd.DataFrame, options: Sequence[SearchedOption], metric: str, title: str = "") -> Figure:
@@ -42,7 +43,7 @@ def parallel_figure(trials: pd.DataFrame, options: Sequence[SearchedOption], met
         UserError: there is no trial.
     """
     _check_any(trials)
-    names = [*(_title(option, short=True) for option in options), metric]
+    names = [*(_title(option).replace(" (", "\n(") for option in options), metric]
     low, high = _domain(trials["value"])
     points, ticks = [], []
     for number, option in enumerate(options):
@@ -53,13 +54,22 @@ def parallel_figure(trials: pd.DataFrame, options: Sequence[SearchedOption], met
     values = trials["value"].tolist()
     points += _points(trials, metric, [(value - low) / (high - low) for value in values], values)
     ticks += [{"axis": metric, "position": at, "label": f"{low + at * (high - low):.3g}"} for at in (0.0, 0.5, 1.0)]
-    x = alt.X("axis:N", sort=names, title=None, axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False))
+    axis = alt.Axis(
+        labelAngle=0,
+        orient="top",
+        domain=False,
+        ticks=False,
+        labelPadding=34,  # room for two lines
+        labelLimit=_AXIS,
+        labelExpr="split(datum.label, '\\n')",
+    )
+    x = alt.X("axis:N", sort=names, title=None, axis=axis)
     y = alt.Y("position:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1]))
     color = alt.Color(
         "value:Q",
         title=metric,
         scale=alt.Scale(scheme="viridis", domain=[low, high]),
-        legend=alt.Legend(orient="bottom", gradientLength=240, format=".3~g"),
+        legend=alt.Legend(orient="bottom", format=".3~g"),
     )
     tooltip = [alt.Tooltip("trial:N"), alt.Tooltip("axis:N", title="option"), alt.Tooltip("shown:N", title="its value")]
     lines = alt.Chart(pd.DataFrame(points)).encode(
@@ -74,7 +84,7 @@ def parallel_figure(trials: pd.DataFrame, options: Sequence[SearchedOption], met
         marks.mark_tick(color=GREY, orient="horizontal", size=8, thickness=1, bandSize=8),
         marks.mark_text(align="left", dx=8, fontSize=13, color=INK).encode(text="label:N"),
     ]
-    return Figure((Panel(layered(layers, width=max(420, 190 * len(names)), height=300)),), title)
+    return Figure((Panel(layered(layers, width=_AXIS * len(names), height=300)),), title)
 
 
 def slice_figure(trials: pd.DataFrame, options: Sequence[SearchedOption], metric: str, title: str = "") -> Figure:
@@ -109,11 +119,11 @@ def _check_any(trials: pd.DataFrame) -> None:
         raise UserError("there are no trials with a value to draw")
 
 
-def _title(option: SearchedOption, short: bool = False) -> str:
-    """The name of an option, with its unit and, unless its axis says so itself, the kind of scale."""
+def _title(option: SearchedOption) -> str:
+    """The name of an option, with its unit and the kind of scale."""
     notes = [_UNITS.get(option.name.rpartition(".")[2], ""), "log scale" if option.is_logarithmic else ""]
     text = ", ".join(note for note in notes if note)
-    return f"{option.name} ({text})" if text and not (short and not text) else option.name
+    return f"{option.name} ({text})" if text else option.name
 
 
 def _domain(values: pd.Series) -> tuple[float, float]:

@@ -92,7 +92,7 @@ def read_search(folder: Path) -> SearchResults | None:
     except ValidationError:
         return None
     rows, settings = [], {}
-    for trial in search.trials:
+    for trial in dict.fromkeys(Path(name).name for name in search.trials):
         mark = _mark(folder / _MARKS / f"{trial}.json")
         if mark is None or any(not _is_valid(option, mark.setting) for option in options):
             continue
@@ -122,7 +122,7 @@ def search_sections(results: SearchResults) -> Iterator[Section]:
     shares = analysis.parameter_importance(
         results.options,
         [results.settings[trial] for trial in known["trial"]],
-        known["value"].tolist(),
+        _centred(known),
         results.mode,
     )
     rows = [{"option": name, "importance": share} for name, share in (shares or {}).items()]
@@ -153,6 +153,13 @@ def _best(results: SearchResults, known: pd.DataFrame) -> Iterator[Statement]:
             "in its favour; evaluate it on other data before you report it.",
             values,
         )
+
+
+def _centred(known: pd.DataFrame) -> list[float]:
+    """The values minus the mean of the same strategy or model and seed, which are in the names of trials."""
+    combination = known["trial"].str.rpartition("-")[0]
+    values: list[float] = (known["value"] - known.groupby(combination)["value"].transform("mean")).round(12).tolist()
+    return values
 
 
 def _importance(shares: Mapping[str, float] | None, trials: int) -> Statement:

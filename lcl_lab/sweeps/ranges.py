@@ -64,11 +64,14 @@ class Range:
 
     @property
     def probes(self) -> tuple[Any, ...]:
-        """Values that are valid only if the whole range is: all of a list; the ends of an interval, and one between."""
-        if self.is_list or self.is_integer:
-            return self.values
+        """Values that show whether the range is valid: all of a list, or the ends of an interval."""
+        return self.values
+
+    @property
+    def between(self) -> float:
+        """A number of an interval that is hardly an integer, nor of few digits."""
         low, high = self.values
-        return low, high, self.rounded(low + 0.381966 * (high - low))  # no integer, where an option must be one
+        return self.rounded(low + 0.381966 * (high - low))
 
     def draw(self, rng: np.random.Generator) -> Any:
         """A value at random.

@@ -116,6 +116,13 @@ class SearchSpace:
         first = {option.name: option.range.probes[0] for option in self.options}
         return [{**first, option.name: value} for option in self.options for value in option.range.probes]
 
+    def between(self) -> Iterator[tuple[SearchedOption, Setting]]:
+        """For each interval of real numbers, a setting with a number between its ends."""
+        first = {option.name: option.range.probes[0] for option in self.options}
+        for option in self.options:
+            if not (option.range.is_list or option.range.is_integer):
+                yield option, {**first, option.name: option.range.between}
+
     def filled(self, options: Mapping[str, Any], study: int | None, setting: Setting) -> dict[str, Any]:
         """Options with values in place of ranges.
 
@@ -142,7 +149,7 @@ def _ranges(options: Mapping[str, Any], place: str, prefix: str, study: int | No
             raise UserError(f"{where}{error}", option=place) from None
         if range_ is not None:
             if name == "study":
-                raise UserError("has no ranges; list several studies", option=place)
+                raise UserError("study: has no ranges; list several studies", option=place)
             yield SearchedOption(f"{prefix}{name}", study, name, range_)
 
 

@@ -255,6 +255,12 @@ class SweepConfig(SweepOptions):
             reason = f"is required, such as {{metric: link_score}}, since {space.options[0].name} has a grid"
             raise UserError(reason, option="search")
         self.probes()
+        for option, setting in space.between():
+            try:
+                self.trials_with([setting])
+            except UserError as error:  # both ends are valid
+                integers = "lograndint" if option.range.is_logarithmic else "randint"
+                raise UserError(f"{error}; use {integers}") from None
 
     def _check_evaluations(self) -> None:
         """Check that a sweep of models has what it needs and nothing that is for trainings."""
