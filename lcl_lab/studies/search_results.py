@@ -142,7 +142,7 @@ def _best(results: SearchResults, known: pd.DataFrame) -> Iterator[Statement]:
     }
     if len(best) == 1:
         setting = reporting.format_condition(results.settings[best[0]])
-        template = "`{trial}` has the {direction} {metric} of {trials} trials, {value:.3f}: {setting}."
+        template = "{trial} has the {direction} {metric} of {trials} trials, {value:.3f}: {setting}."
         yield reporting.Statement(template, {**values, "trial": best[0], "setting": setting})
     else:
         template = "{ties} of {trials} trials share the {direction} {metric}, {value:.3f}."
@@ -167,7 +167,7 @@ def _importance(shares: Mapping[str, float] | None, trials: int) -> Statement:
         reason = "Importance is not estimated: it needs 8 trials whose values differ."
         return reporting.Statement(reason)
     first, share = next(iter(shares.items()))
-    template = "`{option}` distinguishes the best quarter of the {trials} trials most, with an importance of {share:.2f}"
+    template = "{option} distinguishes the best quarter of the {trials} trials most, with an importance of {share:.2f}"
     values = {"option": first, "trials": trials, "share": share, "few": analysis.FEW_TRIALS}
     if trials < analysis.FEW_TRIALS:
         return reporting.Statement(template + "; with fewer than {few} trials this may be due to chance.", values)

@@ -53,7 +53,9 @@ class SuggestedTrials:
             by_name = {trial.name: trial for trial in self._config.trials_with([line["setting"]])}
             if line["trial"] in by_name:
                 trials[line["trial"]] = by_name[line["trial"]]
-        return [replace(trial, metric=self._metric) for trial in check_trials(list(trials.values()))]
+        # Trainings were checked when they were suggested; trials of models lack the identities of models and data.
+        stored = list(trials.values()) if self._config.strategies else check_trials(list(trials.values()))
+        return [replace(trial, metric=self._metric) for trial in stored]
 
     def add(self, number: int, setting: Setting) -> Trial:
         """Store a trial before it runs.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lcl_lab import models, training
 from lcl_lab.atomic import canonical_json
 from lcl_lab.errors import UserError
+from lcl_lab.progress import track
 from lcl_lab.sweeps.search_metric import SearchMetric, check_metric
 from lcl_lab.training.identity import training_identity
 
@@ -33,6 +34,8 @@ TRAINING = "training"
 
 # Options of studies that change no record.
 _WITHOUT_EFFECT = {"model", "strategy_of", "results", "fresh", "no_cache", "batch_size", "registration", "anytime"}
+_PATIENCE = 3.0  # seconds without a progress bar
+_NOT_OF_NETWORK = {"out", "seed", "learning_rate", "steps", "batch"}  # options of trainings that change no network
 _LONGEST = 60  # characters of a model or dataset in the name of a trial
 
 
@@ -220,8 +223,9 @@ def search_metric(config: SweepConfig) -> SearchMetric | None:
 def check_trials(trials: Sequence[Trial]) -> list[Trial]:
     """Check trials one by one, as `check_sweep` does; a trial of models gets the identities of what it evaluates."""
     trainings = [trial for trial in trials if isinstance(trial, TrainingTrial)]
-    for trial in trainings:
-        _check_training(trial)
+    networks: set[str] = set()
+    for trial in track(trainings, "checking trials", delay=_PATIENCE):
+        _check_training(trial, networks)
     if not trainings:
         return _identified([trial for trial in trials if isinstance(trial, EvaluationTrial)])
     # Most trials have the same options of studies, except for the name of the model.
@@ -294,11 +298,14 @@ def _check_design(study: Study[Any], options: StudyConfig, sets_data: bool = Fal
         raise UserError(f"{study.name}: {error}", option="studies") from None
 
 
-def _check_training(trial: TrainingTrial) -> None:
+def _check_training(trial: TrainingTrial, networks: set[str]) -> None:
+    """Check a training, and its network unless one with the same options is among `networks`, to which it is added."""
+    network = trial.training.model_dump_json(exclude=_NOT_OF_NETWORK)
     try:
         plan = training.check_training(trial.training)
-        if plan.start is not None:
+        if plan.start is not None and network not in networks:
             training.check_network(plan)
+            networks.add(network)
     except UserError as error:
         if error.option == "strategy":
             raise UserError(error.reason, option="strategies", value=error.value) from None
