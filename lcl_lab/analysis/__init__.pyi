@@ -15,6 +15,7 @@ from .dose_curve import DoseResponse, dose_response
 from .effect_sizes import CeilingShare, OddsRatio, ceiling_share, odds_ratio
 from .estimates import PAIRED, Comparison, Estimate, IntervalEstimate, concat_estimates
 from .firth_logistic import penalised_logistic
+from .importance import FEW_TRIALS, parameter_importance
 from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
 from .link_scores import LinkScore, flip_rate, link_score, link_verdict
 from .logistic import clustered_logistic
@@ -22,7 +23,6 @@ from .metrics import CALIBRATED_METRICS, MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
 from .paired import PairedDifference, difference_interval, paired_difference, paired_values
-from .parameter_importance import FEW_TRIALS, parameter_importance
 from .position_effects import PositionEffects, detectable_drop, factorial_effects, position_drops, positions_differ
 from .power_simulation import (
     Clustering,

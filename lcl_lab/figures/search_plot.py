@@ -154,7 +154,7 @@ def _position(option: SearchedOption, value: Any) -> float:
 
 
 def _ticks(option: SearchedOption) -> list[tuple[float, str]]:
-    """Positions and labels: all values of a short list, powers of ten of a logarithmic axis, the ends and the middle."""
+    """Positions and labels: all values of a short list; the ends of an interval, and powers of ten or the middle."""
     if option.kind == "list":
         values = list(option.values)
         shown = values if len(values) <= _MOST_TICKS else [values[0], values[-1]]
@@ -177,7 +177,10 @@ def _text(value: Any) -> str:
 def _x(option: SearchedOption) -> alt.X:
     if option.kind == "list":
         order = [_text(value) for value in option.values]
-        return alt.X("x:N", title=_title(option), sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labelAngle=0))
-    kind = "log" if option.is_logarithmic else "linear"
-    scale = alt.Scale(type=kind, domain=list(option.values), nice=False, padding=8)
+        return alt.X(
+            "x:N", title=_title(option), sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labelAngle=0)
+        )
+    scale = alt.Scale(
+        type="log" if option.is_logarithmic else "linear", domain=list(option.values), nice=False, padding=8
+    )
     return alt.X("x:Q", title=_title(option), scale=scale, axis=alt.Axis(format="~g", tickCount=4, labelOverlap=True))

@@ -113,7 +113,7 @@ def search_sections(results: SearchResults) -> Iterator[Section]:
     if known.empty:
         return
     values = reporting.Table.from_rows(
-        "", [{**row, **results.settings[str(row["trial"])]} for row in known.to_dict("records")]
+        "", [{**dict(row), **results.settings[str(row["trial"])]} for row in known.to_dict("records")]
     ).frame
     table = reporting.Table(f"Trials by {results.metric}, the best first", _with_settings(results))
     title = f"Options and {results.metric} of each trial"

@@ -19,8 +19,8 @@ from lcl_lab.studies.study import Study
 from lcl_lab.sweeps.cluster import connected
 from lcl_lab.sweeps.experiment import create_loggers, run_trials
 from lcl_lab.sweeps.monitor import STARTING, SweepMonitor
-from lcl_lab.sweeps.stored_search import store_search, update_marks
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.stored_search import store_search, update_marks
 from lcl_lab.sweeps.suggested_trials import SuggestedTrials
 from lcl_lab.sweeps.suggester import SUGGESTED
 from lcl_lab.sweeps.sweep_config import SweepConfig, errors_in_file

@@ -20,10 +20,10 @@ from lcl_lab.errors import UserError
 from lcl_lab.sweeps.monitor import Note, TuneMonitor
 from lcl_lab.sweeps.registrations import Registrations
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.suggested_trials import suggested_trial
+from lcl_lab.sweeps.suggester import SuggestedBefore, Suggester
 from lcl_lab.sweeps.sweep_config import Logger, Stopping, SweepConfig
 from lcl_lab.sweeps.sweep_paths import SweepPaths
-from lcl_lab.sweeps.suggested_trials import suggested_trial
-from lcl_lab.sweeps.suggester import Suggester, SuggestedBefore
 from lcl_lab.sweeps.trial import Trial
 from lcl_lab.sweeps.trial_worker import run_stored_trial, run_trial
 

@@ -1,7 +1,7 @@
 """The next setting of a search by Optuna, as a function of the seed and of the results so far.
 
 Optuna's own studies continue a stream of random numbers, which a killed process loses. Here every setting has a
-generator of its own, and the study is built again from the results, so that a resumed search continues as it would have.
+separate generator, and the study is built again from the results, so that a resumed search continues as it would have.
 """
 
 from __future__ import annotations

@@ -53,9 +53,7 @@ class SearchMetric:
         return None if value is None or math.isnan(value) else value
 
 
-def check_metric(
-    name: str, evaluations: Sequence[Evaluations], trainings: Sequence[TrainConfig]
-) -> SearchMetric:
+def check_metric(name: str, evaluations: Sequence[Evaluations], trainings: Sequence[TrainConfig]) -> SearchMetric:
     """The metric of a search.
 
     The names of a study's estimates are those of an analysis of random answers.

@@ -72,7 +72,7 @@ class Suggester(tune.search.Searcher):
         """Ray Tune pickles its search algorithm with an experiment; nothing reads that."""
         return {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """The parameters of the next trial; None while enough run, FINISHED after the last one."""
         if len(self._running) >= self._most:
             return None
@@ -82,10 +82,10 @@ class Suggester(tune.search.Searcher):
             number = min(range(len(self._tried)), key=lambda one: len(self._tried[one]))
             among = self._tried[number]
             if len(among) >= (self._search.trials or 0):
-                return str(tune.search.Searcher.FINISHED)
+                return tune.search.Searcher.FINISHED
             setting = suggest_setting(self._space, among, self._search.seed, self._search.mode)
             if setting is None:
-                return str(tune.search.Searcher.FINISHED)
+                return tune.search.Searcher.FINISHED
             tried = TriedSetting(setting)
             among.append(tried)
             trial = self._trial(number, tried)

@@ -186,7 +186,7 @@ class SweepConfig(SweepOptions):
     @property
     def searched(self) -> Search | None:
         """How options are searched: a grid of trainings needs no `search`; None where no option has a range."""
-        return self.search or (Search() if self.space.options else None)
+        return self.search or (Search.create() if self.space.options else None)
 
     @property
     def is_suggested(self) -> bool:

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from lcl_lab.sweeps.sweep_config import SweepConfig
     from lcl_lab.training import TrainConfig
 
-__all__ = ["TRAINING", "EvaluationTrial", "TrainingTrial", "Trial", "check_sweep", "check_trials", "evaluation_names", "search_metric"]
+__all__ = [
+    "TRAINING",
+    "EvaluationTrial",
+    "TrainingTrial",
+    "Trial",
+    "check_sweep",
+    "check_trials",
+    "evaluation_names",
+    "search_metric",
+]
 
 TRAINING = "training"
 """What a training trial does before its studies, in the `doing` of reports and events."""

@@ -25,7 +25,7 @@ TRIALS = pd.DataFrame(
 
 def test_parallel_axes_have_names_units_ticks_and_logarithmic_positions() -> None:
     figure = parallel_figure(TRIALS, OPTIONS, "held-out accuracy", "Search")
-    _, lines, points, _, labels = figure.panels[0].chart.layer
+    _, lines, _, _, labels = figure.panels[0].chart.layer
     rows = lines.data
     assert rows["axis"].drop_duplicates().tolist() == [
         "learning_rate\n(peak, log scale)",

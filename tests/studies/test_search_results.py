@@ -38,8 +38,7 @@ def test_the_best_trial_is_first_and_its_options_are_stated(tmp_path: Path) -> N
     assert results.best == ["2-way-seed-0-000002"]
     search, options = search_sections(results)
     assert search.statements[0].text == (
-        "2-way-seed-0-000002 has the largest held-out accuracy of 3 trials, 0.750: "
-        "learning_rate 3.7035e-05, lora 4."
+        "2-way-seed-0-000002 has the largest held-out accuracy of 3 trials, 0.750: learning_rate 3.7035e-05, lora 4."
     )
     assert "biased in its favour" in search.statements[1].text
     shown = table_text(search.tables[0])
@@ -56,7 +55,9 @@ def test_a_search_for_small_values_has_the_smallest_first(tmp_path: Path) -> Non
     assert "the smallest shots/brier/candidate of 2 trials" in next(iter(search_sections(results))).statements[0].text
 
 
-@pytest.mark.parametrize(("trials", "ending"), [(12, "; with fewer than 24 trials this may be due to chance."), (24, ".")])
+@pytest.mark.parametrize(
+    ("trials", "ending"), [(12, "; with fewer than 24 trials this may be due to chance."), (24, ".")]
+)
 def test_importance_is_stated_with_a_warning_where_trials_are_few(tmp_path: Path, trials: int, ending: str) -> None:
     write(tmp_path, [number / 100 for number in range(trials)])
     results = read_search(tmp_path)

@@ -30,7 +30,11 @@ def test_a_metric_is_an_estimate_of_a_study(metric: str, estimate: tuple[int, st
     ("options", "metric", "message"),
     [
         (MODELS, "held_out_accuracy", "a sweep of models trains nothing; choose an estimate of a study"),
-        (MODELS, "shots/acuracy/candidate/shots=4", "no such metric; the nearest are 'shots/accuracy/candidate/shots=4'"),
+        (
+            MODELS,
+            "shots/acuracy/candidate/shots=4",
+            "no such metric; the nearest are 'shots/accuracy/candidate/shots=4'",
+        ),
         ({**MODELS, "studies": [SHOTS]}, "link_score", "no study of the sweep estimates it; false_ratio with"),
         (
             {**MODELS, "studies": [{**RATIO, "ratios": {"choice": [[0, 1], [0.5, 1]]}}]},

@@ -99,7 +99,10 @@ def test_a_study_may_be_an_object() -> None:
         ("models: [mini/base]\nstudies: [{study: shots, model: x}]", "studies: shots: model: is set by the sweep; "),
         ("strategies: [2-way]\nloggers: [excel]", "loggers excel: must be one of 'mlflow' or 'wandb'"),
         ("strategies: [2-way]\ncpu: 0", "cpu 0: must be at least 1"),
-        ("strategies: [2-way]\ntrain: {learning_rate: {loguniform: [0, 1e-3]}}", "train: learning_rate 0 0.001: loguni"),
+        (
+            "strategies: [2-way]\ntrain: {learning_rate: {loguniform: [0, 1e-3]}}",
+            "train: learning_rate 0 0.001: loguni",
+        ),
         ("strategies: [2-way]\ntrain: {lora: {choice: []}}", "train: lora: choice needs at least one value"),
         ("strategies: [2-way]\ntrain: {lora: {choise: [4]}}", "train: lora choise: unknown range; did you mean 'cho"),
         ("strategies: [2-way]\ntrain: {lora: {choice: 4}}", "train: lora 4: choice needs a list, such as [4, 8]"),

@@ -36,8 +36,8 @@ def parameter_importance(
         mode: whether large or small values are good.
 
     Returns:
-        Shares that sum to 1, largest first; None where nothing can be said: with fewer than 8 trials, or if all have the
-        same value.
+        Shares that sum to 1, largest first; None where nothing can be said: with fewer than 8 trials, or if all have
+        the same value.
     """
     if len(values) < _FEWEST or len(set(values)) < 2:
         return None
