@@ -20,7 +20,7 @@ from lcl_lab.sweeps.cluster import connected
 from lcl_lab.sweeps.experiment import create_loggers, run_trials
 from lcl_lab.sweeps.monitor import STARTING, SweepMonitor
 from lcl_lab.sweeps.storage import Storage
-from lcl_lab.sweeps.stored_search import store_search, update_marks
+from lcl_lab.sweeps.stored_search import store_search, update_mark
 from lcl_lab.sweeps.suggested_trials import SuggestedTrials
 from lcl_lab.sweeps.suggester import SUGGESTED
 from lcl_lab.sweeps.sweep_config import SweepConfig, errors_in_file
@@ -121,7 +121,8 @@ def _drive(
             for trial in trials:
                 if not paths.is_finished(trial.name, trial.options):
                     fetch_trial(trial, storage, paths)
-        update_marks(trials, paths)
+        for trial in trials:
+            update_mark(trial, paths)
         store_search(config, [trial.name for trial in trials], paths)
         if len(trials) >= config.count and all(paths.is_finished(trial.name, trial.options) for trial in trials):
             return {}

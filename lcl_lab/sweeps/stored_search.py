@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lcl_lab.sweeps.sweep_config import SweepConfig
     from lcl_lab.sweeps.sweep_paths import SweepPaths
 
-__all__ = ["store_search", "update_marks"]
+__all__ = ["store_search", "update_mark"]
 
 
 def store_search(config: SweepConfig, names: Iterable[str], paths: SweepPaths) -> None:
@@ -39,20 +39,19 @@ def store_search(config: SweepConfig, names: Iterable[str], paths: SweepPaths) -
         write_json(paths.folder / studies.SEARCH_FILE, {**search, "trials": list(names)})
 
 
-def update_marks(trials: Sequence[Trial], paths: SweepPaths) -> None:
-    """Give trials the metric of the search that finished before it had this metric.
+def update_mark(trial: Trial, paths: SweepPaths) -> None:
+    """Give a finished trial the metric of the search, if it finished with another or none.
 
     Raises:
-        UserError: a mark cannot be written.
+        UserError: the mark cannot be written.
     """
-    for trial in trials:
-        if trial.metric is None or not paths.is_finished(trial.name, trial.options):
-            continue
-        mark = paths.read_mark(trial.name)
-        if "stopped" not in mark and mark.get("metric") != trial.metric.name:
-            value = _value(trial.metric, trial, mark, paths.results)
-            facts = {key: value for key, value in mark.items() if key != "trial"}
-            paths.finish(trial.name, **{**facts, "setting": trial.setting, "metric": trial.metric.name, "value": value})
+    if trial.metric is None or not paths.is_finished(trial.name, trial.options):
+        return
+    mark = paths.read_mark(trial.name)
+    if "stopped" not in mark and mark.get("metric") != trial.metric.name:
+        value = _value(trial.metric, trial, mark, paths.results)
+        facts = {key: value for key, value in mark.items() if key != "trial"}
+        paths.finish(trial.name, **{**facts, "setting": trial.setting, "metric": trial.metric.name, "value": value})
 
 
 def _value(metric: SearchMetric, trial: Trial, mark: dict[str, Any], results: Path) -> float | None:

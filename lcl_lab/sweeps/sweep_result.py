@@ -85,8 +85,9 @@ def _row(trial: Trial, paths: SweepPaths, storage: Storage | None, failed: str |
     stopped = mark.get("stopped")
     row = {**trial.varied, "trial": trial.name, "seed": trial.seed, "status": "finished", "reason": ""}
     row["setting"] = dict(trial.setting)
-    for name in ("steps", "accuracy", "value", "seconds", "device", "memory", "gpu_memory"):
+    for name in ("steps", "accuracy", "seconds", "device", "memory", "gpu_memory"):
         row[name] = mark.get(name)
+    row["value"] = mark.get("value") if trial.metric and mark.get("metric") == trial.metric.name else None
     row["runs"] = mark.get("runs", [])
     if isinstance(trial, TrainingTrial):
         row["strategy"] = trial.strategy

@@ -18,6 +18,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import CARD
 from lcl_lab.sweeps.memory_use import PeakMemory
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.stored_search import update_mark
 from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.trial import TRAINING, TrainingTrial, Trial
 from lcl_lab.training.identity import is_trained_as
@@ -46,6 +47,7 @@ def run_trial(trial: Trial, paths: SweepPaths, report: Report) -> None:
     with paths.lock(trial.name):
         if not paths.is_finished(trial.name, trial.options):
             _run(trial, paths, report)
+        update_mark(trial, paths)
     if trial.metric:
         report({"doing": trial.stages[-1], "value": paths.read_mark(trial.name).get("value")})
 
