@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lcl_lab import analysis, figures, reporting
 from lcl_lab.atomic import read_json
@@ -29,23 +30,47 @@ _KINDS: Mapping[str, Literal["list", "real", "integer"]] = {
     **dict.fromkeys(("uniform", "loguniform"), "real"),
     **dict.fromkeys(("randint", "lograndint"), "integer"),
 }
+_LOGARITHMIC = ("loguniform", "lograndint")
+_COLUMNS = ("trial", "status", "value")
 _METRICS = {"held_out_accuracy": "held-out accuracy", "link_score": "link score"}
 
 
-class _Option(BaseModel):
+class _Stored(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Option(_Stored):
     name: str
     kind: Literal["grid", "choice", "uniform", "loguniform", "randint", "lograndint"]
-    values: list[Any]
+    values: list[Any] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        is_list = _KINDS[self.kind] == "list"
+        if not is_list and not (len(self.values) == 2 and all(map(_is_number, self.values))):
+            raise ValueError("an interval has two ends")
+        if not is_list and not self.values[0] < self.values[1]:
+            raise ValueError("an interval is not empty")
+        if self.kind in _LOGARITHMIC and self.values[0] <= 0:
+            raise ValueError("a logarithmic interval is above 0")
+        return self
 
 
-class _Search(BaseModel):
+class _Search(_Stored):
     metric: str
     mode: Literal["max", "min"]
-    options: list[_Option]
+    options: list[_Option] = Field(min_length=1)
     trials: list[str]
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        columns = [*_COLUMNS, *(option.name for option in self.options)]
+        if len(set(columns)) < len(columns):
+            raise ValueError("columns have different names")
+        return self
 
-class _Mark(BaseModel):
+
+class _Mark(_Stored):
     setting: dict[str, Any]
     metric: str | None = None
     value: float | None = None
@@ -113,7 +138,11 @@ def search_sections(results: SearchResults) -> Iterator[Section]:
     if known.empty:
         return
     values = reporting.Table.from_rows(
-        "", [{**dict(row), **results.settings[str(row["trial"])]} for row in known.to_dict("records")]
+        "",
+        [
+            {"trial": trial, "value": value, **results.settings[trial]}
+            for trial, value in zip(known["trial"], known["value"], strict=True)
+        ],
     ).frame
     table = reporting.Table(f"Trials by {results.metric}, the best first", _with_settings(results))
     title = f"Options and {results.metric} of each trial"
@@ -186,7 +215,7 @@ def _with_settings(results: SearchResults) -> pd.DataFrame:
 def _searched(option: _Option) -> SearchedOption:
     kind = _KINDS[option.kind]
     values = tuple(option.values)
-    return analysis.SearchedOption(option.name, kind, values, option.kind in ("loguniform", "lograndint"))
+    return analysis.SearchedOption(option.name, kind, values, option.kind in _LOGARITHMIC)
 
 
 def _mark(file: Path) -> _Mark | None:
@@ -196,6 +225,10 @@ def _mark(file: Path) -> _Mark | None:
         return None
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _is_valid(option: SearchedOption, setting: Mapping[str, Any]) -> bool:
     """Whether a setting has a value of the range: marks of an earlier search may have others."""
     if option.name not in setting:
@@ -203,4 +236,4 @@ def _is_valid(option: SearchedOption, setting: Mapping[str, Any]) -> bool:
     value = setting[option.name]
     if option.kind == "list":
         return value in option.values
-    return isinstance(value, int | float) and option.values[0] <= value <= option.values[1]
+    return _is_number(value) and bool(option.values[0] <= value <= option.values[1])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,7 +118,7 @@ def find_range(option: str, value: object) -> Range | None:
         return None
     if not isinstance(values, list | tuple):
         raise UserError(f"{kind} needs a list, such as {_EXAMPLES[kind]}", option=option, value=str(values))
-    range_ = Range(kind, tuple(values))
+    range_ = Range(kind, tuple(_plain(option, values)))
     _check_list(option, range_) if range_.is_list else _check_interval(option, range_)
     return range_
 
@@ -129,6 +131,22 @@ _EXAMPLES = {
     "randint": "[1, 4]",
     "lograndint": "[4, 64]",
 }
+
+
+def _plain(option: str, values: Sequence[Any]) -> list[Any]:
+    """The values as a file has them: trials and their marks are stored as JSON."""
+    try:
+        plain: list[Any] = json.loads(json.dumps(list(values), default=_path_as_text, allow_nan=False))
+    except (TypeError, ValueError):
+        reason = "a range must consist of finite numbers, texts, true, false, null, and lists of these"
+        raise UserError(reason, option=option) from None
+    return plain
+
+
+def _path_as_text(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError
 
 
 def _refuse_misspelt(option: str, kind: str, values: object) -> None:

@@ -16,7 +16,7 @@ HELD_OUT_ACCURACY = "held_out_accuracy"
 """The metric of a search that every training has."""
 LINK_SCORE = "link_score"
 """Short for the link score of candidates in the study of the sweep that estimates it."""
-_MOST_TRIALS = 100_000
+_MOST_TRIALS = 10_000
 
 
 class Search(Config):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class SearchSpace:
         Raises:
             UserError: there are fewer.
         """
-        most = np.prod([option.range.count for option in self.drawn])
+        most = math.prod(option.range.count for option in self.drawn)
         if count > most:
             reason = f"there are only {most:.0f} settings; a grid tries each of them"
             raise UserError(reason, option="trials", value=count)
@@ -110,7 +111,7 @@ class SearchSpace:
     def probes(self) -> list[Setting]:
         """Settings with the ends of every range: all combinations, or one option after another where those are many."""
         lists = [option.range.probes for option in self.options]
-        if np.prod([len(values) for values in lists]) <= _MOST_COMBINATIONS:
+        if math.prod(map(len, lists)) <= _MOST_COMBINATIONS:
             names = [option.name for option in self.options]
             return [dict(zip(names, values, strict=True)) for values in product(*lists)]
         first = {option.name: option.range.probes[0] for option in self.options}

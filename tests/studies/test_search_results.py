@@ -81,7 +81,19 @@ def test_equal_values_are_a_tie(tmp_path: Path) -> None:
     assert options.statements[0].text.startswith("Importance is not estimated")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"metric": 3}', '{"metric": "a", "mode": "up", "options": []}'])
+def stored(**option: Any) -> str:
+    options = [{"name": "lora", "kind": "randint", "values": [1, 2], **option}]
+    return json.dumps({"metric": "a", "mode": "max", "trials": [], "options": options})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", '{"metric": 3}', '{"metric": "a", "mode": "up", "options": []}'),
+        *(stored(values=values) for values in ([], [1], ["a", "b"], [2, 1], [True, 2])),
+        *(stored(name="trial"), stored(kind="loguniform", values=[0, 1]), stored(kind="normal")),
+    ],
+)
 def test_a_damaged_search_is_none(tmp_path: Path, content: str) -> None:
     assert read_search(tmp_path) is None
     (tmp_path / SEARCH_FILE).write_text(content)

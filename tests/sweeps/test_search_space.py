@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,14 @@ def test_all_settings_of_short_lists_can_be_drawn() -> None:
     assert len({setting_name(setting) for setting in settings}) == 6
     with pytest.raises(UserError, match="there are only 6 settings"):
         space.random_settings(7, seed=0)
+
+
+def test_values_are_as_in_a_file_whatever_python_gives() -> None:
+    found = find_range("ratios", {"choice": [(0, 1), Path("a")]})
+    assert found == Range("choice", ([0, 1], "a"))
+    for value in (object(), float("nan")):
+        with pytest.raises(UserError, match="ratios: a range must consist of finite numbers"):
+            find_range("ratios", {"choice": [value]})
 
 
 def test_a_study_that_occurs_twice_has_two_names() -> None:
