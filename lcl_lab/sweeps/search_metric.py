@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcl_lab import models, reporting, studies
 from lcl_lab.errors import UserError, nearest_values
+from lcl_lab.progress import track
 from lcl_lab.sweeps.search_config import HELD_OUT_ACCURACY, LINK_SCORE
 from lcl_lab.sweeps.search_space import study_titles
 from lcl_lab.training.plan import VISION
@@ -25,6 +26,8 @@ __all__ = ["SearchMetric", "check_metric"]
 
 _LINK_SCORE = "link score/candidate"
 _GUESSES = "guesses"
+_CHECKING = "checking the metric"
+_PATIENCE = 3.0  # seconds without a progress bar
 _NO_CONDITION = {"estimand", "model", "metric", "estimate", "low", "high", "n", "clusters", "p_value", "method"}
 
 
@@ -92,9 +95,10 @@ def _check_held_out(trainings: Sequence[TrainConfig]) -> None:
 def _find(name: str, evaluations: Sequence[Evaluations], trained: bool) -> SearchMetric:
     """The estimate with this name, which the study must have at the ends of all ranges of its options."""
     titles = study_titles([{"study": study} for study, _ in evaluations[0]])
+    named = [number for number, title in enumerate(titles) if name.startswith(f"{title}/")]
     valid = {
-        f"{title}/{estimate}": SearchMetric(name, number, estimate)
-        for number, title in enumerate(titles)
+        f"{titles[number]}/{estimate}": SearchMetric(name, number, estimate)
+        for number in track(named or range(len(titles)), _CHECKING, delay=_PATIENCE)
         for estimate in _random_estimates(*evaluations[0][number])
     }
     scores = [metric for metric in valid.values() if metric.estimate == _LINK_SCORE]
@@ -112,7 +116,7 @@ def _find(name: str, evaluations: Sequence[Evaluations], trained: bool) -> Searc
         raise UserError(f"no such metric; {nearest_values(name, known)}", option="metric", value=name)
     assert metric.study is not None
     different = {_content(one[metric.study]): one[metric.study] for one in evaluations}
-    for study, options in list(different.values())[1:]:
+    for study, options in track(list(different.values())[1:], _CHECKING, delay=_PATIENCE):
         if metric.estimate not in _random_estimates(study, options):
             reason = f"{study.name} has no such estimate at some ends of the ranges of its options"
             raise UserError(reason, option="metric", value=name)
