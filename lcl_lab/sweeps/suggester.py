@@ -99,11 +99,11 @@ class Suggester(tune.search.Searcher):
             self._running[trial_id].steps[int(result["step"])] = float(result["accuracy"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """The trial has finished with a value, was stopped early without one, or failed."""
+        """The trial has finished, was stopped early, or failed; the value of a finished one may be undefined."""
         tried = self._running.pop(trial_id)
-        value = (result or {}).get("value")
-        tried.state = "failed" if error else "stopped" if value is None else "finished"
-        tried.value = value
+        reported = result or {}
+        tried.state = "failed" if error else "finished" if "value" in reported else "stopped"
+        tried.value = reported.get("value")
 
     def save(self, checkpoint_path: str) -> None:
         """Store nothing: the trials are stored in the folder of the sweep."""
