@@ -15,6 +15,7 @@ from .dose_curve import DoseResponse, dose_response
 from .effect_sizes import CeilingShare, OddsRatio, ceiling_share, odds_ratio
 from .estimates import PAIRED, Comparison, Estimate, IntervalEstimate, concat_estimates
 from .firth_logistic import penalised_logistic
+from .importance import FEW_TRIALS, parameter_importance
 from .intervals import cluster_bootstrap, effective_size, intracluster_correlation, wilson
 from .link_scores import LinkScore, flip_rate, link_score, link_verdict
 from .logistic import clustered_logistic
@@ -34,6 +35,7 @@ from .power_simulation import (
 )
 from .published_results import published, published_false_ratio
 from .rejection import SCORES, TPR, accepted_accuracy, answer_scores, auroc, fpr_at_tpr, tpr_threshold
+from .searched_option import SearchedOption
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
 from .simultaneous import SimultaneousMeans, simultaneous_means
@@ -46,6 +48,7 @@ from .vqa_scoring import normalise, vqa_accuracy
 
 __all__ = [
     "CALIBRATED_METRICS",
+    "FEW_TRIALS",
     "MAIN_METRICS",
     "METRICS",
     "PAIRED",
@@ -74,6 +77,7 @@ __all__ = [
     "OrderAndDraw",
     "PairedDifference",
     "PositionEffects",
+    "SearchedOption",
     "Seeds",
     "SimultaneousMeans",
     "StrategyDifference",
@@ -127,6 +131,7 @@ __all__ = [
     "paired_difference",
     "paired_values",
     "pairs_needed",
+    "parameter_importance",
     "penalised_logistic",
     "position_drops",
     "positions_differ",

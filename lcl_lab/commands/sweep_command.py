@@ -19,8 +19,8 @@ many cores or GPUs by Ray Tune.
 On this machine: python -m lcl_lab.sweep studies/tiny_grid.yaml
 On a cluster: python -m lcl_lab.sweep studies/paper_grid.yaml --address auto
 
-FILE says what to train and evaluate: strategies, seeds, train, studies, stopping, or models, data, seeds, studies, and
-any of the options below, which take precedence on the command line.
+FILE says what to train and evaluate: strategies, seeds, train, studies, search, stopping, or models, data, seeds,
+studies, search, and any of the options below, which take precedence on the command line.
 
 Kill the command or any of its workers at any moment and give the same command again: finished work is not repeated, and
 the rest resumes, to the same records.

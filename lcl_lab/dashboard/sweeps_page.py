@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from lcl_lab import dashboard, figures, reporting
+from lcl_lab import dashboard, figures, reporting, studies
 from lcl_lab.control_characters import escape_controls
 from lcl_lab.dashboard import controls, render
 from lcl_lab.dashboard.escape import escape_markdown
@@ -50,5 +50,9 @@ def _show_live(file: Path) -> None:
     if figure is not None:
         render.show_chart(figure, "trials", "trials")
     name = escape_controls(file.parent.name)
+    search = studies.read_search(file.parent)
+    of_search = list(studies.search_sections(search)) if search else []
+    if of_search:
+        render.show_findings(reporting.Findings(name, of_search), "search")
     section = reporting.Section("Trials", figure=figure, name="trials", tables=[reporting.Table("Trials", trials)])
-    render.show_export(reporting.Findings(name, [section]), name)
+    render.show_export(reporting.Findings(name, [*of_search, section]), name)

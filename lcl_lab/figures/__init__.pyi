@@ -11,6 +11,7 @@ from .power_plot import power_figure
 from .radar_plot import radar_figure
 from .reliability_plot import reliability_figure
 from .removal_plot import removal_figure
+from .search_plot import parallel_figure, slice_figure
 from .theme import Chart, themed
 from .training_plot import training_figure, trials_figure
 
@@ -25,11 +26,13 @@ __all__ = [
     "heat_map_figure",
     "line_figure",
     "overview_figure",
+    "parallel_figure",
     "position_figure",
     "power_figure",
     "radar_figure",
     "reliability_figure",
     "removal_figure",
+    "slice_figure",
     "themed",
     "training_figure",
     "trials_figure",

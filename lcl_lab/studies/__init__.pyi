@@ -17,10 +17,12 @@ from .comparisons import (
 from .model_comparison import ModelComparison, compare
 from .power_planning import PowerCurves, power_curves
 from .protocol_note import with_protocol_note
+from .random_answers import findings_of_random_answers
 from .run_history import RunHistory, read_history, with_history
 from .run_setting import with_setting
 from .runner import StudyResult, command_of, configure, run_study
 from .sample_size import PowerConfig, SampleSize, required_sample_size
+from .search_results import SEARCH_FILE, SearchResults, read_search, search_sections
 from .stored_run import ReportConfig, read_result, stored_config, stored_options
 from .study import Study
 from .study_config import EpisodeConfig, StudyConfig
@@ -30,6 +32,7 @@ from .tie_note import with_tie_note
 from .trainings import TrainingsConfig
 
 __all__ = [
+    "SEARCH_FILE",
     "AllConfig",
     "EpisodeConfig",
     "ModelComparison",
@@ -38,6 +41,7 @@ __all__ = [
     "ReportConfig",
     "RunHistory",
     "SampleSize",
+    "SearchResults",
     "Study",
     "StudyConfig",
     "StudyResult",
@@ -52,6 +56,7 @@ __all__ = [
     "evaluated_models",
     "find_studies",
     "find_study",
+    "findings_of_random_answers",
     "metrics_in",
     "model_section",
     "pairwise_comparisons",
@@ -60,10 +65,12 @@ __all__ = [
     "power_curves",
     "read_history",
     "read_result",
+    "read_search",
     "register_study",
     "required_sample_size",
     "run_all",
     "run_study",
+    "search_sections",
     "stored_config",
     "stored_options",
     "strategy_section",

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcl_lab import analysis, evaluation, models
 from lcl_lab.atomic import canonical_json, read_json, write_json
 from lcl_lab.errors import UserError
+from lcl_lab.studies.random_answers import findings_of_random_answers
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from lcl_lab.concepts import ImageRef
     from lcl_lab.evaluation import Design
-    from lcl_lab.prompts import Prompt
-    from lcl_lab.reporting import Claim, Findings
+    from lcl_lab.reporting import Claim
     from lcl_lab.store import Run
     from lcl_lab.studies.study import Study
     from lcl_lab.studies.study_config import StudyConfig
@@ -29,7 +25,6 @@ __all__ = ["REGISTRATION", "Registration", "read_registration", "register"]
 
 REGISTRATION = "registration.json"
 """The copy of the registration in a run directory."""
-_SIMULATED = 40  # queries of each condition that the analysis is tried on
 _TEXTS = ("source", "claim", "subject", "metric")
 
 
@@ -85,7 +80,8 @@ def register(
         reason = f"{run.path} has records already, so that it is too late to register them; --fresh starts a new run"
         raise UserError(reason, option="register", value=str(file))
     if not file.exists():
-        claims = _claims_of_random_answers(study, config, design, identity)
+        names = [model["name"] for model in identity["models"]]
+        claims = findings_of_random_answers(study, config, design, names).claims
         content = json.loads(canonical_json(_content(study.name, identity, config, claims)))
         written = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "content": content}
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -147,37 +143,6 @@ def _content(study: str, identity: Mapping[str, Any], config: StudyConfig, claim
             {**{name: getattr(claim, name) for name in _TEXTS}, "bounds": list(claim.bounds)} for claim in claims
         ],
     }
-
-
-@dataclass(frozen=True)
-class _Guesses:
-    """Answers every prompt with one of its candidates, drawn at random, without looking at it."""
-
-    name: str
-    seed: int
-    fingerprint: str = "guesses"
-    device: str = "none"
-
-    def answer(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> Iterator[models.Answer]:
-        rng = analysis.cell_rng(self.seed, (self.name, "guesses"))
-        for prompt in prompts:
-            logliks = tuple(models.Loglik(float(-rng.random()), 1) for _ in prompt.candidates)
-            text = prompt.candidates[int(rng.integers(len(prompt.candidates)))] if prompt.candidates else ""
-            yield models.Answer(text, logliks, 0.0)
-
-
-def _claims_of_random_answers(
-    study: Study[Any], config: StudyConfig, design: Design, identity: Mapping[str, Any]
-) -> Sequence[Claim]:
-    conditions = [
-        evaluation.Condition(one.values, min(one.queries, _SIMULATED), one.item, one.models)
-        for one in design.conditions
-    ]
-    guessing = [_Guesses(model["name"], config.seed) for model in identity["models"]]
-    small = evaluation.Design(conditions, design.image, design.identity, design.queries_per_support)
-    records = evaluation.evaluate(guessing, small, study=study.name, progress=False)
-    findings: Findings = study.findings(config, records)
-    return findings.claims
 
 
 def _differences(registered: Any, now: Any, place: str = "") -> Iterator[str]:

@@ -1,4 +1,5 @@
 from .driver import run_sweep
+from .search_config import Search
 from .sweep_config import Stopping, SweepConfig, SweepOptions
 from .sweep_paths import SweepPaths
 from .sweep_result import SweepResult
@@ -6,6 +7,7 @@ from .trial import EvaluationTrial, TrainingTrial, Trial, check_sweep
 
 __all__ = [
     "EvaluationTrial",
+    "Search",
     "Stopping",
     "SweepConfig",
     "SweepOptions",

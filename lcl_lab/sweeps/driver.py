@@ -20,11 +20,14 @@ from lcl_lab.sweeps.cluster import connected
 from lcl_lab.sweeps.experiment import create_loggers, run_trials
 from lcl_lab.sweeps.monitor import STARTING, SweepMonitor
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.stored_search import store_search, update_mark
+from lcl_lab.sweeps.suggested_trials import SuggestedTrials
+from lcl_lab.sweeps.suggester import SUGGESTED
 from lcl_lab.sweeps.sweep_config import SweepConfig, errors_in_file
 from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.sweep_report import write_sweep_report
 from lcl_lab.sweeps.sweep_result import SweepResult
-from lcl_lab.sweeps.trial import Trial, check_sweep
+from lcl_lab.sweeps.trial import Trial, check_sweep, search_metric
 from lcl_lab.sweeps.trial_resources import trial_bundles
 from lcl_lab.sweeps.trial_worker import fetch_trial
 
@@ -53,7 +56,9 @@ def run_sweep(config: SweepConfig | str | Path | None = None, *, verbose: bool =
     sweep, trials = _configure(config, options)
     paths = SweepPaths.of(sweep.name, sweep.results)
     storage = Storage(sweep.storage, sweep.name) if sweep.storage else None
-    failed = _drive(sweep, trials, paths, storage)
+    suggested = SuggestedTrials(sweep, search_metric(sweep), paths.folder) if sweep.is_suggested else None
+    failed = _drive(sweep, trials, paths, storage, suggested)
+    trials = suggested.read() if suggested else trials
     result = SweepResult.read(trials, paths, storage, failed)
     result = replace(result, report=write_sweep_report(sweep, trials, result, _command(config, sweep, options)))
     if verbose:
@@ -97,28 +102,43 @@ def _as_json(value: object) -> object:
 
 
 def _drive(
-    config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None
+    config: SweepConfig,
+    trials: Sequence[Trial],
+    paths: SweepPaths,
+    storage: Storage | None,
+    suggested: SuggestedTrials | None,
 ) -> Mapping[str, str]:
     """Run the trials that have not finished; returns why trials failed, by name.
 
-    Without `storage` workers share the folders of `paths`; with it, their runs are copied there.
+    Without `storage` workers share the folders of `paths`; with it, their runs are copied there. A search by Optuna
+    begins with the trials that were suggested before.
     """
     with reporting_os_errors("create", paths.folder):
         paths.folder.mkdir(parents=True, exist_ok=True)
     running = f"{paths.folder}: another process runs this sweep; wait for it or stop it"
     with locked(paths.folder / "sweep.lock", running), storage.claimed() if storage else nullcontext():
+        trials = suggested.read() if suggested else trials
         if storage:
             for trial in trials:
                 if not paths.is_finished(trial.name, trial.options):
                     fetch_trial(trial, storage, paths)
-        if all(paths.is_finished(trial.name, trial.options) for trial in trials):
+        for trial in trials:
+            update_mark(trial, paths)
+        store_search(config, [trial.name for trial in trials], paths)
+        if len(trials) >= config.count and all(paths.is_finished(trial.name, trial.options) for trial in trials):
             return {}
         create_loggers(config, paths.folder)  # fails here rather than after the cluster has started
-        with connected(config, len(trial_bundles(config, trials))):
-            return _run(config, trials, paths, storage)
+        with connected(config, len(trial_bundles(config))):
+            return _run(config, trials, paths, storage, suggested)
 
 
-def _run(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None) -> Mapping[str, str]:
+def _run(
+    config: SweepConfig,
+    trials: Sequence[Trial],
+    paths: SweepPaths,
+    storage: Storage | None,
+    suggested: SuggestedTrials | None,
+) -> Mapping[str, str]:
     by_name = {trial.name: trial for trial in trials}
     finished = {trial.name for trial in trials if paths.is_finished(trial.name, trial.options)}
 
@@ -129,14 +149,24 @@ def _run(config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storag
         options = by_name[name].options
         if paths.is_finished(name, options) or config.stopping is None:
             return True
-        paths.finish(name, options=options, stopped=last)
+        setting = {"setting": by_name[name].setting} if by_name[name].setting else {}
+        paths.finish(name, options=options, stopped=last, **setting)
         return False
 
-    stages = [STARTING, *trials[0].stages]
-    with SweepMonitor(paths.folder, list(by_name), finished, stages, ended) as monitor:
+    def note(name: str, status: str, details: dict[str, Any]) -> None:
+        if suggested and status == SUGGESTED:
+            by_name[name] = suggested.add(**details)
+            store_search(config, by_name, paths)
+            monitor.note(name, "waiting", {})
+        else:
+            monitor.note(name, status, details)
+
+    stages = [STARTING, *(trials or config.probes())[0].stages]
+    before = suggested.before(trials, paths) if suggested else None
+    with SweepMonitor(paths.folder, list(by_name), finished, stages, ended, config.count) as monitor:
         try:
             remaining = [trial for trial in trials if trial.name not in finished]
-            run_trials(config, remaining, paths, storage, monitor.note)
+            run_trials(config, remaining, paths, storage, note, before)
         except (OSError, EOFError) as error:  # Ray's own files, on a full disk; the trials' reasons say so
             if not monitor.failed:
                 reason = getattr(error, "strerror", None) or " ".join(str(error).split())

@@ -20,6 +20,8 @@ from lcl_lab.errors import UserError
 from lcl_lab.sweeps.monitor import Note, TuneMonitor
 from lcl_lab.sweeps.registrations import Registrations
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.suggested_trials import suggested_trial
+from lcl_lab.sweeps.suggester import SuggestedBefore, Suggester
 from lcl_lab.sweeps.sweep_config import Logger, Stopping, SweepConfig
 from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.trial import Trial
@@ -33,7 +35,12 @@ _HEAD = {"node:__internal_head__": 0.001}  # Ray's name for the node that lives 
 
 
 def run_trials(
-    config: SweepConfig, trials: Sequence[Trial], paths: SweepPaths, storage: Storage | None, note: Note
+    config: SweepConfig,
+    trials: Sequence[Trial],
+    paths: SweepPaths,
+    storage: Storage | None,
+    note: Note,
+    before: SuggestedBefore | None = None,
 ) -> None:
     """Run trials on the cluster that this process is connected to.
 
@@ -42,16 +49,18 @@ def run_trials(
         trials: the trials to run.
         paths: where workers write if they share a folder.
         storage: where they write otherwise.
-        note: receives what happens to each trial, see `TuneMonitor`.
+        note: receives what happens to each trial, see `TuneMonitor`, and in a search by Optuna which trials there are,
+            see `Suggester`.
+        before: the trials of a search by Optuna so far; others follow.
 
     Raises:
         OSError: Ray cannot write its files.
     """
-    registrations = Registrations.for_trials(trials)
+    registrations = Registrations.for_trials(trials or config.probes())
     if client.is_connected():
-        _run_on_head(config, trials, paths, storage, registrations, note)
+        _run_on_head(config, trials, paths, storage, registrations, note, before)
     else:
-        _tune(config, trials, paths, storage, registrations, note)
+        _tune(config, trials, paths, storage, registrations, note, before)
 
 
 def _run_on_head(
@@ -61,11 +70,12 @@ def _run_on_head(
     storage: Storage | None,
     registrations: Registrations,
     note: Note,
+    before: SuggestedBefore | None,
 ) -> None:
     """Run Ray Tune on the cluster's head, since a client of `ray://` cannot, and forward its notes to here."""
     notes = Queue(actor_options={"num_cpus": 0, "resources": _HEAD})
     remote: Any = ray.remote(_tune).options(num_cpus=0, resources=_HEAD, max_retries=0)
-    running = remote.remote(config, trials, paths, storage, registrations, lambda *event: notes.put(event))
+    running = remote.remote(config, trials, paths, storage, registrations, lambda *event: notes.put(event), before)
     ended = False
     while not ended or not notes.empty():
         ended = bool(ray.wait([running], timeout=0)[0])
@@ -83,6 +93,7 @@ def _tune(
     storage: Storage | None,
     registrations: Registrations,
     note: Note,
+    before: SuggestedBefore | None,
 ) -> None:
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # keeps relative paths valid
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"  # not every report has an accuracy
@@ -93,7 +104,11 @@ def _tune(
 
     def trainable(parameters: dict[str, Any]) -> None:
         registrations.restore()
-        trial = by_name[parameters["trial"]["name"]]
+        name = parameters["trial"]["name"]
+        if before and name not in by_name:
+            trial = suggested_trial(config, before.metric, parameters["number"], parameters["setting"])
+        else:
+            trial = by_name[name]
         if storage:
             run_stored_trial(trial, storage, _report)
         else:
@@ -102,12 +117,15 @@ def _tune(
     location: dict[str, Any] = {"storage_path": str(paths.folder / _EXPERIMENTS)}
     if storage:
         location = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
+    suggester = Suggester(config, before, config.workers or _fitting(config), note) if before else None
     tuner = tune.Tuner(
-        tune.with_resources(trainable, tune.PlacementGroupFactory(trial_bundles(config, trials))),
-        param_space={"trial": tune.grid_search([trial.parameters for trial in trials])},
+        tune.with_resources(trainable, tune.PlacementGroupFactory(trial_bundles(config))),
+        param_space=None if suggester else {"trial": tune.grid_search([trial.parameters for trial in trials])},
         tune_config=tune.TuneConfig(
+            search_alg=suggester,
+            num_samples=suggester.remaining if suggester else 1,
             scheduler=Halving(config.stopping) if config.stopping else None,
-            max_concurrent_trials=config.workers,
+            max_concurrent_trials=None if suggester else config.workers,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
@@ -120,6 +138,14 @@ def _tune(
     )
     with redirect_stdout(io.StringIO()):  # Ray prints failed trials whatever its verbosity
         tuner.fit()
+
+
+def _fitting(config: SweepConfig) -> int:
+    """How many trials run at once on the cluster, if each fits where there is room."""
+    resources = ray.cluster_resources()
+    bundles = trial_bundles(config)
+    needed = {key: sum(bundle[key] for bundle in bundles) for key in bundles[0]}
+    return max(1, int(min(resources.get(key, 0.0) / count for key, count in needed.items() if count)))
 
 
 def _report(line: dict[str, Any]) -> None:

@@ -73,6 +73,7 @@ class SweepMonitor:
         stages: what a trial does, in order: values of `doing`.
         ended: receives the name of a trial that ended without an error, and its last step and accuracy; returns False
             if the trial was stopped early.
+        count: the number of all trials, if others follow.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class SweepMonitor:
         finished: Collection[str],
         stages: Sequence[str],
         ended: Callable[[str, dict[str, Any]], bool],
+        count: int | None = None,
     ) -> None:
+        self._count = max(count or 0, len(names))
         self._file, self._stages, self._ended = folder / EVENTS, stages, ended
         self._states: dict[str, dict[str, Any]] = {
             name: {"status": "finished" if name in finished else "waiting"} for name in names
@@ -121,7 +124,7 @@ class SweepMonitor:
             details: any of ``doing``, ``step``, ``steps``, ``loss``, ``accuracy``, ``answered``, ``prompts``,
                 ``reason``.
         """
-        state = self._states[name]
+        state = self._states.setdefault(name, {"status": ""})
         if status == "ended":
             last: dict[str, Any] = {key: state.get(key) for key in ("step", "accuracy")}
             status = "finished" if self._ended(name, last) else "stopped early"
@@ -146,7 +149,7 @@ class SweepMonitor:
         states = self._states.items()
         done = sum(state["status"] in _ENDED for _, state in states)
         best = max(((state["accuracy"], name) for name, state in states if "accuracy" in state), default=None)
-        table = Table(title=f"{done} of {len(states)} trials{self._time_left()}", title_justify="left")
+        table = Table(title=f"{done} of {self._count} trials{self._time_left()}", title_justify="left")
         trains = TRAINING in self._stages
         for column in ("trial", "status", "doing", "step", *(("loss", "held-out accuracy") if trains else ())):
             table.add_column(column)
@@ -162,7 +165,7 @@ class SweepMonitor:
 
     def _time_left(self) -> str:
         """An estimate that assumes that all stages of a trial take the same time."""
-        total, done = len(self._states), sum(map(self._progress, self._states.values()))
+        total, done = self._count, sum(map(self._progress, self._states.values()))
         if not self._finished_before < done < total:
             return ""
         seconds = (time.perf_counter() - self._started) * (total - done) / (done - self._finished_before)

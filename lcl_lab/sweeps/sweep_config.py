@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +15,8 @@ from lcl_lab.config import Config, Threads
 from lcl_lab.errors import UserError
 from lcl_lab.studies.study import Study
 from lcl_lab.studies.study_config import StudyConfig
+from lcl_lab.sweeps.search_config import Search
+from lcl_lab.sweeps.search_space import SearchSpace, Setting, setting_name
 from lcl_lab.sweeps.trial import EvaluationTrial, TrainingTrial, Trial, evaluation_names
 from lcl_lab.training.train_config import TrainConfig
 from lcl_lab.yaml_reading import read_yaml
@@ -57,6 +59,14 @@ def _stopping(value: Any) -> Any:
         return value
     with _errors_in("stopping"):
         return Stopping.create(**value)
+
+
+def _search(value: Any) -> Any:
+    """Errors name the option inside `search` that is wrong."""
+    if not isinstance(value, Mapping):
+        return value
+    with _errors_in("search"):
+        return Search.create(**value)
 
 
 def _study_options(value: Any) -> Any:
@@ -116,9 +126,16 @@ class SweepConfig(SweepOptions):
     data: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
         (), min_length=1, description="datasets on which models are evaluated (default: that of each study)"
     )
-    train: Mapping[str, Any] = Field({}, description="options of every training, as in TrainConfig, and a preset")
+    train: Mapping[str, Any] = Field(
+        {}, description="options of every training, as in TrainConfig, and a preset; an option may have a range"
+    )
     studies: tuple[Annotated[Mapping[str, Any], BeforeValidator(_study_options)], ...] = Field(
-        (), description="studies of every model: {study: NAME, preset: …} and further options of that study"
+        (),
+        description="studies of every model: {study: NAME, preset: …} and further options of that study, which may "
+        "have ranges",
+    )
+    search: Annotated[Search | None, BeforeValidator(_search)] = Field(
+        None, description="how options with ranges are searched: {method: random, trials: 12, metric: …}"
     )
     stopping: Annotated[Stopping | None, BeforeValidator(_stopping)] = Field(
         None, description="stop trainings early that do worse than others"
@@ -140,19 +157,74 @@ class SweepConfig(SweepOptions):
         with errors_in_file(path, options):
             return cls.create(**{**content, **options})
 
+    @property
+    def space(self) -> SearchSpace:
+        """The options that have ranges."""
+        return SearchSpace.of(self.train, self.studies)
+
     def trials(self) -> list[Trial]:
-        """Every strategy, or every model on every dataset, with every seed, in this order.
+        """Every strategy, or every model on every dataset, with every seed and every setting, in this order.
+
+        A search by Optuna has no settings before it runs.
 
         Raises:
             UserError: an option in `train` or `studies` is wrong; none once the configuration has been created.
         """
+        if self.is_suggested:
+            return []
+        settings = self.space.grid_settings()
+        if self.space.drawn and self.search and self.search.trials:
+            drawn = self.space.random_settings(self.search.trials, self.search.seed)
+            settings = [{**fixed, **setting} for fixed in settings for setting in drawn]
+        return self.trials_with(settings)
+
+    def probes(self) -> list[Trial]:
+        """Trials with the ends of all ranges, to check these; none without ranges.
+
+        Raises:
+            UserError: a range is wrong.
+        """
+        return self.trials_with(self.space.probes()) if self.space.options else []
+
+    @property
+    def searched(self) -> Search | None:
+        """How options are searched: a grid of trainings needs no `search`; None where no option has a range."""
+        return self.search or (Search.create() if self.space.options else None)
+
+    @property
+    def is_suggested(self) -> bool:
+        """Whether settings depend on earlier results."""
+        return self.search is not None and self.search.method == "optuna" and bool(self.space.drawn)
+
+    @property
+    def count(self) -> int:
+        """The number of trials, when all have run."""
+        if self.is_suggested and self.search:
+            return (self.search.trials or 0) * len(self.trials_with(self.space.probes()[:1]))
+        return len(self.trials())
+
+    def trials_with(self, settings: Sequence[Setting]) -> list[Trial]:
+        """The trials of every strategy or model with every seed and each of some settings.
+
+        Args:
+            settings: values of the options that have ranges.
+
+        Raises:
+            UserError: an option in `train` or `studies` is wrong.
+        """
         if self.strategies:
-            return [self._training_trial(strategy, seed) for strategy in self.strategies for seed in self.seeds]
+            return [
+                self._training_trial(strategy, seed, setting)
+                for strategy in self.strategies
+                for seed in self.seeds
+                for setting in settings
+            ]
         pairs = [(model, data) for model in self.models for data in self.data or ("",)]
         return [
-            self._evaluation_trial(name, *pair, seed)
+            self._evaluation_trial(name, *pair, seed, setting)
             for name, pair in zip(evaluation_names(pairs), pairs, strict=True)
             for seed in self.seeds
+            for setting in settings
         ]
 
     @model_validator(mode="after")
@@ -169,8 +241,29 @@ class SweepConfig(SweepOptions):
         repeated = next((name for name in names if names.count(name) > 1), None)
         if repeated:
             raise UserError(f"two strategies are named {repeated}; rename one of the files", option="strategies")
+        self._check_search()
         self.trials()
         return self
+
+    def _check_search(self) -> None:
+        """Check the ranges, by trials with their ends, and what searches them."""
+        space = self.space
+        if self.search:
+            with _errors_in("search"):
+                self.search.check_space(space)
+        elif space.drawn:
+            reason = f"is required, such as {{method: random, trials: 12}}, since {space.drawn[0].name} has a range"
+            raise UserError(reason, option="search")
+        elif space.options and self.models:
+            reason = f"is required, such as {{metric: link_score}}, since {space.options[0].name} has a grid"
+            raise UserError(reason, option="search")
+        self.probes()
+        for option, setting in space.between():
+            try:
+                self.trials_with([setting])
+            except UserError as error:  # both ends are valid
+                integers = "lograndint" if option.range.is_logarithmic else "randint"
+                raise UserError(f"{error}; use {integers}") from None
 
     def _check_evaluations(self) -> None:
         """Check that a sweep of models has what it needs and nothing that is for trainings."""
@@ -181,32 +274,40 @@ class SweepConfig(SweepOptions):
         if not self.studies:
             raise UserError("is required in a sweep of models", option="studies")
 
-    def _training_trial(self, strategy: str, seed: int) -> TrainingTrial:
-        name = f"{Path(strategy).stem}-seed-{seed}"
+    def _training_trial(self, strategy: str, seed: int, setting: Setting) -> TrainingTrial:
+        name = _trial_name(Path(strategy).stem, seed, setting)
         with _errors_in("train"):
-            training = self._training(name, strategy, seed)
+            training = self._training(name, strategy, seed, setting)
         with _errors_in("studies"):
             evaluations = tuple(
-                _evaluation(options, _SET_FOR_STUDIES, model=(f"{name}={name}",)) for options in self.studies
+                _evaluation(options, _SET_FOR_STUDIES, model=(f"{name}={name}",))
+                for options in self._studies_with(setting)
             )
-        return TrainingTrial(name, seed, evaluations, strategy, training)
+        return TrainingTrial(name, seed, evaluations, strategy, training, setting=setting)
 
-    def _evaluation_trial(self, name: str, model: str, data: str, seed: int) -> EvaluationTrial:
+    def _evaluation_trial(self, name: str, model: str, data: str, seed: int, setting: Setting) -> EvaluationTrial:
         reserved = {**_SET_FOR_STUDIES, "seed": "list it in seeds"}
         values: dict[str, Any] = {"model": (model,), "seed": seed}
         if data:
             reserved["data"], values["data"] = "list it in data", data
         with _errors_in("studies"):
-            evaluations = tuple(_evaluation(options, reserved, **values) for options in self.studies)
-        return EvaluationTrial(f"{name}-seed-{seed}", seed, evaluations, model, data)
+            evaluations = tuple(_evaluation(options, reserved, **values) for options in self._studies_with(setting))
+        return EvaluationTrial(_trial_name(name, seed, setting), seed, evaluations, model, data, setting=setting)
 
-    def _training(self, name: str, strategy: str, seed: int) -> TrainConfig:
+    def _studies_with(self, setting: Setting) -> Sequence[Mapping[str, Any]]:
+        return [self.space.filled(options, number, setting) for number, options in enumerate(self.studies)]
+
+    def _training(self, name: str, strategy: str, seed: int, setting: Setting) -> TrainConfig:
         _refuse(self.train, _SET_FOR_TRAINING)
-        options = dict(self.train)
+        options = self.space.filled(self.train, None, setting)
         preset = options.pop("preset", None)
         return TrainConfig.create(
             preset, None, strategy=strategy, seed=seed, out=Path(name), threads=self.cpu, **options
         )
+
+
+def _trial_name(base: str, seed: int, setting: Setting) -> str:
+    return "-".join([base, "seed", str(seed), *([setting_name(setting)] if setting else [])])
 
 
 @contextmanager

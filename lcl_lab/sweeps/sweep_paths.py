@@ -70,7 +70,8 @@ class SweepPaths:
         Args:
             trial: its name.
             **facts: contents of the mark: `options`, and `stopped`, or `seconds`, `runs` (relative to `results`),
-                `device`, `memory`, `gpu_memory` (peaks in bytes), and `steps` and `accuracy` of a training.
+                `device`, `memory`, `gpu_memory` (peaks in bytes), `steps` and `accuracy` of a training, and `setting`,
+                `metric` and `value` in a search.
 
         Raises:
             UserError: the mark cannot be written.

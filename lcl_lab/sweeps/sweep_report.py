@@ -48,10 +48,12 @@ def write_sweep_report(
 def _write(config: SweepConfig, trials: Sequence[Trial], result: SweepResult, command: Sequence[str]) -> Path:
     links: set[str] = set()
     table = reporting.Table("State, cost and files of each trial", _trial_rows(result, links))
+    search = studies.read_search(result.path) if config.searched else None
     sections = [
         reporting.Section("What was run", list(_setting(config, trials, result))),
+        *(studies.search_sections(search) if search else ()),
         reporting.Section("Trials", tables=[table]),
-        *_study_sections(trials, result),
+        *_study_sections(_compared(trials, search), result, ", with the best options" if search else ""),
     ]
     findings = reporting.Findings(f"Sweep {config.name}", sections)
     device = ", ".join(map(str, result.trials["device"].dropna().unique())) or "none"
@@ -68,6 +70,7 @@ def _setting(config: SweepConfig, trials: Sequence[Trial], result: SweepResult) 
         "datasets": config.data,
         "seeds": config.seeds,
         "studies": _headings(trials),
+        "options with ranges": [option.name for option in config.space.options],
     }
     for name, values in lists.items():
         if values:
@@ -95,7 +98,7 @@ def _trial_rows(result: SweepResult, links: set[str]) -> pd.DataFrame:
 
     rows = []
     for trial in result.trials.to_dict("records"):
-        known = {str(name): value for name, value in trial.items() if isinstance(value, list) or pd.notna(value)}
+        known = {str(name): value for name, value in trial.items() if isinstance(value, list | dict) or pd.notna(value)}
         model, runs = str(known.get("model", "")), [result.results / run for run in known["runs"]]
         rows.append(
             {
@@ -103,6 +106,7 @@ def _trial_rows(result: SweepResult, links: set[str]) -> pd.DataFrame:
                 "strategy": known.get("strategy", ""),
                 "data": known.get("data", ""),
                 "seed": known["seed"],
+                "options": reporting.format_condition(known["setting"]) if known.get("setting") else "",
                 "status": known["status"],
                 "steps": f"{known['steps']:,.0f}" if "steps" in known else "",
                 "held-out accuracy": f"{known['accuracy']:.3f}" if "accuracy" in known else "",
@@ -119,12 +123,22 @@ def _trial_rows(result: SweepResult, links: set[str]) -> pd.DataFrame:
     return frame.loc[:, [column for column in frame if frame[column].ne("").any()]]
 
 
-def _study_sections(trials: Sequence[Trial], result: SweepResult) -> Iterator[reporting.Section]:
-    """What each study says about all trials that have finished."""
+def _compared(trials: Sequence[Trial], search: studies.SearchResults | None) -> Sequence[Trial]:
+    """The trials that studies are reported of: of a search only those with the best setting.
+
+    Trainings with different options are no sample of trainings of one strategy.
+    """
+    best = search.best[:1] if search else []
+    settings = [trial.setting for trial in trials if trial.name in best] or [trials[0].setting]
+    return [trial for trial in trials if trial.setting == settings[0]]
+
+
+def _study_sections(trials: Sequence[Trial], result: SweepResult, note: str) -> Iterator[reporting.Section]:
+    """What each study says about all trials that have finished; `note` ends each heading."""
     trained = isinstance(trials[0], TrainingTrial)
     runs = dict(zip(result.trials["trial"], result.trials["runs"], strict=True))
     finished = [trial for trial in trials if runs[trial.name]]
-    for number, heading in enumerate(_headings(trials)):
+    for number, heading in enumerate(f"{study}{note}" for study in _headings(trials)):
         frames = [_records(trial, result.results / runs[trial.name][number]) for trial in finished]
         records = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
         if records.empty:

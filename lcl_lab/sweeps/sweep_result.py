@@ -19,8 +19,8 @@ from lcl_lab.sweeps.trial import TrainingTrial, Trial
 __all__ = ["COLUMNS", "SweepResult"]
 
 COLUMNS = (
-    *("trial", "strategy", "data", "seed", "status", "model", "runs", "steps", "accuracy", "seconds"),
-    *("device", "memory", "gpu_memory", "reason"),
+    *("trial", "strategy", "data", "seed", "setting", "status", "model", "runs", "steps", "accuracy", "value"),
+    *("seconds", "device", "memory", "gpu_memory", "reason"),
 )
 """Columns of `SweepResult.trials`."""
 
@@ -32,10 +32,11 @@ class SweepResult:
     Attributes:
         path: folder of the sweep, with models, marks of finished trials and events.
         results: folder of all runs.
-        trials: one row per trial: trial, strategy or data (whichever the sweep has), seed, status (``finished``,
-            ``stopped early`` or ``failed``), model (its name, or the folder or URL of the one that was trained; missing
-            if there is none), runs (list of run directories), steps and last held-out accuracy of a training, seconds,
-            device, memory and gpu_memory (peaks in bytes), reason (why it was stopped or failed).
+        trials: one row per trial: trial, strategy or data (whichever the sweep has), seed, setting (values of options
+            with ranges), status (``finished``, ``stopped early`` or ``failed``), model (its name, or the folder or URL
+            of the one that was trained; missing if there is none), runs (list of run directories), steps and last
+            held-out accuracy of a training, value of the metric of a search, seconds, device, memory and gpu_memory
+            (peaks in bytes), reason (why it was stopped or failed).
         report: the report of the sweep, `report.html` in its folder; None if it could not be written.
     """
 
@@ -83,7 +84,10 @@ def _row(trial: Trial, paths: SweepPaths, storage: Storage | None, failed: str |
     mark = paths.read_mark(trial.name) if failed is None else {}
     stopped = mark.get("stopped")
     row = {**trial.varied, "trial": trial.name, "seed": trial.seed, "status": "finished", "reason": ""}
-    row |= {name: mark.get(name) for name in ("steps", "accuracy", "seconds", "device", "memory", "gpu_memory")}
+    row["setting"] = dict(trial.setting)
+    for name in ("steps", "accuracy", "seconds", "device", "memory", "gpu_memory"):
+        row[name] = mark.get(name)
+    row["value"] = mark.get("value") if trial.metric and mark.get("metric") == trial.metric.name else None
     row["runs"] = mark.get("runs", [])
     if isinstance(trial, TrainingTrial):
         row["strategy"] = trial.strategy

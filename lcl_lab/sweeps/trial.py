@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from lcl_lab import models, training
 from lcl_lab.atomic import canonical_json
 from lcl_lab.errors import UserError
+from lcl_lab.progress import track
+from lcl_lab.sweeps.search_metric import SearchMetric, check_metric
 from lcl_lab.training.identity import training_identity
 
 if TYPE_CHECKING:
@@ -25,7 +27,16 @@ if TYPE_CHECKING:
     from lcl_lab.sweeps.sweep_config import SweepConfig
     from lcl_lab.training import TrainConfig
 
-__all__ = ["TRAINING", "EvaluationTrial", "TrainingTrial", "Trial", "check_sweep", "evaluation_names"]
+__all__ = [
+    "TRAINING",
+    "EvaluationTrial",
+    "TrainingTrial",
+    "Trial",
+    "check_sweep",
+    "check_trials",
+    "evaluation_names",
+    "search_metric",
+]
 
 TRAINING = "training"
 """What a training trial does before its studies, in the `doing` of reports and events."""
@@ -35,6 +46,8 @@ _WITHOUT_EFFECT = {
     *("model", "strategy_of", "results", "fresh", "no_cache", "batch_size", "registration", "anytime"),
     *("workers", "gpus_per_worker"),
 }
+_PATIENCE = 3.0  # seconds without a progress bar
+_NOT_OF_NETWORK = {"out", "seed", "learning_rate", "steps", "batch"}  # options of trainings that change no network
 _LONGEST = 60  # characters of a model or dataset in the name of a trial
 
 
@@ -46,16 +59,20 @@ class Trial(ABC):
         name: identifies the trial; a folder name.
         seed: random seed of the training, or of the studies where nothing is trained.
         evaluations: studies with their options; `results` is set where the trial runs.
+        setting: the values of options that have a range in the sweep.
+        metric: what the search of the sweep compares trials by, if it has one.
     """
 
     name: str
     seed: int
     evaluations: tuple[tuple[Study[Any], StudyConfig], ...]
+    setting: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    metric: SearchMetric | None = field(default=None, kw_only=True)
 
     @property
-    def parameters(self) -> dict[str, str | int]:
+    def parameters(self) -> dict[str, Any]:
         """What loggers show as the parameters of the trial."""
-        return {"name": self.name, **self.varied, "seed": self.seed}
+        return {"name": self.name, **self.varied, "seed": self.seed, **self.setting}
 
     @property
     @abstractmethod
@@ -187,31 +204,57 @@ def check_sweep(config: SweepConfig) -> list[Trial]:
         config: the options of the sweep.
 
     Returns:
-        Its trials.
+        The trials that are known before any has run; a search by Optuna has none yet.
 
     Raises:
         UserError: a training or a study is not possible with these options, a model cannot be found, or a logger is
             not installed.
     """
-    trials = config.trials()
-    trainings = [trial for trial in trials if isinstance(trial, TrainingTrial)]
-    for trial in trainings:
-        _check_training(trial)
-    if trainings:
-        for study, options in trials[0].evaluations:  # those of other trials have the same options
-            _check_design(study, options)
-    else:
-        trials = _identified([trial for trial in trials if isinstance(trial, EvaluationTrial)])
     for logger in config.loggers:
         if find_spec(logger) is None:
             raise UserError(f"is not installed; uv sync --extra {logger}", option="loggers", value=logger)
-    return trials
+    check_trials(config.probes())
+    trials = check_trials(config.trials())
+    metric = search_metric(config)
+    return [replace(trial, metric=metric) for trial in trials]
+
+
+def search_metric(config: SweepConfig) -> SearchMetric | None:
+    """What the search of a sweep compares trials by; None where nothing is searched.
+
+    Raises:
+        UserError: the trials have no such metric.
+    """
+    if config.searched is None:
+        return None
+    probes = config.probes()
+    trainings = [trial.training for trial in probes if isinstance(trial, TrainingTrial)]
+    return check_metric(config.searched.metric, [trial.evaluations for trial in probes], trainings)
+
+
+def check_trials(trials: Sequence[Trial]) -> list[Trial]:
+    """Check trials one by one, as `check_sweep` does; a trial of models gets the identities of what it evaluates."""
+    trainings = [trial for trial in trials if isinstance(trial, TrainingTrial)]
+    networks: set[str] = set()
+    for trial in track(trainings, "checking trials", delay=_PATIENCE):
+        _check_training(trial, networks)
+    if not trainings:
+        return _identified([trial for trial in trials if isinstance(trial, EvaluationTrial)])
+    # Most trials have the same options of studies, except for the name of the model.
+    different = {
+        (number, options.model_dump_json(exclude={"model"})): (study, options)
+        for trial in trainings
+        for number, (study, options) in enumerate(trial.evaluations)
+    }
+    for study, options in different.values():
+        _check_design(study, options)
+    return list(trainings)
 
 
 def _identified(trials: Sequence[EvaluationTrial]) -> list[Trial]:
     """Trials with the identities of what they evaluate; each model and each design is read once."""
     checkpoints: dict[str, Checkpoint] = {}
-    designs: dict[tuple[int, str, int], Mapping[str, Any]] = {}
+    designs: dict[tuple[int, str, int, str], Mapping[str, Any]] = {}
 
     def find(model: str, study: Study[Any], options: StudyConfig) -> Checkpoint:
         key = repr((model, options.base_url, options.model_settings))
@@ -223,7 +266,7 @@ def _identified(trials: Sequence[EvaluationTrial]) -> list[Trial]:
         study, options = trial.evaluations[number]
         evaluated = [trial.model, *([models.PROTOTYPE] if study.reference else [])]
         found = [find(model, study, options) for model in evaluated]
-        place = number, trial.data, trial.seed
+        place = number, trial.data, trial.seed, canonical_json(trial.setting)
         if place not in designs:
             design = _check_design(study, options, bool(trial.data))
             designs[place] = {**design.identity, "content": design.content_digest()}
@@ -267,11 +310,14 @@ def _check_design(study: Study[Any], options: StudyConfig, sets_data: bool = Fal
         raise UserError(f"{study.name}: {error}", option="studies") from None
 
 
-def _check_training(trial: TrainingTrial) -> None:
+def _check_training(trial: TrainingTrial, networks: set[str]) -> None:
+    """Check a training, and its network unless one with the same options is among `networks`, to which it is added."""
+    network = trial.training.model_dump_json(exclude=_NOT_OF_NETWORK)
     try:
         plan = training.check_training(trial.training)
-        if plan.start is not None:
+        if plan.start is not None and network not in networks:
             training.check_network(plan)
+            networks.add(network)
     except UserError as error:
         if error.option == "strategy":
             raise UserError(error.reason, option="strategies", value=error.value) from None

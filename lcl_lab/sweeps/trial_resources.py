@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from lcl_lab.sweeps.sweep_config import SweepConfig
-from lcl_lab.sweeps.trial import TrainingTrial, Trial
+from lcl_lab.sweeps.trial import TrainingTrial
 
 __all__ = ["trial_bundles"]
 
 
-def trial_bundles(config: SweepConfig, trials: Sequence[Trial]) -> list[dict[str, float]]:
+def trial_bundles(config: SweepConfig) -> list[dict[str, float]]:
     """The bundles of each trial of a sweep, such as ``[{"CPU": 1.0, "GPU": 0.5}]``; all trials need the same.
 
     The process of the trial uses the first bundle, and leaves it to a worker where the training or a study has several.
 
     Args:
         config: the sweep, with `cpu` and `gpu` of a worker.
-        trials: its trials.
     """
+    trials = config.probes() or config.trials()  # the largest numbers of workers are among the ends of ranges
     parts = [options.workers for trial in trials for _, options in trial.evaluations]
     parts += [trial.training.workers for trial in trials if isinstance(trial, TrainingTrial)]
     workers = max(parts, default=1)

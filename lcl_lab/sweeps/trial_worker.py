@@ -18,6 +18,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import CARD
 from lcl_lab.sweeps.memory_use import PeakMemory
 from lcl_lab.sweeps.storage import Storage
+from lcl_lab.sweeps.stored_search import update_mark
 from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.trial import TRAINING, TrainingTrial, Trial
 from lcl_lab.training.identity import is_trained_as
@@ -37,7 +38,8 @@ def run_trial(trial: Trial, paths: SweepPaths, report: Report) -> None:
         trial: the trial.
         paths: where its model, runs and mark are written.
         report: receives ``{"doing": "training", "step": …, …}`` for every line of the training's log,
-            ``{"doing": STUDY}`` when a study starts, and with ``answered`` and ``prompts`` while it runs.
+            ``{"doing": STUDY}`` when a study starts, and with ``answered`` and ``prompts`` while it runs; at the end of
+            a trial of a search, with the ``value`` of the metric.
 
     Raises:
         UserError: the training or a study is not possible, or another process runs the trial.
@@ -45,6 +47,9 @@ def run_trial(trial: Trial, paths: SweepPaths, report: Report) -> None:
     with paths.lock(trial.name):
         if not paths.is_finished(trial.name, trial.options):
             _run(trial, paths, report)
+        update_mark(trial, paths)
+    if trial.metric:
+        report({"doing": trial.stages[-1], "value": paths.read_mark(trial.name).get("value")})
 
 
 def run_stored_trial(trial: Trial, storage: Storage, report: Report) -> None:
@@ -63,14 +68,18 @@ def fetch_trial(trial: Trial, storage: Storage, paths: SweepPaths) -> None:
 def _run(trial: Trial, paths: SweepPaths, report: Report) -> None:
     started, peak = time.perf_counter(), PeakMemory()
     facts = _train(trial, paths.model(trial.name), report) if isinstance(trial, TrainingTrial) else {}
-    runs = []
+    runs, value = [], facts.get("accuracy")
     with evaluation.keep_loaded(trial.recorded_as, models.PROTOTYPE):
-        for study, options in trial.evaluations_of(paths.model(trial.name), paths.results):
+        for number, (study, options) in enumerate(trial.evaluations_of(paths.model(trial.name), paths.results)):
             report({"doing": study.name})
             result = study.run(options, report=_ReportedPrompts(study.name, report))
             runs.append(str(result.path.relative_to(paths.results)))
+            if trial.metric and trial.metric.study == number:
+                value = trial.metric.of_estimates(result.estimates, trial.recorded_as)
             device = _device(result.path)
             facts |= {"device": device} if device else {}
+    facts |= {"setting": trial.setting} if trial.setting else {}
+    facts |= {"metric": trial.metric.name, "value": value} if trial.metric else {}
     seconds = round(time.perf_counter() - started, 1)
     paths.finish(trial.name, options=trial.options, seconds=seconds, runs=runs, **facts, **peak.read())
 

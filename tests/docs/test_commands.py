@@ -29,6 +29,7 @@ NOT_RUN = {
     "uv run pip-licenses": "test_dependencies runs it",
     "uv run mkdocs serve": "never ends; test_site builds the site",
     "ray job submit ": "needs a cluster; tests/sweeps/test_remote_cluster.py submits it to a local one",
+    "lcl sweep studies/search_grid.yaml": "tests/sweeps/test_searches.py kills and resumes it",
     "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
 }
 STUDY = re.compile(r"(lcl study |python -m lcl_lab\.studies\.)(?!all)(?!.*--help)")
@@ -64,7 +65,8 @@ def test_every_command_is_run_or_has_a_reason() -> None:
     tested = (
         STUDY.pattern, "studies.all|lcl study all", "--help", "one_sided.py", "lcl power", "lcl report",
         "lcl mine", "lcl convert", "lcl train", "accelerate launch", "lcl zoo", "lcl paper",
-        r"lcl sweep studies/\w+_grid.yaml$", "lcl bench", "lcl dashboard|streamlit run", "docs/make_figures.py",
+        r"lcl sweep studies/(?!search)\w+_grid.yaml$", "lcl bench", "lcl dashboard|streamlit run",
+        "docs/make_figures.py",
     )  # fmt: skip
     missing = [
         command
@@ -321,7 +323,7 @@ def test_zoo_commands_run(command: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("command", matching(r"lcl sweep studies/\w+_grid.yaml$"))
+@pytest.mark.parametrize("command", matching(r"lcl sweep studies/(?!search)\w+_grid.yaml$"))
 def test_a_sweep_runs(command: str, folder: Path) -> None:
     sweep = Path(folder, last_line(run_command(command, folder)))
     assert len(list((sweep / "trials").glob("*.json"))) == 4

@@ -18,6 +18,7 @@ from lcl_lab.commands.entry_point import _COMMANDS, _Group
 from lcl_lab.config import Config
 from lcl_lab.episodes import redraw
 from lcl_lab.errors import UserError
+from lcl_lab.sweeps.search_config import Search
 from lcl_lab.sweeps.sweep_config import Stopping, SweepConfig
 from lcl_lab.type_checks import LARGEST_INTEGER
 
@@ -64,7 +65,8 @@ def config_classes(entries: Mapping[str, Any] = _COMMANDS, name: str = "lcl") ->
 
 @cache
 def classes() -> dict[str, type[Config]]:
-    return {**dict(config_classes()), "sweep file": SweepConfig, "sweep file, stopping": Stopping}
+    parts = {"sweep file, stopping": Stopping, "sweep file, search": Search}
+    return {**dict(config_classes()), "sweep file": SweepConfig, **parts}
 
 
 OPTIONS = [(name, field) for name, config in classes().items() for field in config.model_fields]

@@ -14,7 +14,7 @@ from lcl_lab import figures
 from lcl_lab.dashboard import read_trial_events, trial_states
 from lcl_lab.errors import UserError
 from lcl_lab.store import Run, all_runs, connect_to, count_look, read_events, read_info, read_run
-from lcl_lab.studies import read_history, stored_config, stored_options
+from lcl_lab.studies import read_history, read_search, search_sections, stored_config, stored_options
 from lcl_lab.studies.registration import _digest, read_registration
 from lcl_lab.studies.study_registry import find_study
 from tests.faults.damage import forget_checksums
@@ -191,6 +191,29 @@ def test_the_events_of_a_sweep(stored: dict[str, Path], changes: list[Mutation])
 @given(changes=mutations())
 def test_many_events_of_a_sweep(stored: dict[str, Path], changes: list[Mutation]) -> None:
     check_events(stored["finished"].parent / "events.jsonl", changes)
+
+
+OPTIONS = [
+    {"name": "learning_rate", "kind": "loguniform", "values": [1e-5, 1e-3]},
+    {"name": "lora", "kind": "choice", "values": [4, 8]},
+]
+
+
+@FEW
+@given(of_search=mutations(), of_mark=mutations())
+def test_the_search_of_a_sweep(stored: dict[str, Path], of_search: list[Mutation], of_mark: list[Mutation]) -> None:
+    folder = stored["finished"].parent / "search"
+    (folder / "trials").mkdir(parents=True, exist_ok=True)
+    search = {"metric": "link_score", "mode": "max", "options": OPTIONS, "trials": [*"abcdefgh"]}
+    (folder / "search.json").write_text(json.dumps(search))
+    for number, name in enumerate("abcdefgh"):
+        setting = {"learning_rate": 1e-5 * (number + 1), "lora": 4}
+        mark = {"setting": setting, "metric": "link_score", "value": number / 8}
+        (folder / "trials" / f"{name}.json").write_text(json.dumps(mark))
+    mutate(folder / "search.json", of_search)
+    mutate(folder / "trials" / "a.json", of_mark)
+    results = read_search(folder)
+    assert len(list(search_sections(results)) if results else []) in (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from lcl_lab import run_sweep, studies
 from lcl_lab.errors import UserError
 from lcl_lab.sweeps import Stopping, SweepConfig, TrainingTrial, check_sweep
 
+RANDOM = "strategies: [2-way]\nsearch: {trials: 2}\n"
 STUDIES = Path(__file__).parents[2] / "studies"
 
 
@@ -23,7 +24,9 @@ def test_the_sweeps_of_the_package_are_possible(file: Path) -> None:
     config = SweepConfig.from_file(file)
     assert config.name == file.stem
     varied = len(config.strategies) or len(config.models) * len(config.data or [""])
-    assert len(check_sweep(config)) == varied * len(config.seeds)
+    trials = config.search.trials if config.search else 1
+    assert config.count == varied * len(config.seeds) * (trials or 1)
+    assert len(check_sweep(config)) == (0 if config.is_suggested else config.count)
     assert f"#   python -m lcl_lab.sweep studies/{file.name}\n" in file.read_text(encoding="utf-8")
 
 
@@ -96,6 +99,36 @@ def test_a_study_may_be_an_object() -> None:
         ("models: [mini/base]\nstudies: [{study: shots, model: x}]", "studies: shots: model: is set by the sweep; "),
         ("strategies: [2-way]\nloggers: [excel]", "loggers excel: must be one of 'mlflow' or 'wandb'"),
         ("strategies: [2-way]\ncpu: 0", "cpu 0: must be at least 1"),
+        (
+            "strategies: [2-way]\ntrain: {learning_rate: {loguniform: [0, 1e-3]}}",
+            "train: learning_rate 0 0.001: loguni",
+        ),
+        ("strategies: [2-way]\ntrain: {lora: {choice: []}}", "train: lora: choice needs at least one value"),
+        ("strategies: [2-way]\ntrain: {lora: {choise: [4]}}", "train: lora choise: unknown range; did you mean 'cho"),
+        ("strategies: [2-way]\ntrain: {lora: {choice: 4}}", "train: lora 4: choice needs a list, such as [4, 8]"),
+        ("strategies: [2-way]\ntrain: {lora: {grid: [4, 4]}}", "train: lora 4 4: grid must not repeat a value"),
+        ("strategies: [2-way]\ntrain: {lora: {randint: [4, 4]}}", "train: lora 4 4: randint must have its least"),
+        ("strategies: [2-way]\ntrain: {lora: {randint: [1.5, 4]}}", "train: lora 1.5 4: randint needs two integers"),
+        ("strategies: [2-way]\ntrain: {lora: {choice: [4]}}", "search: is required, such as {method: random"),
+        (f"{RANDOM}train: {{lora: {{uniform: [4, 8]}}}}", "train: lora 5.52786: must be an integer; use randint"),
+        (f"{RANDOM}train: {{lora: {{randint: [0, 8]}}}}", "train: lora 0: must be at least 1"),
+        (f"{RANDOM}train: {{lorra: {{randint: [1, 8]}}}}", "train: lorra: unknown option; did you mean 'lora'?"),
+        (f"{RANDOM}train: {{seed: {{randint: [1, 8]}}}}", "train: seed: is set by the sweep; list it in seeds"),
+        (f"{RANDOM}train: {{lora: {{choice: [4]}}}}", "search: trials 2: there are only 1 settings; a grid tries"),
+        (f"{RANDOM}train: {{lora: {{grid: [4]}}}}", "search: trials: every value of a grid is tried; leave it"),
+        (f"{RANDOM}train: {{lora: 4}}", "search: no option of train or of a study has a range, such as"),
+        (f"{RANDOM}studies: [{{study: shots, queries: {{randint: [0, 2]}}}}]", "studies: shots: queries 0: must be at"),
+        (f"{RANDOM}studies: [{{study: shots, queries: {{choice: []}}}}]", "studies: shots: queries: choice needs at"),
+        (f"{RANDOM}studies: [{{study: {{choice: [shots]}}}}]", "studies: study: has no ranges; list several studies"),
+        ("strategies: [2-way]\nsearch: {}\ntrain: {lora: {choice: [4]}}", "search: trials: is required"),
+        ("strategies: [2-way]\nsearch: {trails: 2}", "search: trails: unknown option; did you mean 'trials'?"),
+        ("strategies: [2-way]\nsearch: {method: tpe}", "search: method tpe: must be one of 'random' or 'optuna'"),
+        (
+            "strategies: [2-way]\nsearch: {method: optuna, trials: 2}\n"
+            "train: {lora: {grid: [4]}, ways: {choice: [2, 3]}}",
+            "search: method optuna: lora has a grid; use choice, since optuna does not try every value",
+        ),
+        ("models: [mini/base]\nstudies: [{study: shots, queries: {grid: [4]}}]", "search: is required, such as {metr"),
         ("- 2-way", "must contain `key: value` lines"),
         ("a: [", "not YAML"),
     ],

@@ -9,6 +9,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint, TransformersModel, load_transformers_model
 from lcl_lab.store import read_run, runs, same_records
 from lcl_lab.sweeps import SweepConfig, SweepPaths, SweepResult, check_sweep
+from lcl_lab.sweeps.search_space import setting_name
 from lcl_lab.sweeps.trial_worker import run_trial
 from tests.sweeps.grids import StoredFiles
 
@@ -109,6 +110,31 @@ def test_the_model_of_a_trial_is_loaded_once_for_all_of_its_studies(
     written.assert_unchanged()
     assert paths.read_mark(trial.name)["runs"] == mark["runs"]
     assert loaded == ["mini/2-way"]
+
+
+def test_a_trial_of_a_search_reports_its_metric_also_when_it_finished_with_another(tmp_path: Path) -> None:
+    """Its mark has the setting and the value, and a value of another metric is never taken for it."""
+    paths = SweepPaths(tmp_path / "sweep", tmp_path / "results")
+    study = {"study": "false_ratio", "preset": "tiny", "queries": {"grid": [4]}}
+    values = {}
+    for metric in ("link_score", "false_ratio/accuracy/candidate/false_ratio=0.5"):
+        sweep = SweepConfig.create(models="mini/2-way", studies=[study], search={"metric": metric})
+        (trial,) = check_sweep(sweep)
+        assert trial.name == f"mini_2-way-seed-0-{setting_name({'false_ratio.queries': 4})}"
+        (before,) = SweepResult.read([trial], paths).trials["value"]
+        assert before is None
+        reports: list[dict[str, Any]] = []
+        run_trial(trial, paths, reports.append)
+        mark = paths.read_mark(trial.name)
+        assert (mark["setting"], mark["metric"]) == ({"false_ratio.queries": 4}, metric)
+        assert reports[-1] == {"doing": "false_ratio", "value": mark["value"]}
+        (values[metric],) = SweepResult.read([trial], paths).trials["value"]
+    (run,) = runs(tmp_path / "results")
+    records = read_run(run.path)
+    of_ratio = records[(records["model"] == "mini/2-way") & (records["false_ratio"] == 0.5)]
+    first, second = values.values()
+    assert 0 <= first <= 1
+    assert second == pytest.approx(of_ratio["correct_candidate"].mean())
 
 
 def _fail(line: dict[str, Any]) -> None:
