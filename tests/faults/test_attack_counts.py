@@ -23,7 +23,7 @@ ROWS = {
     "replies": "server_replies hostile_replies",
     "images": "damaged_images names_file pairs_file",
     "kills": "changed_code changed_options chaos damage interrupts killed_studies killed_study killed_training kills "
-    "listeners same_folder",
+    "listeners same_folder vanishing_folders",
 }
 
 
