@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lcl_lab.dashboard import run_index
 from lcl_lab.store.run_layout import run_directories, shard_files
 from lcl_lab.sweeps import storage
 
@@ -40,6 +41,10 @@ def test_folders_that_vanish_while_they_are_read_leave_the_others(
     for walk, expected in (
         (lambda: run_directories(tmp_path / "results", "*/*"), [tmp_path / "results" / "b" / RUN]),
         (lambda: list(storage._scan(tmp_path / "results")), [f"b/{RUN}/records/x.parquet"]),
+        (
+            lambda: list({path for path, _ in run_index._state(tmp_path / "results")}),
+            [os.fsencode(tmp_path / "results" / "b" / RUN)],
+        ),
         (lambda: shard_files(gone.parent / "a" / RUN), []),
     ):
         victim = gone / RUN / "records" if expected == [] else gone
