@@ -6,6 +6,7 @@ seed the newest run counts.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -146,7 +147,9 @@ def _state(results: Path) -> tuple[tuple[bytes, int], ...]:
 
     Paths are bytes, since Streamlit cannot hash a text with bytes that are not UTF-8.
     """
-    return tuple(sorted((os.fsencode(path), change) for path in results.glob("*/*-*") for change in _changes(path)))
+    names = glob.glob("*/*-*", root_dir=results, include_hidden=True)  # `Path.glob` fails if a folder vanishes
+    found = [results / name for name in names]
+    return tuple(sorted((os.fsencode(path), change) for path in found for change in _changes(path)))
 
 
 def _changes(run: Path) -> Iterator[int]:
@@ -171,7 +174,9 @@ def _read(results: bytes, state: tuple[tuple[bytes, int], ...]) -> RunIndex:
 
 def _is_inside(run: Path, root: str) -> bool:
     """Whether a run directory and its files are in the results folder once links are followed."""
-    files = [run, *run.glob("*.*"), *([] if (run / "records.parquet").exists() else run.glob("records/*"))]
+    patterns = ["*.*"] if (run / "records.parquet").exists() else ["*.*", "records/*"]
+    names = [name for pattern in patterns for name in glob.glob(pattern, root_dir=run, include_hidden=True)]
+    files = [run, *(run / name for name in names)]
     return all(os.path.realpath(file).startswith(root + os.sep) for file in files)
 
 

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
@@ -68,16 +69,21 @@ def is_finished(run: Path) -> bool:
 
 def run_directories(results: Path, pattern: str) -> list[Path]:
     """The run directories in a folder that match a glob pattern, oldest first."""
-    found = [path for path in results.glob(pattern) if DIRECTORY.fullmatch(path.name) and path.is_dir()]
+    found = [path for path in _existing(results, pattern) if DIRECTORY.fullmatch(path.name) and path.is_dir()]
     return sorted(found, key=lambda path: (path.name, path.parent.name))
 
 
 def shard_files(run: Path) -> list[Path]:
     """The complete shards of a run directory, by name."""
-    return sorted((run / RECORDS).glob(f"*{SUFFIX}"))
+    return sorted(_existing(run / RECORDS, f"*{SUFFIX}"))
 
 
 def record_files(run: Path) -> list[Path]:
     """The files with the records of a run directory: one file if the run is finished, else its shards."""
     packed = run / PACKED
     return [packed] if is_finished(run) and os.path.lexists(packed) else shard_files(run)
+
+
+def _existing(folder: Path, pattern: str) -> list[Path]:
+    """`Path.glob`, which in Python 3.11 raises an error when a folder vanishes that it is about to read."""
+    return [folder / name for name in glob.glob(pattern, root_dir=folder, include_hidden=True)]

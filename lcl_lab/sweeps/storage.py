@@ -188,10 +188,12 @@ class Storage:
 def _scan(folder: Path) -> dict[str, tuple[int, int]]:
     """Size and modification time (ns) of every file to copy, by its path relative to the folder."""
     files = {}
-    for path in folder.rglob("*"):
-        if path.is_file() and path.suffix not in _NOT_COPIED:
-            status = path.stat()
-            files[str(path.relative_to(folder))] = (status.st_size, status.st_mtime_ns)
+    for parent, _, names in os.walk(folder):  # unlike `rglob`, goes on when the trial removes a folder meanwhile
+        for path in (Path(parent, name) for name in names):
+            with suppress(FileNotFoundError):  # removed since its folder was read
+                if path.is_file() and path.suffix not in _NOT_COPIED:
+                    status = path.stat()
+                    files[str(path.relative_to(folder))] = (status.st_size, status.st_mtime_ns)
     return files
 
 

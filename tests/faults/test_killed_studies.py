@@ -15,10 +15,9 @@ import pytest
 
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies import find_studies, run_all
+from tests.faults.kills import STUDIES
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(2400)]
-
-KILLS = 3
 
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")
@@ -63,7 +62,7 @@ def report_of(results: Path) -> tuple[list[str], set[str]]:
 def test_all_studies_killed_at_random_times_resume_to_the_same_records_and_report(tmp_path: Path) -> None:
     duration = finish(tmp_path / "undisturbed")
     chance, kills, results = random.Random(0), 0, tmp_path / "killed"
-    while kills < KILLS:
+    while kills < STUDIES:
         process = started(results)
         time.sleep(chance.uniform(0.05, 0.3) * duration)
         process.kill()
@@ -71,7 +70,7 @@ def test_all_studies_killed_at_random_times_resume_to_the_same_records_and_repor
         kills += process.exitcode == -signal.SIGKILL
         if process.exitcode == 0:
             results = results.with_name(f"{results.name}-again")
-    assert kills == KILLS
+    assert kills == STUDIES
 
     expected = connect(tmp_path / "undisturbed").execute("SELECT * EXCLUDE (run, filename) FROM records").df()
     claims, studies = report_of(tmp_path / "undisturbed")

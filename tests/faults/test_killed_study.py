@@ -14,6 +14,7 @@ import pytest
 
 from lcl_lab.store import connect, runs, same_records
 from lcl_lab.studies.false_ratio import STUDY
+from tests.faults.kills import STUDY as KILLS
 
 pytestmark = [pytest.mark.attack, pytest.mark.timeout(1200)]
 
@@ -21,8 +22,6 @@ pytestmark = [pytest.mark.attack, pytest.mark.timeout(1200)]
 def run(results: Path) -> None:
     STUDY.run(model="mini/2-way", queries=60, shots=4, ratios=(0, 1), results=results)
 
-
-KILLS = 6
 
 # A server that has imported everything forks each attempt, so that kills fall into the work and not into imports.
 SERVER = multiprocessing.get_context("forkserver")

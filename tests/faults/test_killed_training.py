@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from lcl_lab.training import train_model
+from tests.faults.kills import TRAINING
 from tests.sweeps.grids import wait_for
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-KILLS = 8
 OPTIONS: dict[str, Any] = {"strategy": "fixed-2", "preset": "tiny", "threads": 1, "steps": 30, "learning_rate": 1e-3}
 OPTIONS |= {"checkpoint_every": 3, "evaluate_every": 10, "held_out_queries": 4, "images": 9, "batch": 2}
 
@@ -84,7 +84,7 @@ def test_a_training_killed_in_every_phase_resumes_to_the_same_weights_and_log(un
     processes: list[BaseProcess] = []
     folders = [tmp_path / "killed-0"]
     kills = attempts = 0
-    while kills < KILLS:
+    while kills < TRAINING:
         processes.append(started(untrained, folders[-1]))
         phases[attempts % len(phases)](folders[-1])
         attempts += 1
@@ -94,7 +94,7 @@ def test_a_training_killed_in_every_phase_resumes_to_the_same_weights_and_log(un
         if processes[-1].exitcode == 0:
             folders.append(tmp_path / f"killed-{len(folders)}")
         assert processes[-1].exitcode in (0, -signal.SIGKILL)
-    assert kills == KILLS
+    assert kills == TRAINING
 
     expected = (tmp_path / "undisturbed" / "model.safetensors").read_bytes()
     for folder in folders:

@@ -11,15 +11,13 @@ import psutil
 import pytest
 
 from lcl_lab.store import same_records
+from tests.faults.kills import SWEEP_WORKERS
 from tests.sweeps.grids import GRID, ONE, PATIENCE, StoredFiles, files_below, records, run, started, wait_for, workers
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
-KILLS = 6
-
-
-def test_six_kills_in_four_trials_lose_repeat_and_change_nothing(tmp_path: Path) -> None:
+def test_kills_in_four_trials_lose_repeat_and_change_nothing(tmp_path: Path) -> None:
     grid = GRID.replace("steps: 6", "steps: 30") + "retries: 20\n"
     done = run(tmp_path / "undisturbed", grid=grid)
     assert done.returncode == 0, done.stderr
@@ -32,7 +30,7 @@ def test_six_kills_in_four_trials_lose_repeat_and_change_nothing(tmp_path: Path)
 
     with started(tmp_path / "killed", "--workers", "2", grid=grid) as driver:
         before = 0
-        while driver.poll() is None and kills < KILLS:
+        while driver.poll() is None and kills < SWEEP_WORKERS:
             wait_for(lambda before=before: driver.poll() is not None or reports() > before)
             if kills % 4 == 3:  # however slow the machine is, some kills follow stored results
                 wait_for(lambda: driver.poll() is not None or stored.has_grown(tmp_path / "killed"))
@@ -44,7 +42,7 @@ def test_six_kills_in_four_trials_lose_repeat_and_change_nothing(tmp_path: Path)
                 chance.choice(alive).kill()
                 kills += 1
         assert driver.wait(PATIENCE) == 0
-    assert kills == KILLS
+    assert kills == SWEEP_WORKERS
     stored.assert_unchanged()
     expected, actual = records(tmp_path / "undisturbed"), records(tmp_path / "killed")
     assert len(actual) == len(expected)
