@@ -62,11 +62,11 @@ class FrozenEncoder:
         self._read: set[int] = set()  # positions in tuples that the model reads; the others are not kept
         self._kept: LRUCache[bytes, dict[_Key, Tensor]] = LRUCache(_CAPACITY, getsizeof=_bytes)
         self.images_encoded = 0
-        module.forward = self._forward  # type: ignore[method-assign]
+        module.forward = self._forward
 
     def release(self) -> None:
         """Give the encoder its own forward method back."""
-        self._module.forward = self._compute  # type: ignore[method-assign]
+        self._module.forward = self._compute
 
     def _forward(self, *args: Any, **kwargs: Any) -> Any:
         names = list(self._signature.parameters)
@@ -120,6 +120,8 @@ class FrozenEncoder:
 
 class _Layers(tuple[Tensor | None, ...]):
     """Tensors of layers that remembers which of them are read."""
+
+    read: set[int]
 
     def __new__(cls, layers: Sequence[Tensor | None], read: set[int]) -> _Layers:
         self = super().__new__(cls, layers)
@@ -179,7 +181,7 @@ def _digest(image: Mapping[str, Any]) -> bytes:
     for name, value in sorted(image.items()):
         hashed.update(repr((name, getattr(value, "dtype", value), getattr(value, "shape", None))).encode())
         if isinstance(value, Tensor):
-            hashed.update(value.detach().cpu().contiguous().view(torch.uint8).numpy())
+            hashed.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
             hashed.update(repr((torch.is_autocast_enabled(value.device.type),)).encode())
     return hashed.digest()
 
