@@ -25,6 +25,7 @@ from tests.sweeps.grids import wait_for
 NOT_RUN = {
     "pip install uv && uv run python -m lcl_lab.studies.false_ratio": "installs; its second part is run",
     "uv run pytest": "is running",
+    "KILL_ROUNDS=3 uv run pytest": "takes half an hour; CI kills in one round",
     "uv audit --frozen": "needs the network; test_dependencies asks a database on this machine",
     "uv run pip-licenses": "test_dependencies runs it",
     "uv run mkdocs serve": "never ends; test_site builds the site",
@@ -275,7 +276,7 @@ def test_hard_negatives_are_mined(neighbours: Path) -> None:
 
 
 def training_parameter(command: str) -> object:
-    return pytest.param(command, marks=[pytest.mark.slow] if re.search("--start llava|odd.py", command) else [])
+    return pytest.param(command, marks=[pytest.mark.slow] if re.search("--start llava|odd.py|--workers", command) else [])
 
 
 # `test_heads_are_shown_over_a_training` runs the one with snapshots, which takes more steps than the preset has.
