@@ -276,7 +276,9 @@ def test_hard_negatives_are_mined(neighbours: Path) -> None:
 
 
 def training_parameter(command: str) -> object:
-    return pytest.param(command, marks=[pytest.mark.slow] if re.search("--start llava|odd.py|--workers", command) else [])
+    return pytest.param(
+        command, marks=[pytest.mark.slow] if re.search("--start llava|odd.py|--workers", command) else []
+    )
 
 
 # `test_heads_are_shown_over_a_training` runs the one with snapshots, which takes more steps than the preset has.
@@ -355,6 +357,7 @@ BENCHMARKS = {
     "coverage": (["--methods", "change_of_strategy", "--replications", "20"], "72 *│"),
     "evaluator": (["--queries", "1", "--threads", "1", "--studies", "shots"], "floor"),
     "sweep": (["--trials", "2", "--steps", "2"], "2 workers compared to 1"),
+    "workers": (["--queries", "4"], r"[1-9]\d* records: the same"),
     "dashboard": (["--records", "1"], r"provenance +\d\.\d\d"),
 }
 
