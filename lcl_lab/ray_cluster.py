@@ -113,7 +113,9 @@ def node_groups() -> list[NodeGroup]:
     return groups
 
 
-def addable_nodes(groups: Sequence[NodeGroup], nodes: Sequence[Mapping[str, float]], count: int) -> list[dict[str, float]]:
+def addable_nodes(
+    groups: Sequence[NodeGroup], nodes: Sequence[Mapping[str, float]], count: int
+) -> list[dict[str, float]]:
     """The resources of each node that an autoscaler may still add, at most `count` of each group.
 
     Args:

@@ -125,8 +125,8 @@ def _places_on_nodes(count: int, gpus: int | None) -> list[Place]:
             raise
         nodes = [*nodes, *added]
         _check_nodes(count, gpus, nodes)
-        console = SafeConsole(stderr=True, force_jupyter=False)
-        console.print("waiting until the autoscaler of the cluster has added nodes for all workers")
+        line = "waiting until the autoscaler of the cluster has added nodes for all workers"
+        SafeConsole(stderr=True, force_jupyter=False).print(line, soft_wrap=True)
     return [Place({"num_cpus": 1, "num_gpus": _gpus_per_worker(gpus, nodes)}, threads=1)] * count
 
 

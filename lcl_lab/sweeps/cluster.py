@@ -54,8 +54,8 @@ def _check_cluster(config: SweepConfig, workers: int, together: bool) -> None:
         if not added:
             raise
         check_resources(config, [*nodes, *added], workers, together)
-        console = SafeConsole(stderr=True, force_jupyter=False)
-        console.print("no trial fits yet; the sweep waits until the autoscaler of the cluster has added nodes")
+        line = "no trial fits yet; the sweep waits until the autoscaler of the cluster has added nodes"
+        SafeConsole(stderr=True, force_jupyter=False).print(line, soft_wrap=True)
 
 
 def check_resources(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ray.util import get_node_ip_address
 
 from tests.sweeps.grids import PATIENCE, ROOT, environment, killing_descendants, records, run
 from tests.sweeps.test_remote_cluster import free_ports
@@ -30,14 +31,14 @@ def test_a_sweep_waits_for_a_node_that_the_cluster_can_add(tmp_path: Path) -> No
     lists += "head_start_ray_commands", "worker_start_ray_commands", "cluster_synced_files"
     content = {
         "cluster_name": "growing",
-        "provider": {"type": "fake_multinode"},
+        "provider": {"type": "fake_multinode", "gcs_address": f"{get_node_ip_address()}:{port}"},
         "max_workers": 1,
         "idle_timeout_minutes": 5,
         "upscaling_speed": 1.0,
         "available_node_types": {"ray.head.default": head, "large": worker},
         "head_node_type": "ray.head.default",
-        **dict.fromkeys(("docker", "auth", "file_mounts"), {}),
-        **dict.fromkeys(lists, []),
+        **{key: {} for key in ("docker", "auth", "file_mounts")},
+        **{key: [] for key in lists},
         "file_mounts_sync_continuously": False,
     }
     file = tmp_path / "ray_bootstrap_config.yaml"  # where Ray's launcher puts it, in the home of the head node
