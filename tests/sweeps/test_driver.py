@@ -187,7 +187,7 @@ def test_a_training_of_a_trial_may_have_workers(tmp_path: Path, monkeypatch: pyt
     done = run(tmp_path, grid=grid)
     assert done.returncode == 0, done.stderr
     model = train_model(preset="tiny", strategy="2-way", steps=2, threads=1, out=tmp_path / "2-way-seed-0")
-    options = {"preset": "tiny", "queries": 4, "ratios": (0,), "model": str(model.path)}
+    options = {"preset": "tiny", "queries": 4, "ratios": (0,), "model": f"2-way-seed-0={model.path}"}
     single = run_study("false_ratio", **options, results=tmp_path / "single" / "results")
     swept = records(tmp_path)[single.records.columns]
     assert same_records(single.records, swept, tolerance=1e-3) is None
