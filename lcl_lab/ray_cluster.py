@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # Read when Ray is imported. Otherwise Ray, under `uv run`, packs the working directory for every worker.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
+import yaml
 from ray._private import ray_constants, worker
+from ray._private.state import state
+from ray.exceptions import RayError
+from ray.experimental.internal_kv import _internal_kv_get
 
 from lcl_lab.errors import UserError
 
-__all__ = ["cluster_nodes", "given_address", "join_cluster", "leave_cluster", "start_cluster"]
+__all__ = [
+    "HEAD",
+    "NodeGroup",
+    "addable_nodes",
+    "cluster_nodes",
+    "given_address",
+    "join_cluster",
+    "leave_cluster",
+    "node_groups",
+    "start_cluster",
+]
+
+HEAD = {"node:__internal_head__": 0.001}  # Ray's name for the node that lives as long as the cluster
 
 _TIMEOUT = 10  # seconds that a cluster has to accept a connection
 _ATTEMPTS = 3  # to connect, where the cluster fails to start the process of this client
 _PAUSE = 2  # seconds between them
+_GROUPS_TIMEOUT = 60  # seconds that the head node has to start a process, which reads what nodes may be added
+_LAUNCHER_FILE = "~/ray_bootstrap_config.yaml"  # where `ray up` puts the configuration of the autoscaler
 _print_to_stdstream = worker.print_to_stdstream
 _OPTIONS: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 
@@ -66,6 +88,77 @@ def join_cluster(address: str) -> None:
 def cluster_nodes() -> list[Mapping[str, float]]:
     """The resources of each node of the cluster that this process is connected to, such as ``{"CPU": 8.0}``."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """Nodes of one kind that an autoscaler adds and removes.
+
+    Attributes:
+        resources: of a node, such as ``{"CPU": 8.0, "GPU": 1.0}``.
+        most: how many there may be at once; -1 for any number.
+    """
+
+    resources: Mapping[str, float]
+    most: int
+
+
+def node_groups() -> list[NodeGroup]:
+    """The groups of nodes that the autoscaler of the joined cluster may add to; empty where none are known."""
+    remote: Any = ray.remote(_read_groups).options(num_cpus=0, resources=HEAD, max_retries=0)
+    try:
+        groups: list[NodeGroup] = ray.get(remote.remote(), timeout=_GROUPS_TIMEOUT)
+    except RayError:  # the head has another version of this package, or is busy: only what exists counts
+        return []
+    return groups
+
+
+def addable_nodes(
+    groups: Sequence[NodeGroup], nodes: Sequence[Mapping[str, float]], count: int
+) -> list[dict[str, float]]:
+    """The resources of each node that an autoscaler may still add, at most `count` of each group.
+
+    Args:
+        groups: see `node_groups`.
+        nodes: the resources of the nodes that exist, which count towards the limit of a group with the same cores
+            and GPUs.
+        count: how many are of interest.
+    """
+    existing = Counter(_size(node) for node in nodes)
+    added: list[dict[str, float]] = []
+    for group in groups:
+        left = count if group.most < 0 else min(count, max(0, group.most - existing[_size(group.resources)]))
+        added += [dict(group.resources)] * left
+    return added
+
+
+def _size(resources: Mapping[str, float]) -> tuple[float, float]:
+    return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+
+
+def _read_groups() -> list[NodeGroup]:
+    """The groups as the head node knows them; runs there.
+
+    Ray has no public call for them. Some autoscalers report them to the cluster; that of Ray's launcher does not, but
+    reads them from a file on the head node.
+    """
+    reported = getattr(state, "get_cluster_config", lambda: None)()
+    if reported is not None:
+        return [NodeGroup(dict(group.resources), group.max_count) for group in reported.node_group_configs]
+    # The file may be left from another cluster: the autoscaler that runs knows each node by the name of its group.
+    status = json.loads(_internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or "{}")
+    names = ((status.get("autoscaler_report") or {}).get("node_type_mapping") or {}).values()
+    file = Path(_LAUNCHER_FILE).expanduser()
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) if names and file.is_file() else {}
+    kinds = content.get("available_node_types", {})
+    if not set(names) & kinds.keys():
+        return []
+    most = content.get("max_workers", 0)
+    return [
+        NodeGroup(kind.get("resources", {}), min(most, kind.get("max_workers", most)))
+        for name, kind in kinds.items()
+        if name != content.get("head_node_type")
+    ]
 
 
 def leave_cluster() -> None:

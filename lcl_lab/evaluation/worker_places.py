@@ -17,7 +17,16 @@ from ray.util import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from lcl_lab.errors import UserError
-from lcl_lab.ray_cluster import cluster_nodes, given_address, join_cluster, leave_cluster, start_cluster
+from lcl_lab.ray_cluster import (
+    addable_nodes,
+    cluster_nodes,
+    given_address,
+    join_cluster,
+    leave_cluster,
+    node_groups,
+    start_cluster,
+)
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["Place", "check_workers", "connected_places"]
 
@@ -108,7 +117,16 @@ def _places_in_trial(count: int) -> list[Place]:
 
 def _places_on_nodes(count: int, gpus: int | None) -> list[Place]:
     nodes = cluster_nodes()
-    _check_nodes(count, gpus, nodes)
+    try:
+        _check_nodes(count, gpus, nodes)
+    except UserError:
+        added = addable_nodes(node_groups(), nodes, count)
+        if not added:
+            raise
+        nodes = [*nodes, *added]
+        _check_nodes(count, gpus, nodes)
+        line = "waiting until the autoscaler of the cluster has added nodes for all workers"
+        SafeConsole(stderr=True, force_jupyter=False).print(line, soft_wrap=True)
     return [Place({"num_cpus": 1, "num_gpus": _gpus_per_worker(gpus, nodes)}, threads=1)] * count
 
 

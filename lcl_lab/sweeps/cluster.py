@@ -9,7 +9,15 @@ from contextlib import contextmanager
 import torch
 
 from lcl_lab.errors import UserError
-from lcl_lab.ray_cluster import cluster_nodes, given_address, join_cluster, leave_cluster, start_cluster
+from lcl_lab.ray_cluster import (
+    addable_nodes,
+    cluster_nodes,
+    given_address,
+    join_cluster,
+    leave_cluster,
+    node_groups,
+    start_cluster,
+)
 from lcl_lab.safe_console import SafeConsole
 from lcl_lab.sweeps.sweep_config import SweepConfig
 
@@ -17,32 +25,49 @@ __all__ = ["check_resources", "connected"]
 
 
 @contextmanager
-def connected(config: SweepConfig, workers: int = 1) -> Iterator[None]:
+def connected(config: SweepConfig, workers: int = 1, together: bool = False) -> Iterator[None]:
     """Connect to the cluster at `config.address` or RAY_ADDRESS, or start one on this machine.
 
     Args:
         config: the sweep.
         workers: of each trial.
+        together: whether all of them need the same node.
 
     Raises:
-        UserError: no cluster answers, or it has no room for a trial.
+        UserError: no cluster answers, or it has no room for a trial and cannot grow to have it.
     """
     with SafeConsole(stderr=True, force_jupyter=False).status("starting Ray …"):
         _connect(config, workers)
     try:
-        check_resources(config, cluster_nodes(), workers)
+        _check_cluster(config, workers, together)
         yield
     finally:
         leave_cluster()
 
 
-def check_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]], workers: int = 1) -> None:
+def _check_cluster(config: SweepConfig, workers: int, together: bool) -> None:
+    nodes = cluster_nodes()
+    try:
+        check_resources(config, nodes, workers, together)
+    except UserError:
+        added = addable_nodes(node_groups(), nodes, workers)
+        if not added:
+            raise
+        check_resources(config, [*nodes, *added], workers, together)
+        line = "no trial fits yet; the sweep waits until the autoscaler of the cluster has added nodes"
+        SafeConsole(stderr=True, force_jupyter=False).print(line, soft_wrap=True)
+
+
+def check_resources(
+    config: SweepConfig, nodes: Sequence[Mapping[str, float]], workers: int = 1, together: bool = False
+) -> None:
     """Check that each worker of a trial fits on a node, and that all of them fit at once; Ray would wait forever.
 
     Args:
         config: the sweep, with `cpu` and `gpu` of a worker.
         nodes: resources of each node, such as ``{"CPU": 8.0, "GPU": 1.0}``.
         workers: of a trial; a trial with one runs on a single node.
+        together: whether all of them need the same node.
 
     Raises:
         UserError: the nodes do not have enough.
@@ -54,13 +79,15 @@ def check_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]], w
         if count > most:
             reason = f"too many for {one}; the largest machine has {most:g}"
             raise UserError(reason, option=key.lower(), value=f"{count:g}")
-    fitting = sum(min(int(node.get(key, 0.0) // count) for key, count in needed.items() if count) for node in nodes)
+    room = [min(int(node.get(key, 0.0) // count) for key, count in needed.items() if count) for node in nodes]
+    fitting = max(room) if together else sum(room)
     if not fitting:
         reason = f"no machine of the cluster has {config.cpu} CPU cores and {config.gpu:g} GPUs together"
         raise UserError(reason, option="gpu", value=f"{config.gpu:g}")
     if fitting < workers:
         each = f"{config.cpu} CPU cores" + (f" and {config.gpu:g} GPUs" if config.gpu else "")
-        reason = f"a trial has {workers} workers with {each} each, and there is room for {fitting}"
+        where = " on one machine, which they need with storage" if together else ""
+        reason = f"a trial has {workers} workers with {each} each, and there is room for {fitting}{where}"
         raise UserError(reason)  # of studies or of trainings
 
 

@@ -28,7 +28,7 @@ from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.sweep_report import write_sweep_report
 from lcl_lab.sweeps.sweep_result import SweepResult
 from lcl_lab.sweeps.trial import Trial, check_sweep, search_metric
-from lcl_lab.sweeps.trial_resources import trial_bundles
+from lcl_lab.sweeps.trial_resources import needs_one_node, trial_bundles
 from lcl_lab.sweeps.trial_worker import fetch_trial
 
 __all__ = ["run_sweep"]
@@ -128,7 +128,7 @@ def _drive(
         if len(trials) >= config.count and all(paths.is_finished(trial.name, trial.options) for trial in trials):
             return {}
         create_loggers(config, paths.folder)  # fails here rather than after the cluster has started
-        with connected(config, len(trial_bundles(config))):
+        with connected(config, len(trial_bundles(config)), needs_one_node(config)):
             return _run(config, trials, paths, storage, suggested)
 
 

@@ -17,6 +17,7 @@ from ray.util.client import ray as client
 from ray.util.queue import Empty, Queue
 
 from lcl_lab.errors import UserError
+from lcl_lab.ray_cluster import HEAD
 from lcl_lab.sweeps.monitor import Note, TuneMonitor
 from lcl_lab.sweeps.registrations import Registrations
 from lcl_lab.sweeps.storage import Storage
@@ -25,13 +26,12 @@ from lcl_lab.sweeps.suggester import SuggestedBefore, Suggester
 from lcl_lab.sweeps.sweep_config import Logger, Stopping, SweepConfig
 from lcl_lab.sweeps.sweep_paths import SweepPaths
 from lcl_lab.sweeps.trial import Trial
-from lcl_lab.sweeps.trial_resources import trial_bundles
+from lcl_lab.sweeps.trial_resources import needs_one_node, trial_bundles
 from lcl_lab.sweeps.trial_worker import run_stored_trial, run_trial
 
 __all__ = ["Halving", "create_loggers", "run_trials"]
 
 _EXPERIMENTS = "ray"  # folder of Ray Tune itself; only TensorBoard reads it
-_HEAD = {"node:__internal_head__": 0.001}  # Ray's name for the node that lives as long as the cluster
 
 
 def run_trials(
@@ -73,8 +73,8 @@ def _run_on_head(
     before: SuggestedBefore | None,
 ) -> None:
     """Run Ray Tune on the cluster's head, since a client of `ray://` cannot, and forward its notes to here."""
-    notes = Queue(actor_options={"num_cpus": 0, "resources": _HEAD})
-    remote: Any = ray.remote(_tune).options(num_cpus=0, resources=_HEAD, max_retries=0)
+    notes = Queue(actor_options={"num_cpus": 0, "resources": HEAD})
+    remote: Any = ray.remote(_tune).options(num_cpus=0, resources=HEAD, max_retries=0)
     running = remote.remote(config, trials, paths, storage, registrations, lambda *event: notes.put(event), before)
     ended = False
     while not ended or not notes.empty():
@@ -118,8 +118,9 @@ def _tune(
     if storage:
         location = {"storage_path": f"{storage.root}/{_EXPERIMENTS}", "storage_filesystem": storage.files}
     suggester = Suggester(config, before, config.workers or _fitting(config), note) if before else None
+    strategy = "STRICT_PACK" if needs_one_node(config) else "PACK"
     tuner = tune.Tuner(
-        tune.with_resources(trainable, tune.PlacementGroupFactory(trial_bundles(config))),
+        tune.with_resources(trainable, tune.PlacementGroupFactory(trial_bundles(config), strategy=strategy)),
         param_space=None if suggester else {"trial": tune.grid_search([trial.parameters for trial in trials])},
         tune_config=tune.TuneConfig(
             search_alg=suggester,

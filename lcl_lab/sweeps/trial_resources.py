@@ -5,7 +5,7 @@ from __future__ import annotations
 from lcl_lab.sweeps.sweep_config import SweepConfig
 from lcl_lab.sweeps.trial import TrainingTrial
 
-__all__ = ["trial_bundles"]
+__all__ = ["needs_one_node", "trial_bundles"]
 
 
 def trial_bundles(config: SweepConfig) -> list[dict[str, float]]:
@@ -18,6 +18,15 @@ def trial_bundles(config: SweepConfig) -> list[dict[str, float]]:
     """
     trials = config.probes() or config.trials()  # the largest numbers of workers are among the ends of ranges
     parts = [options.workers for trial in trials for _, options in trial.evaluations]
-    parts += [trial.training.workers for trial in trials if isinstance(trial, TrainingTrial)]
-    workers = max(parts, default=1)
+    workers = max([*parts, _training_workers(config)])
     return [{"CPU": float(config.cpu), "GPU": config.gpu}] * workers
+
+
+def needs_one_node(config: SweepConfig) -> bool:
+    """Whether all workers of a trial need the same disk: those of a training, where nodes share only a storage."""
+    return config.storage is not None and _training_workers(config) > 1
+
+
+def _training_workers(config: SweepConfig) -> int:
+    trials = config.probes() or config.trials()
+    return max((trial.training.workers for trial in trials if isinstance(trial, TrainingTrial)), default=1)

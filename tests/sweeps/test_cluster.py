@@ -10,6 +10,7 @@ from ray._private import ray_constants
 
 from lcl_lab import ray_cluster
 from lcl_lab.errors import UserError
+from lcl_lab.ray_cluster import NodeGroup, addable_nodes
 from lcl_lab.sweeps import SweepConfig
 from lcl_lab.sweeps.cluster import check_resources, connected
 
@@ -80,3 +81,25 @@ def test_all_workers_of_a_trial_must_fit_at_once(cpu: int, gpu: float, workers: 
     with pytest.raises(UserError) as error:
         check_resources(config, nodes, workers)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("most", "existing", "count", "added"), [(4, 1, 9, 3), (4, 4, 9, 0), (-1, 4, 2, 2), (0, 0, 9, 0), (2, 3, 9, 0)]
+)
+def test_nodes_that_may_be_added_are_those_up_to_the_limit_of_their_group(
+    most: int, existing: int, count: int, added: int
+) -> None:
+    node = {"CPU": 8.0, "GPU": 1.0, "memory": 1e9}
+    nodes = [{"CPU": 2.0}, *[node] * existing]
+    assert addable_nodes([NodeGroup({"CPU": 8, "GPU": 1}, most)], nodes, count) == [{"CPU": 8, "GPU": 1}] * added
+
+
+def test_workers_that_share_a_disk_must_fit_on_one_node() -> None:
+    nodes = [{"CPU": 4.0}, {"CPU": 4.0}]
+    config = SweepConfig.create(strategies="2-way", cpu=2)
+    check_resources(config, nodes, workers=4)
+    check_resources(config, nodes, workers=2, together=True)
+    with pytest.raises(UserError) as error:
+        check_resources(config, nodes, workers=4, together=True)
+    reason = "and there is room for 2 on one machine, which they need with storage"
+    assert str(error.value) == f"a trial has 4 workers with 2 CPU cores each, {reason}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from lcl_lab import run_study, run_sweep
+from lcl_lab import run_study, run_sweep, train_model
 from lcl_lab.errors import UserError
 from lcl_lab.store import same_records
 from tests.sweeps.grids import ONE, records, run
@@ -175,3 +175,19 @@ def test_a_study_of_a_trial_may_have_workers(tmp_path: Path) -> None:
     (path,) = (tmp_path / "results" / "false_ratio").glob("*/manifest.json")
     assert json.loads(path.read_text())["provenance"]["workers"] == 2
     assert same_records(single.records, records(tmp_path)[single.records.columns], tolerance=1e-4) is None
+
+
+@pytest.mark.slow
+def test_a_training_of_a_trial_may_have_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # sums in bfloat16 depend on how a batch is split
+    grid = (
+        "strategies: [2-way]\ntrain: {preset: tiny, steps: 2, workers: 2}\n"
+        "studies: [{study: false_ratio, preset: tiny, queries: 4, ratios: [0]}]\n"
+    )
+    done = run(tmp_path, grid=grid)
+    assert done.returncode == 0, done.stderr
+    model = train_model(preset="tiny", strategy="2-way", steps=2, threads=1, out=tmp_path / "2-way-seed-0")
+    options = {"preset": "tiny", "queries": 4, "ratios": (0,), "model": f"2-way-seed-0={model.path}"}
+    single = run_study("false_ratio", **options, results=tmp_path / "single" / "results")
+    swept = records(tmp_path)[single.records.columns]
+    assert same_records(single.records, swept, tolerance=1e-3) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lcl_lab import run_study
 from lcl_lab.store import records_digest, same_records
 from tests.sweeps.grids import (
     PATIENCE,
@@ -36,6 +38,7 @@ strategies: [2-way]
 train: {preset: tiny, steps: 2}
 studies: [{study: false_ratio, preset: tiny, queries: 4}]
 """
+EVALUATION = "models: [mini/2-way]\nstudies: [{study: false_ratio, preset: tiny, queries: 4, ratios: [0]}]\n"
 
 
 def free_ports(count: int, below: int = 65_536) -> list[int]:
@@ -113,21 +116,32 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return records(folder)
 
 
-def test_a_job_writes_its_records_to_the_given_folder(head: Head, local: pd.DataFrame, tmp_path: Path) -> None:
-    folder = tmp_path / "working"
-    (folder / "studies").mkdir(parents=True)
-    (folder / "studies" / "paper_grid.yaml").write_text(GRID)
-    (folder / "studies" / "cluster").symlink_to(ROOT / "studies" / "cluster")
-    (folder / "lcl_lab").symlink_to(ROOT / "lcl_lab")
-    words = shlex.split(documented("ray job submit .*").replace("/shared/results", str(tmp_path / "results")))
-    done = subprocess.run(
-        [RAY, *words[1:]], cwd=folder, capture_output=True, text=True, env=head.shell, timeout=PATIENCE
-    )
+def submitted(head: Head, folder: Path, file: str, grid: str) -> pd.DataFrame:
+    """The records of a sweep that the documented command submits as a job."""
+    working = folder / "working"
+    (working / "studies").mkdir(parents=True)
+    (working / "studies" / file).write_text(grid)
+    (working / "studies" / "cluster").symlink_to(ROOT / "studies" / "cluster")
+    (working / "lcl_lab").symlink_to(ROOT / "lcl_lab")
+    line = documented(f"ray job submit .*{re.escape(file)}.*").replace("/shared/results", str(folder / "results"))
+    words = [RAY, *shlex.split(line)[1:]]
+    done = subprocess.run(words, cwd=working, capture_output=True, text=True, env=head.shell, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    frame = records(tmp_path)
+    return records(folder)
+
+
+def test_a_job_writes_its_records_to_the_given_folder(head: Head, local: pd.DataFrame, tmp_path: Path) -> None:
+    frame = submitted(head, tmp_path, "paper_grid.yaml", GRID)
     assert set(frame["model"]) == {"2-way-seed-0", "mini/prototype"}
     assert same_records(local, frame, tolerance=1e-4) is None
     assert records_digest(local) == records_digest(frame)
+
+
+def test_a_job_evaluates_models_that_exist(head: Head, tmp_path: Path) -> None:
+    frame = submitted(head, tmp_path, "evaluation_grid.yaml", EVALUATION)
+    options = {"preset": "tiny", "queries": 4, "ratios": (0,), "model": "mini/2-way"}
+    single = run_study("false_ratio", **options, results=tmp_path / "single" / "results")
+    assert same_records(single.records, frame[single.records.columns], tolerance=1e-4) is None
 
 
 def test_a_client_of_a_cluster_shows_its_trials_and_stores_the_same_records(
