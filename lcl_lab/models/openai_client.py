@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit, urlunsplit
 
 import lazy_loader as lazy
 
@@ -43,7 +44,14 @@ class ServedModel:
 
 def open_client(base_url: str, retries: int) -> openai.OpenAI:
     """A client that repeats failed requests `retries` times, with doubling pauses from half a second."""
-    return openai.OpenAI(base_url=base_url, api_key=_key() or "none", max_retries=retries, timeout=_TIMEOUT)
+    parts = urlsplit(base_url)
+    return openai.OpenAI(
+        base_url=urlunsplit(parts._replace(query="")),  # the client would append the paths of requests to a query
+        default_query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        api_key=_key() or "none",
+        max_retries=retries,
+        timeout=_TIMEOUT,
+    )
 
 
 def check_server(name: str, base_url: str, option: str = "model") -> ServedModel:
@@ -91,16 +99,24 @@ def redact(text: str, base_url: str = "") -> str:
         base_url: an address whose credentials a server may have repeated.
     """
     parts = urlsplit(base_url)
-    secrets = [_key(), parts.password, *(value for _, _, value in map(_partition, parts.query.split("&")))]
+    secrets = [_key(), _basic(parts), parts.password or parts.username]
+    secrets += [value for _, _, value in map(_partition, parts.query.split("&"))]
     for secret in filter(None, secrets):
-        text = text.replace(secret, _HIDDEN).replace(unquote(secret), _HIDDEN)
+        for form in (secret, unquote(secret), unquote_plus(secret)):
+            text = text.replace(form, _HIDDEN)
     address = urlsplit(text) if "://" in text and " " not in text else None
-    if address is None or not (address.password or address.query):
+    if address is None or not (address.username or address.password or address.query):
         return text
     user, _, host = address.netloc.rpartition("@")
     shown = f"{_HIDDEN}@{host}" if user else host
     query = "&".join(f"{name}={_HIDDEN}" for name, _, _ in map(_partition, address.query.split("&")) if name)
     return urlunsplit((address.scheme, shown, address.path, query, ""))
+
+
+def _basic(parts: SplitResult) -> str:
+    """User and password as the header of a request has them, which a server may repeat."""
+    user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return "" if user == ":" else b64encode(user.encode()).decode()
 
 
 def _digest(content: object) -> str:

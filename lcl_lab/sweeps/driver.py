@@ -142,8 +142,20 @@ def _run(
     by_name = {trial.name: trial for trial in trials}
     finished = {trial.name for trial in trials if paths.is_finished(trial.name, trial.options)}
 
+    unfetched: dict[str, dict[str, Any]] = {}
+
     def ended(name: str, last: dict[str, Any]) -> bool:
-        """Whether a trial that ended without an error finished; one that was stopped early is marked here."""
+        """Whether a trial that ended without an error finished; one that was stopped early is marked here.
+
+        A storage that fails now may answer later. To Ray, which calls this, the error would be one of the trial.
+        """
+        try:
+            return conclude(name, last)
+        except UserError:
+            unfetched[name] = last
+            return True
+
+    def conclude(name: str, last: dict[str, Any]) -> bool:
         if storage:
             fetch_trial(by_name[name], storage, paths)
         options = by_name[name].options
@@ -170,5 +182,12 @@ def _run(
         except (OSError, EOFError) as error:  # Ray's own files, on a full disk; the trials' reasons say so
             if not monitor.failed:
                 reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-                raise UserError(f"{paths.folder}: Ray cannot use its files: {reason}; run the sweep again") from error
-    return monitor.failed
+                where = storage.url if storage else paths.folder
+                raise UserError(f"{where}: Ray cannot use its files: {reason}; run the sweep again") from error
+    failed = dict(monitor.failed)
+    for name, last in unfetched.items():
+        try:
+            conclude(name, last)
+        except UserError as error:
+            failed[name] = str(error)
+    return failed

@@ -34,6 +34,7 @@ _COPY_EVERY = 5.0  # seconds between two copies
 _RENEW_EVERY = 10.0  # seconds between two renewals of a driver's claim
 _LOOK_EVERY = 0.5  # seconds between two looks at the claim of another driver
 _CLAIM_EXPIRES = 30.0  # seconds without renewal after which a driver counts as dead
+_PART = 1 << 20  # bytes of a file that are copied at once
 _COPIED_LAST = ("manifest.json",)  # its presence says that the files next to it are complete
 _NOT_COPIED = (TEMPORARY, ".lock")
 
@@ -88,11 +89,9 @@ class Storage:
                 with suppress(OSError):  # the next attempt may succeed
                     claim()
 
-        try:
+        with self._reporting_errors():
             self.files.create_dir(self.root)
             claim()
-        except OSError as error:
-            raise UserError(" ".join(str(error).split()), option="storage", value=self.url) from error
         thread = threading.Thread(target=renew, daemon=True)
         thread.start()
         try:
@@ -109,6 +108,9 @@ class Storage:
 
         Args:
             trial: name of the trial.
+
+        Raises:
+            UserError: the storage fails before or after the block. An error of the block itself is never hidden.
         """
         local = cache_folder() / "trials" / blake2b(self.root.encode(), digest_size=4).hexdigest() / trial
         shutil.rmtree(local, ignore_errors=True)  # of a killed attempt; another node may have continued since
@@ -125,9 +127,15 @@ class Storage:
         thread.start()
         try:
             yield local
-        finally:
+        except BaseException:
             stop.set()
             thread.join()
+            with suppress(OSError):
+                self._send(trial, local, copied)
+            raise
+        stop.set()
+        thread.join()
+        with self._reporting_errors():
             self._send(trial, local, copied)
         shutil.rmtree(local)
 
@@ -138,18 +146,35 @@ class Storage:
             trial: name of the trial.
             subfolder: the part to copy, such as ``"results"``; all of it if empty.
             folder: the local folder to copy into.
+
+        Raises:
+            UserError: the storage fails, or a file cannot be written here.
         """
         root = f"{self.root}/trials/{trial}/{subfolder}".rstrip("/")
-        infos = self.files.get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
+        with self._reporting_errors():
+            infos = self.files.get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
         names = [info.path.removeprefix(f"{root}/") for info in infos if info.type == FileType.File]
         for name in sorted(names, key=_copy_order):
-            source = self.files.open_input_stream(f"{root}/{name}")
-            with source, atomic_path(folder / name) as temporary, temporary.open("wb") as file:
-                shutil.copyfileobj(source, file)
+            with atomic_path(folder / name) as temporary, temporary.open("wb") as file:
+                file.writelines(self._read(f"{root}/{name}"))
 
     def has(self, trial: str, name: str) -> bool:
-        """Whether the storage has a file of a trial."""
-        return bool(self.files.get_file_info(f"{self.root}/trials/{trial}/{name}").type == FileType.File)
+        """Whether the storage has a file of a trial; raises UserError if the storage fails."""
+        with self._reporting_errors():
+            return bool(self.files.get_file_info(f"{self.root}/trials/{trial}/{name}").type == FileType.File)
+
+    def _read(self, path: str) -> Iterator[bytes]:
+        """The parts of a file. Errors of the storage are reported here, and so never as those of the local file."""
+        with self._reporting_errors(), self.files.open_input_stream(path) as source:
+            while part := source.read(_PART):
+                yield part
+
+    @contextmanager
+    def _reporting_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(" ".join(str(error).split()), option="storage", value=self.url) from error
 
     def _send(self, trial: str, folder: Path, copied: dict[str, tuple[int, int]]) -> None:
         """Copy the files that changed since `copied`, remove those that are gone, and update `copied`."""

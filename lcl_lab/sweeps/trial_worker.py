@@ -53,13 +53,17 @@ def run_trial(trial: Trial, paths: SweepPaths, report: Report) -> None:
 
 
 def run_stored_trial(trial: Trial, storage: Storage, report: Report) -> None:
-    """`run_trial` in a folder that is copied to a storage; raises OSError when the storage fails."""
+    """`run_trial` in a folder that is copied to a storage; raises UserError also when the storage fails."""
     with storage.folder(trial.name) as folder:
         run_trial(trial, SweepPaths(folder / "sweep", folder / "results"), report)
 
 
 def fetch_trial(trial: Trial, storage: Storage, paths: SweepPaths) -> None:
-    """Copy the runs and the mark of a trial that has finished from the storage; its model stays there."""
+    """Copy the runs and the mark of a trial that has finished from the storage; its model stays there.
+
+    Raises:
+        UserError: the storage fails, or the files cannot be written here.
+    """
     if storage.has(trial.name, f"sweep/trials/{trial.name}.json"):
         storage.fetch(trial.name, "results", paths.results)
         storage.fetch(trial.name, "sweep/trials", paths.marks)
