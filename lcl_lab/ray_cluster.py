@@ -8,7 +8,7 @@ import socket
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from ray.exceptions import RayError
 from ray.experimental.internal_kv import _internal_kv_get
 
 from lcl_lab.errors import UserError
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = [
     "HEAD",
@@ -35,6 +36,7 @@ __all__ = [
     "join_cluster",
     "leave_cluster",
     "node_groups",
+    "nodes_with_room",
     "start_cluster",
 ]
 
@@ -101,6 +103,32 @@ class NodeGroup:
 
     resources: Mapping[str, float]
     most: int
+
+
+def nodes_with_room(
+    check: Callable[[Sequence[Mapping[str, float]]], None], count: int, waiting: str
+) -> list[Mapping[str, float]]:
+    """The resources of the nodes of the joined cluster, with those that it can add if there is no room without them.
+
+    Args:
+        check: raises UserError where some nodes have no room for what is to run.
+        count: how many added nodes of a kind are of use.
+        waiting: what is printed if nodes must be added.
+
+    Raises:
+        UserError: there is no room, and the cluster cannot grow to have it.
+    """
+    nodes = cluster_nodes()
+    try:
+        check(nodes)
+    except UserError:
+        added = addable_nodes(node_groups(), nodes, count)
+        if not added:
+            raise
+        nodes = [*nodes, *added]
+        check(nodes)
+        SafeConsole(stderr=True, force_jupyter=False).print(waiting, soft_wrap=True)
+    return nodes
 
 
 def node_groups() -> list[NodeGroup]:

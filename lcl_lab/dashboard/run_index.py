@@ -148,8 +148,8 @@ def _state(results: Path) -> tuple[tuple[bytes, int], ...]:
     Paths are bytes, since Streamlit cannot hash a text with bytes that are not UTF-8.
     """
     names = glob.glob("*/*-*", root_dir=results, include_hidden=True)  # `Path.glob` fails if a folder vanishes
-    found = [results / name for name in names]
-    return tuple(sorted((os.fsencode(path), change) for path in found for change in _changes(path)))
+    runs = [results / name for name in names]
+    return tuple(sorted((os.fsencode(run), change) for run in runs for change in _changes(run)))
 
 
 def _changes(run: Path) -> Iterator[int]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 # Read when Ray is imported; see `ray_cluster`.
@@ -17,16 +18,7 @@ from ray.util import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from lcl_lab.errors import UserError
-from lcl_lab.ray_cluster import (
-    addable_nodes,
-    cluster_nodes,
-    given_address,
-    join_cluster,
-    leave_cluster,
-    node_groups,
-    start_cluster,
-)
-from lcl_lab.safe_console import SafeConsole
+from lcl_lab.ray_cluster import given_address, join_cluster, leave_cluster, nodes_with_room, start_cluster
 
 __all__ = ["Place", "check_workers", "connected_places"]
 
@@ -116,17 +108,8 @@ def _places_in_trial(count: int) -> list[Place]:
 
 
 def _places_on_nodes(count: int, gpus: int | None) -> list[Place]:
-    nodes = cluster_nodes()
-    try:
-        _check_nodes(count, gpus, nodes)
-    except UserError:
-        added = addable_nodes(node_groups(), nodes, count)
-        if not added:
-            raise
-        nodes = [*nodes, *added]
-        _check_nodes(count, gpus, nodes)
-        line = "waiting until the autoscaler of the cluster has added nodes for all workers"
-        SafeConsole(stderr=True, force_jupyter=False).print(line, soft_wrap=True)
+    waiting = "waiting until the autoscaler of the cluster has added nodes for all workers"
+    nodes = nodes_with_room(partial(_check_nodes, count, gpus), count, waiting)
     return [Place({"num_cpus": 1, "num_gpus": _gpus_per_worker(gpus, nodes)}, threads=1)] * count
 
 

@@ -9,15 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from lcl_lab.errors import UserError
-from lcl_lab.ray_cluster import (
-    addable_nodes,
-    cluster_nodes,
-    given_address,
-    join_cluster,
-    leave_cluster,
-    node_groups,
-    start_cluster,
-)
+from lcl_lab.ray_cluster import given_address, join_cluster, leave_cluster, nodes_with_room, start_cluster
 from lcl_lab.safe_console import SafeConsole
 from lcl_lab.sweeps.sweep_config import SweepConfig
 
@@ -39,23 +31,11 @@ def connected(config: SweepConfig, workers: int = 1, together: bool = False) -> 
     with SafeConsole(stderr=True, force_jupyter=False).status("starting Ray …"):
         _connect(config, workers)
     try:
-        _check_cluster(config, workers, together)
+        waiting = "no trial fits yet; the sweep waits until the autoscaler of the cluster has added nodes"
+        nodes_with_room(lambda nodes: check_resources(config, nodes, workers, together), workers, waiting)
         yield
     finally:
         leave_cluster()
-
-
-def _check_cluster(config: SweepConfig, workers: int, together: bool) -> None:
-    nodes = cluster_nodes()
-    try:
-        check_resources(config, nodes, workers, together)
-    except UserError:
-        added = addable_nodes(node_groups(), nodes, workers)
-        if not added:
-            raise
-        check_resources(config, [*nodes, *added], workers, together)
-        line = "no trial fits yet; the sweep waits until the autoscaler of the cluster has added nodes"
-        SafeConsole(stderr=True, force_jupyter=False).print(line, soft_wrap=True)
 
 
 def check_resources(
@@ -96,8 +76,8 @@ def _connect(config: SweepConfig, workers: int) -> None:
     if address:
         join_cluster(address)
         return
-    own = float(os.cpu_count() or 1)
+    cores = float(os.cpu_count() or 1)
     gpus = float(torch.cuda.device_count() if config.gpu else 0)
     # A trial may have more threads than there are cores; workers that share a core would only be slower.
-    check_resources(config, [{"CPU": own if workers > 1 else max(own, float(config.cpu)), "GPU": gpus}], workers)
-    start_cluster(max((config.workers or 0) * workers * config.cpu or int(own), workers * config.cpu))
+    check_resources(config, [{"CPU": cores if workers > 1 else max(cores, float(config.cpu)), "GPU": gpus}], workers)
+    start_cluster(max((config.workers or 0) * workers * config.cpu or int(cores), workers * config.cpu))

@@ -97,7 +97,7 @@ class SweepOptions(Config):
     )
     cpu: Threads = Field(1, description="CPU cores of a trial, or of each of its workers")
     gpu: float = Field(
-        0, ge=0, le=1024, description="GPUs of a trial, or of each worker of its studies; 0.5 lets two share one"
+        0, ge=0, le=1024, description="GPUs of a trial, or of each of its workers; 0.5 lets two share one"
     )
     retries: int = Field(3, ge=0, description="how many times a failed trial is retried")
     loggers: tuple[Logger, ...] = Field((), description="mlflow, wandb, in addition to TensorBoard")

@@ -55,7 +55,7 @@ class FrozenEncoder:
     def __init__(self, module: nn.Module) -> None:
         self._module = module
         self._compute: Callable[..., Any] = module.forward
-        self._signature = inspect.signature(module.forward)
+        self._parameters = list(inspect.signature(module.forward).parameters)
         self._tried = False
         self._example: ModelOutput | None = None  # that of several images, if they can be encoded one at a time
         self._dims: dict[_Key, int] = {}  # along which tensors of images are joined
@@ -69,8 +69,7 @@ class FrozenEncoder:
         self._module.forward = self._compute
 
     def _forward(self, *args: Any, **kwargs: Any) -> Any:
-        names = list(self._signature.parameters)
-        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+        arguments = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
         images = _images(arguments)
         if not self._tried and len(images) > 1:
             self._tried = True
@@ -95,15 +94,15 @@ class FrozenEncoder:
     def _output(self, image: Mapping[str, Any]) -> dict[_Key, Tensor]:
         """The output of an image, computed unless it is kept."""
         digest = _digest(image)
-        kept = self._kept.get(digest)
-        if kept is None:
+        output = self._kept.get(digest)
+        if output is None:
             with torch.no_grad():
                 computed = _tensors(self._compute(**image))
             self.images_encoded += 1
-            kept = {(name, place): one for (name, place), one in computed.items() if place in {-1, *self._read}}
-            if _bytes(kept) <= _CAPACITY:
-                self._kept[digest] = {key: value.cpu() for key, value in kept.items()}
-        return kept
+            output = {(name, place): one.cpu() for (name, place), one in computed.items() if place in {-1, *self._read}}
+            if _bytes(output) <= _CAPACITY:
+                self._kept[digest] = output
+        return output
 
     def _join(self, outputs: Sequence[Mapping[_Key, Tensor]], example: ModelOutput) -> ModelOutput:
         """One output of several images."""

@@ -17,7 +17,7 @@ from typing import Any
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError
 from rich.progress import Progress
 
 from lcl_lab import concepts, strategies, training
@@ -185,8 +185,6 @@ def _follow(main: Any, running: Sequence[Any], title: str, report: Report | None
 def _failure(ended: Any) -> Exception | None:
     try:
         result = ray.get(ended)
-    except RayTaskError as error:
-        return error
     except RayError as error:
         return error
     return result if isinstance(result, UserError) else None
