@@ -181,7 +181,8 @@ def _method(doc: str) -> Iterator[str]:
 def _origin(provenance: Provenance) -> Iterator[str]:
     yield from ("```sh", provenance.command, "```", "")
     yield f"- commit: {provenance.commit or 'unknown'}{' with uncommitted changes' if provenance.dirty else ''}"
-    yield f"- {provenance.seconds:.0f} s on {provenance.device}, {provenance.cpu_count} cores, {provenance.platform}"
+    device = "" if provenance.device == "none" else f"{provenance.device}, "  # where no model was loaded
+    yield f"- {provenance.seconds:.0f} s on {device}{provenance.cpu_count} cores, {provenance.platform}"
     yield f"- {', '.join(f'{name} {version}' for name, version in provenance.versions.items())}"
 
 

@@ -156,7 +156,7 @@ def search_sections(results: SearchResults) -> Iterator[Section]:
     )
     rows = [{"option": name, "importance": share} for name, share in (shares or {}).items()]
     tables = [reporting.Table.from_rows("Importance of each option; all sum to 1", rows)] if rows else []
-    figure = figures.slice_figure(values, results.options, results.metric, f"{results.metric} by each option")
+    figure = figures.slice_figure(values, results.options, results.metric, f"Each option and {results.metric}")
     yield reporting.Section("Which options matter", [_importance(shares, len(known))], figure, "slices", tables)
 
 
