@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedType, FullyShardedDataParallelPlugin, PartialState
+from accelerate.state import AcceleratorState
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -197,6 +198,8 @@ def cpu_threads(number: int) -> Iterator[None]:
 
 
 def _create_accelerator() -> Accelerator:
+    # An earlier training of this process may have had another precision, which would stay in force without a warning.
+    AcceleratorState._reset_state()
     # Options of `accelerate launch` take precedence.
     launched = "ACCELERATE_MIXED_PRECISION" in os.environ
     precision = None if launched else "bf16" if has_bf16() else "no"

@@ -8,7 +8,9 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
+from safetensors.torch import load_file
 
 from lcl_lab import run_study, run_sweep, train_model
 from lcl_lab.errors import UserError
@@ -187,7 +189,6 @@ def test_a_training_of_a_trial_may_have_workers(tmp_path: Path, monkeypatch: pyt
     done = run(tmp_path, grid=grid)
     assert done.returncode == 0, done.stderr
     model = train_model(preset="tiny", strategy="2-way", steps=2, threads=1, out=tmp_path / "2-way-seed-0")
-    options = {"preset": "tiny", "queries": 4, "ratios": (0,), "model": f"2-way-seed-0={model.path}"}
-    single = run_study("false_ratio", **options, results=tmp_path / "single" / "results")
-    swept = records(tmp_path)[single.records.columns]
-    assert same_records(single.records, swept, tolerance=1e-3) is None
+    weights = load_file(tmp_path / "results" / "sweeps" / "grid" / "models" / "2-way-seed-0" / "model.safetensors")
+    torch.testing.assert_close(weights, load_file(model.path / "model.safetensors"), atol=1e-5, rtol=0.0)
+    assert set(records(tmp_path)["model"]) == {"2-way-seed-0", "mini/prototype"}

@@ -73,6 +73,15 @@ def test_accumulating_gradients_changes_only_rounding(tmp_path: Path) -> None:
     torch.testing.assert_close(parts["map.2.bias"], whole["map.2.bias"], atol=5e-3, rtol=0)
 
 
+def test_each_training_of_a_process_has_its_own_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {}
+    for name, precision in (("first", "no"), ("second", "bf16"), ("third", "no")):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", precision)
+        states[name] = train(tmp_path / name, steps=2)
+    assert all(torch.equal(states["third"][name], tensor) for name, tensor in states["first"].items())
+    assert not torch.equal(states["second"]["map.0.weight"], states["first"]["map.0.weight"])
+
+
 def test_evaluate_accuracy_is_logged_and_stops_a_training_that_has_reached_its_target(tmp_path: Path) -> None:
     accuracies = iter([0.4, 0.7, 0.95, 0.5])
     train(tmp_path, evaluate=lambda module, device: next(accuracies), target=0.9)
