@@ -20,6 +20,7 @@ from lcl_lab.prompts import Prompt
 from lcl_lab.training.feature_bank import ImageFeatures
 from lcl_lab.training.frozen_vision import project
 from lcl_lab.training.loop import MicroBatch
+from lcl_lab.training.trainable_parts import layer_classes
 
 __all__ = ["IGNORED", "AnswerLoss", "BatchBuilder", "Drawn", "FeatureBatchBuilder"]
 
@@ -40,6 +41,7 @@ class AnswerLoss(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        self._no_split_modules = layer_classes(model)  # where FSDP looks for them
 
     @property
     def llava(self) -> Any:

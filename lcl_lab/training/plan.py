@@ -70,6 +70,10 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     if config.strategy == VISION and config.workers > 1:
         reason = "the loss of the vision encoder compares all of a batch; leave it out"
         raise UserError(reason, option="workers", value=config.workers)
+    if config.fsdp and config.workers == 1:
+        raise UserError("shards weights over workers; give workers, too, such as 2", option="fsdp")
+    if config.fsdp and config.quantize:
+        raise UserError("weights in 4 bits cannot be sharded; leave out one of the two", option="quantize and fsdp")
     _check_parts(config)
     if config.strategy == VISION:
         _check_ways(config, draws_episodes=False)

@@ -134,4 +134,5 @@ class TrainConfig(Config):
     workers: Threads = Field(
         1, description="processes that share each batch, on this machine or the cluster at RAY_ADDRESS"
     )
+    fsdp: bool = Field(False, description="shard the weights over the workers (FSDP) instead of copying them")
     overwrite: bool = Field(False, description="replace another model or unfinished training in the output folder")

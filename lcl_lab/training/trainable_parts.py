@@ -12,7 +12,7 @@ from torch import nn
 from lcl_lab.errors import UserError, nearest_values
 from lcl_lab.training.train_config import LANGUAGE, PARTS
 
-__all__ = ["default_parts", "frozen_modules", "part_of", "train_only"]
+__all__ = ["default_parts", "frozen_modules", "layer_classes", "part_of", "train_only"]
 
 # The modules of `transformers` between an encoder and the language model; some are inside the encoder.
 _PROJECTOR = re.compile(
@@ -41,6 +41,13 @@ def default_parts(model: nn.Module) -> tuple[str, ...]:
     """What is trained unless it is said: the language model, and the projector of models that have one."""
     parts = {part_of(name) for name, _ in model.named_parameters()}
     return tuple(part for part in (LANGUAGE, "projector") if part in parts)
+
+
+def layer_classes(model: nn.Module) -> list[str]:
+    """Names of the classes of layers that a device should hold as a whole, as `transformers` declares them."""
+    modules = list(model.modules())
+    declared = {name for module in modules for name in getattr(module, "_no_split_modules", None) or ()}
+    return sorted(declared & {type(module).__name__ for module in modules})
 
 
 def train_only(model: nn.Module, trained: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from lcl_lab.models.engine.reference_engine import ReferenceEngine, accepted_inp
 from lcl_lab.prompts import Prompt
 from lcl_lab.training.loop import MicroBatch
 from lcl_lab.training.loss import IGNORED, Drawn
-from lcl_lab.training.trainable_parts import frozen_modules
+from lcl_lab.training.trainable_parts import frozen_modules, layer_classes
 
 __all__ = ["PromptLoss", "WholePromptBuilder", "check_loss"]
 
@@ -56,6 +56,7 @@ class PromptLoss(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        self._no_split_modules = layer_classes(model)  # where FSDP looks for them
         self._keeps = "logits_to_keep" in inspect.signature(self.network.forward).parameters
 
     @property

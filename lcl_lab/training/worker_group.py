@@ -37,6 +37,8 @@ __all__ = ["Trained", "train_on_workers"]
 
 _MOST_LOSSES = 3  # how often the group is started again after a worker was lost
 _MOMENT = 0.5  # seconds between two looks at the progress
+# What `accelerate launch` sets. Layers are sharded one by one; the module of the loss names their classes.
+_SHARDED = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP"}
 _GRACE = 10.0  # seconds in which the reason of a failure appears: the others fail because one is lost
 
 Report = Callable[[dict[str, Any]], None]
@@ -140,7 +142,7 @@ def _train_once(config: TrainConfig, places: Sequence[Place], threads: int, repo
         for rank, (worker, place) in enumerate(zip(workers, places, strict=True)):
             cores = config.threads or max(place.threads, threads // place.processes if place.processes > 1 else 1)
             own = config.model_copy(update={"out": Path(config.out).absolute(), "threads": cores})
-            variables = _variables(rank, len(workers), host, port, cores, place)
+            variables = _variables(rank, len(workers), host, port, cores, place) | (_SHARDED if config.fsdp else {})
             running.append(worker.train.remote(_Job(own, os.getcwd()), variables))
         return _follow(workers[0], running, config.strategy, report)
     except RayActorError:

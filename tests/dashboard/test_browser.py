@@ -58,6 +58,14 @@ class Window:
         self.page.wait_for_timeout(300)
         self.page.wait_for_selector('[data-testid="stStatusWidget"]', state="detached")
 
+    def stand_still(self, what: sync_api.Locator) -> None:
+        """Until charts that are being drawn no longer move an element."""
+        places = [what.bounding_box()]
+        while len(places) < 4 or any(place != places[-1] for place in places[-4:]):
+            assert len(places) < 200, "never stands still"
+            self.page.wait_for_timeout(300)
+            places.append(what.bounding_box())
+
 
 def start(results: Path, folder: Path = ROOT) -> tuple[subprocess.Popen[bytes], str]:
     """Start a dashboard: in the checkout as the README does, in any other folder as `lcl dashboard` does."""
@@ -194,7 +202,9 @@ def test_selections_are_in_the_address(window: Window) -> None:
 def test_charts_and_pages_are_saved(window: Window, tmp_path: Path) -> None:
     window.open("false_ratio")
     window.page.wait_for_selector(CHART)
-    window.page.get_by_test_id("stPopover").first.get_by_role("button").click()
+    menu = window.page.get_by_test_id("stPopover").first.get_by_role("button")
+    window.stand_still(menu)  # an open menu would be moved out of sight
+    menu.click()
     for name, start in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("Vega-Lite", b"{")):
         with window.page.expect_download() as download:
             window.page.get_by_test_id("stPopoverBody").get_by_role("button", name=name).click()

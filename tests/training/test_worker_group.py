@@ -36,13 +36,16 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("kill", [False, True], ids=["undisturbed", "killed"])
+@pytest.mark.parametrize(
+    ("fsdp", "kill"), [(False, False), (False, True), (True, True)], ids=["copied", "copied-killed", "sharded-killed"]
+)
 def test_two_workers_train_the_weights_of_one_process(
-    kill: bool, alone: dict[str, torch.Tensor], tmp_path: Path
+    fsdp: bool, kill: bool, alone: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     out = tmp_path / "model"
     words = [part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", "lcl_lab.train", "--preset", "tiny", *words, "--out", str(out), "--workers", "2"]
+    command += ["--fsdp"] * fsdp
     with killing_descendants() as mark:
         process = psutil.Popen(
             command, stderr=subprocess.PIPE, text=True, env=environment(**mark, **dict([SINGLE_PRECISION]))
@@ -51,6 +54,7 @@ def test_two_workers_train_the_weights_of_one_process(
             wait_for(lambda: files_below(out, "checkpoints/step-*/digests.json"), every=0.02)
             workers = [one for one in process.children(recursive=True) if "ray::_Worker" in "".join(one.cmdline())]
             assert len(workers) == 2
+            assert bool(files_below(out, "checkpoints/step-*/*.distcp", "checkpoints/step-*/*/*.distcp")) == fsdp
             os.kill(workers[1].pid, signal.SIGKILL)
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
@@ -71,6 +75,9 @@ def test_what_workers_cannot_do_is_refused_before_they_start(tmp_path: Path, mon
     assert (
         refused(workers=5) == "batch 4: must be at least 5, one prompt for each of 5 × 1 parts (processes × accumulate)"
     )
+    assert refused(fsdp=True) == "fsdp: shards weights over workers; give workers, too, such as 2"
+    quantized = refused(fsdp=True, workers=2, quantize=True, lora=4)
+    assert quantized == "quantize and fsdp: weights in 4 bits cannot be sharded; leave out one of the two"
     vision = TrainConfig.create(None, None, strategy="vision", out=tmp_path / "out", workers=2)
     with pytest.raises(UserError, match="workers 2: the loss of the vision encoder compares all of a batch"):
         check_training(vision)
