@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,6 +25,7 @@ __all__ = ["ServedModel", "check_server", "error_reason", "open_client", "redact
 _TIMEOUT = 600.0  # seconds for one answer
 _RETRIES_OF_CHECK = 2
 _HIDDEN = "***"
+_SHORT = 6  # characters
 _PROBE = "Count from one to twenty in words."  # long enough that other weights show in the answer
 _PROBE_TOKENS = 16
 
@@ -103,7 +105,7 @@ def redact(text: str, base_url: str = "") -> str:
     secrets += [value for _, _, value in map(_partition, parts.query.split("&"))]
     for secret in filter(None, secrets):
         for form in (secret, unquote(secret), unquote_plus(secret)):
-            text = text.replace(form, _HIDDEN)
+            text = _hide(form, text)
     address = urlsplit(text) if "://" in text and " " not in text else None
     if address is None or not (address.username or address.password or address.query):
         return text
@@ -111,6 +113,12 @@ def redact(text: str, base_url: str = "") -> str:
     shown = f"{_HIDDEN}@{host}" if user else host
     query = "&".join(f"{name}={_HIDDEN}" for name, _, _ in map(_partition, address.query.split("&")) if name)
     return urlunsplit((address.scheme, shown, address.path, query, ""))
+
+
+def _hide(secret: str, text: str) -> str:
+    """Text without a secret; a short one, such as the 2 of `?v=2`, is also a part of other words, which stay."""
+    pattern = re.escape(secret)
+    return re.sub(rf"(?<!\w){pattern}(?!\w)" if len(secret) < _SHORT else pattern, _HIDDEN, text)
 
 
 def _basic(parts: SplitResult) -> str:

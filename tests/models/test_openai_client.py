@@ -43,3 +43,4 @@ def test_credentials_that_a_server_repeats_in_any_form_are_hidden(address: str, 
 def test_an_address_without_credentials_is_shown_as_it_is() -> None:
     assert redact("http://127.0.0.1:8000/v1") == "http://127.0.0.1:8000/v1"
     assert redact("bad request", "http://127.0.0.1:8000/v1") == "bad request"
+    assert redact("HTTP 422: v=2 is unknown", "http://127.0.0.1:8000/v1?v=2") == "HTTP 422: v=*** is unknown"
