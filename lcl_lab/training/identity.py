@@ -38,7 +38,13 @@ _SETTINGS = (
     "groups",
     "known_images",
 )
-_LATER_SETTINGS = ("train", "lora_targets", "merge", "quantize", "fsdp")  # identities have them where they are not the default
+_LATER_SETTINGS = (
+    "train",
+    "lora_targets",
+    "merge",
+    "quantize",
+    "fsdp",
+)  # identities have them where they are not the default
 _CONTENT = "content"
 _WAYS = 2  # of trainings whose identity has no number of ways
 

@@ -31,7 +31,7 @@ def answers(
 
 
 @pytest.mark.parametrize("deviation", [0.0, 0.02, 0.06])
-@pytest.mark.parametrize("pairs", [10, 20, 50])
+@pytest.mark.parametrize("pairs", [10, 50])
 @pytest.mark.parametrize("trainings", [2, 3, 5])
 def test_equal_strategies_are_called_different_in_at_most_6_percent(
     trainings: int, pairs: int, deviation: float
@@ -78,7 +78,7 @@ def test_a_difference_between_nearly_perfect_strategies_is_covered(trainings: in
 
 
 @pytest.mark.parametrize("deviation", [0.0, 0.02, 0.06])
-@pytest.mark.parametrize("trainings", [2, 3, 5])
+@pytest.mark.parametrize("trainings", [2, 5])
 def test_a_change_that_differs_between_trainings_is_covered(trainings: int, deviation: float) -> None:
     rng = np.random.default_rng([4, trainings, int(1000 * deviation)])
     groups = np.repeat(np.arange(50), EACH)

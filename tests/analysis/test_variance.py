@@ -87,7 +87,7 @@ def test_seeds_that_differ_by_chance_have_no_variance_between_them() -> None:
     assert seeds(table).between_queries == pytest.approx(0.4 / 12**0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("repetitions", [2, 3, 5])
+@pytest.mark.parametrize("repetitions", [2, 5])
 @pytest.mark.parametrize(
     ("mean", "deviation", "pairs", "each"),
     [(0.6, 0.0, 50, 4), (0.6, 0.02, 50, 100), (0.6, 0.06, 50, 4), (0.9, 0.02, 20, 4), (0.99, 0.002, 50, 4)],
@@ -142,7 +142,7 @@ def test_order_and_draw_are_separated_with_nominal_coverage() -> None:
     assert 0.93 <= np.mean([one.share_low <= share <= one.share_high for one in result]) <= 0.97
 
 
-@pytest.mark.parametrize("pairs", [10, 20, 50])
+@pytest.mark.parametrize("pairs", [10, 50])
 @pytest.mark.parametrize("log_odds", [0.0, 3.0, 5.0, 6.0])
 def test_answers_that_rarely_change_have_nominal_coverage(log_odds: float, pairs: int) -> None:
     rng = np.random.default_rng([3, pairs, int(log_odds)])

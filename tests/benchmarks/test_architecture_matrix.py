@@ -12,9 +12,9 @@ from lcl_lab.benchmarks.architecture_matrix import ArchitectureMatrixConfig, che
 from lcl_lab.errors import UserError
 from lcl_lab.store import read_run
 
-# One of each kind of engine and cache; other common ones are in the long test at the end.
-SHARED = ["llava", "gemma3", "qwen2_5_vl", "qwen3_5"]
-WHOLE = ["paligemma", "chameleon"]
+# One of each kind; the common ones, of each engine and cache, are in the long test at the end.
+SHARED = ["llava", "qwen3_5"]
+WHOLE = ["chameleon"]
 ONE_IMAGE = ["blip-2", "florence2"]
 REFUSED = {"got_ocr2": "transcribes documents", "diffusion_gemma": "no log-likelihood", "blip": "answers no question"}
 COMMON = {

@@ -15,7 +15,6 @@ from transformers.models.idefics.processing_idefics import (
     incremental_to_binary_attention_mask,
 )
 
-from lcl_lab.benchmarks.architecture_matrix import check_architecture_exactness
 from lcl_lab.benchmarks.architectures import build
 from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import draw_episode, falsify
@@ -94,13 +93,7 @@ def assert_equal(one: list[tuple[str, list[float]]], other: list[tuple[str, list
         assert logliks == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["idefics", "mllama"])
-def test_log_likelihoods_are_those_of_a_plain_forward_pass(name: str, tmp_path: Path) -> None:
-    outcome = check_architecture_exactness(name, tmp_path / name)
-    assert (outcome.kind, outcome.shared, outcome.shots, outcome.note) == ("exact", True, True, "")
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 8])
+@pytest.mark.parametrize("batch_size", [1, 8])
 def test_answers_are_those_of_whole_prompts(loaded: TransformersModel, batch_size: int) -> None:
     model = variant(loaded, batch_size)
     assert isinstance(model.engine, CrossAttentionEngine)
