@@ -11,14 +11,14 @@ import psutil
 import pytest
 
 from lcl_lab.store import same_records
-from tests.faults.kills import SWEEP_WORKERS
+from tests.faults.kills import ROUNDS, SWEEP_WORKERS
 from tests.sweeps.grids import GRID, ONE, PATIENCE, StoredFiles, files_below, records, run, started, wait_for, workers
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 def test_kills_in_four_trials_lose_repeat_and_change_nothing(tmp_path: Path) -> None:
-    grid = GRID.replace("steps: 6", "steps: 30") + "retries: 20\n"
+    grid = GRID.replace("steps: 6", f"steps: {30 * ROUNDS}") + f"retries: {20 * ROUNDS}\n"
     done = run(tmp_path / "undisturbed", grid=grid)
     assert done.returncode == 0, done.stderr
     chance, kills, stored = random.Random(0), 0, StoredFiles()
@@ -52,7 +52,8 @@ def test_kills_in_four_trials_lose_repeat_and_change_nothing(tmp_path: Path) -> 
 @pytest.mark.parametrize("victim", ["driver", "raylet", "gcs_server"])
 def test_a_sweep_resumes_after_its_driver_or_head_was_killed(victim: str, undisturbed: Path, tmp_path: Path) -> None:
     stored = StoredFiles()
-    with started(tmp_path, "--workers", "1", grid=ONE) as driver:
+    variables = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}  # a minute by default
+    with started(tmp_path, "--workers", "1", grid=ONE, **variables) as driver:
         wait_for(lambda: len(files_below(tmp_path, "records/*.parquet")) > 2)
         stored.add(tmp_path)
         matching = [child for child in driver.children(recursive=True) if victim in Path(child.exe()).name]
