@@ -281,7 +281,7 @@ def training_parameter(command: str) -> object:
     )
 
 
-# `test_heads_are_shown_over_a_training` runs the one with snapshots, of which the preset has fewer steps than one takes.
+# `test_heads_are_shown_over_a_training` runs the one with snapshots, which are farther apart than the preset has steps.
 TRAININGS = [command for command in matching("lcl train") if "--snapshot-every" not in command]
 
 
