@@ -1,7 +1,7 @@
 """The runs in the results folder, and groups of runs that are shown together.
 
 Runs of one study with the same design (data, shots, …) that differ in models or seeds form a group. For each model and
-seed the newest run counts.
+seed the newest finished run counts, and one that has not finished only where there is no other.
 """
 
 from __future__ import annotations
@@ -61,11 +61,13 @@ class RunGroup:
 
     @cached_property
     def sources(self) -> list[Source]:
-        """The newest source of each model and seed."""
+        """The newest source of each model and seed, of a finished run if there is one; finished ones come first."""
         newest: dict[tuple[str, int], Source] = {}
         for source in self.all_sources:
-            newest.setdefault((source.model, source.seed), source)
-        return list(newest.values())
+            key = source.model, source.seed
+            if key not in newest or (source.run.finished and not newest[key].run.finished):
+                newest[key] = source
+        return sorted(newest.values(), key=lambda source: not source.run.finished)
 
     @property
     def models(self) -> list[str]:
@@ -78,7 +80,7 @@ class RunGroup:
         return list(dict.fromkeys(source.seed for source in self.sources))
 
     def select(self, models: Sequence[str], seeds: Sequence[int]) -> list[Source]:
-        """The newest sources of the given models and seeds."""
+        """Those of `sources` that have the given models and seeds."""
         return [source for source in self.sources if source.model in models and source.seed in seeds]
 
 
@@ -117,8 +119,9 @@ class RunIndex:
         ]
 
     def groups_of(self, study: str) -> list[RunGroup]:
-        """The groups of one study, the one with the newest run first."""
-        return [group for group in self.groups if group.study == study]
+        """The groups of one study, the one with the newest finished run first."""
+        groups = [group for group in self.groups if group.study == study]
+        return sorted(groups, key=lambda group: not any(source.run.finished for source in group.all_sources))
 
     @property
     def studies(self) -> list[str]:

@@ -72,16 +72,16 @@ def _show(study: Study[Any], index: RunIndex) -> None:
         models = controls.select_models(group)
     with seed_place:
         seeds = controls.select_seeds(group)
-    sources = group.select(models, seeds)
-    if not sources:
+    selected = group.select(models, seeds)
+    if not selected:
         st.info("Choose a model and a seed.")
         return
-    if not controls.confirm_reading(sources):
+    if not controls.confirm_reading(selected):
         return
-    analysed = _analyse(study, group, sources)
+    analysed = _analyse(study, group, selected)
     if analysed is None:
         return
-    findings, columns = analysed
+    findings, columns, sources = analysed
     with metric_place:
         findings = _of_selected_metric(findings)
     picked = render.show_findings(findings, study.name, columns)
@@ -101,20 +101,32 @@ def _of_selected_metric(findings: Findings) -> Findings:
     return findings if metric == controls.BOTH else findings.for_metric(metric)
 
 
-def _analyse(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> tuple[Findings, list[str]] | None:
-    """The findings, or None after saying why there are none."""
+def _analyse(
+    study: Study[Any], group: RunGroup, sources: Sequence[Source]
+) -> tuple[Findings, list[str], Sequence[Source]] | None:
+    """The findings and the sources that they are from, or None after saying why there are none.
+
+    Runs that have not finished are left out where their records so far cannot be analysed.
+    """
+    finished = [source for source in sources if source.run.finished]
     unfinished = sorted({source.run.run for source in sources if not source.run.finished})
-    for run in unfinished:
-        st.warning(f"{escape_markdown(run)} is not finished: this is what it has so far.")
+    named = escape_markdown(", ".join(unfinished))
     try:
-        return _cached_findings(study.name, tuple(source.state for source in sources), study, group, sources)
-    except UserError as error:
-        st.info(escape_markdown(str(error)))
-    except (KeyError, ValueError, IndexError):
-        if not unfinished:
+        findings = _cached_findings(study.name, tuple(source.state for source in sources), study, group, sources)
+    except (UserError, KeyError, ValueError, IndexError) as error:
+        if unfinished and finished:
+            st.info(f"Left out, since its records so far are too few to analyse: {named}.")
+            return _analyse(study, group, finished)
+        if isinstance(error, UserError):
+            st.info(escape_markdown(str(error)))
+        elif not unfinished:
             raise
-        st.info("The records so far are too few to analyse.")
-    return None
+        if unfinished:
+            st.info(f"The records so far are too few to analyse: {named}.")
+        return None
+    if unfinished:
+        st.warning(f"Not finished, so this is what there is so far: {named}.")
+    return *findings, sources
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the records …")

@@ -117,6 +117,21 @@ def repeat_run(results: Path, **config: Any) -> None:
     (other / "config.json").write_text(json.dumps(content), encoding="utf-8")
 
 
+def begin_run(results: Path, records: str, **config: Any) -> None:
+    """The one finished run of a results folder begun once more, newer: it has some of its records, by an SQL test."""
+    (run,) = (run for run in runs(results) if run.finished)
+    content = json.loads((run.path / "config.json").read_text(encoding="utf-8"))
+    content["config"] |= config
+    other = run.path.with_name(f"20301231-000000-{config_digest(content)}")
+    (other / "records").mkdir(parents=True)
+    (other / "config.json").write_text(json.dumps(content), encoding="utf-8")
+    with duckdb.connect() as connection:
+        names = [model["name"] for model in config.get("models", [])]
+        replaced = f"REPLACE ('{names[0]}' AS model)" if names else ""
+        read = f"SELECT * {replaced} FROM read_parquet('{run.path / 'records.parquet'}') WHERE {records}"
+        connection.execute(f"COPY ({read}) TO '{other / 'records' / 'cell=0.parquet'}' (FORMAT parquet)")
+
+
 def rewrite_records(results: Path, replacement: str) -> None:
     """Change the records of every run: `replacement` is the list in SQL's `SELECT * REPLACE (…)`."""
     for run in runs(results):

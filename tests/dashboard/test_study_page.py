@@ -26,6 +26,7 @@ from lcl_lab.store import runs
 from lcl_lab.studies import find_study, run_study, stored_options
 from tests.dashboard.factories import (
     STUDIES,
+    begin_run,
     chart_specs,
     charted_metrics,
     copy_shipped,
@@ -107,6 +108,25 @@ def assert_page_shows(app: AppTest, findings: Findings) -> None:
     if claims:
         verdicts = claims_table(findings.claims)[["verdict", "after Holm"]].to_numpy().tolist()
         assert claims[0].iloc[:, -2:].map(lambda text: text.replace("\\", "")).to_numpy().tolist() == verdicts
+
+
+UNFINISHED = {
+    "the same again": {},
+    "another design": {"shots": 4},
+    "another seed": {"seed": 9},
+    "another model": {"models": [{"name": "other", "fingerprint": "0"}]},
+}
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+def test_a_run_that_has_not_finished_hides_no_finished_one(name: str, results: Path) -> None:
+    copy_shipped(results, "false_ratio")
+    finished = statements(open_page("false_ratio"))
+    begin_run(results, "false_ratio = 0 AND model = 'mini/2-way'", **UNFINISHED[name])
+    page = open_page("false_ratio")
+    assert not page.exception
+    assert finished and statements(page) == finished
+    assert ("20301231" in page_text(page)) == (name == "another model")
 
 
 def test_every_statement_table_and_panel_belongs_to_the_metric(study: str) -> None:
