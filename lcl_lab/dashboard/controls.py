@@ -1,13 +1,16 @@
-"""Controls that several pages share. Each is bound to the page's address, so that a link shows the same view.
+"""Controls that several pages share. The address of a page has the values of all its controls, and nothing else has.
 
-A page cannot switch to another with a parameter of the address that is bound on both: the keys here differ from those
-of the page of episodes, to which the others lead.
+A control shows what the address says, and a change of it is a change of the address, which is one step in the history
+of the browser. So a link, a reload, and a step back or forward show the same view. Streamlit's own binding of controls
+to the address makes a step for each of several controls that change at once, and leaves controls as they are that an
+address does not name.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -18,12 +21,16 @@ from lcl_lab.dashboard.run_index import RunGroup, Source
 __all__ = [
     "BOTH",
     "confirm_reading",
+    "enter_text",
+    "go_to",
     "select",
     "select_group",
     "select_metric",
     "select_models",
+    "select_page",
     "select_run",
     "select_seeds",
+    "whole_number",
 ]
 
 BOTH = "both"
@@ -31,19 +38,24 @@ _MAX_MODELS = 8  # that a chart can show apart
 _MAX_RECORDS = 300_000  # that a page reads within two seconds
 _RECORDS_PER_SECOND = 200_000
 _NO_VALUE = "–"
+_DIGITS = re.compile("[0-9]{1,18}")
+_TRUE = "true"
+_NONE = ""  # in the address, for a selection of nothing
 
 
 def select(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
     """One of several options; the first by default."""
-    _check_address(label, key, options)
-    selected: str = st.selectbox(label, options, key=key, bind="query-params", help=help)
+    requested = _requested(label, key, options)
+    st.session_state[key] = requested[0] if requested else options[0]
+    selected: str = st.selectbox(label, options, key=key, help=help, on_change=_store, args=(key, options[0]))
     return selected
 
 
 def select_run(names: Sequence[str]) -> str:
     """One of several runs. A selected run stays in the address even if it is the newest: a newer one may follow."""
-    _check_address("Run", "run", names)
-    selected = st.selectbox("Run", names, index=None, placeholder=names[0], key="run", bind="query-params")
+    requested = _requested("Run", "run", names)
+    st.session_state["run"] = requested[0] if requested else None
+    selected = st.selectbox("Run", names, placeholder=names[0], key="run", on_change=_store, args=("run",))
     return str(selected or names[0])
 
 
@@ -64,24 +76,13 @@ def select_group(groups: Sequence[RunGroup]) -> RunGroup:
 
 def select_models(group: RunGroup) -> list[str]:
     """Several of a group's models, at most as many as a chart can show apart."""
-    _check_address("Models", "models", group.models)
-    selected = st.multiselect(
-        "Models",
-        group.models,
-        default=group.models[:_MAX_MODELS],
-        key="models",
-        bind="query-params",
-        max_selections=_MAX_MODELS,
-    )
-    return [str(model) for model in selected]
+    return _select_several("Models", group.models, group.models[:_MAX_MODELS], "models", _MAX_MODELS)
 
 
 def select_seeds(group: RunGroup) -> list[int]:
     """Several of a group's seeds, whose queries are pooled; that of the newest run by default."""
     options = [str(seed) for seed in group.seeds]
-    _check_address("Seeds", "seeds", options)
-    selected = st.multiselect("Seeds", options, default=options[:1], key="seeds", bind="query-params")
-    return [int(seed) for seed in selected]
+    return [int(seed) for seed in _select_several("Seeds", options, options[:1], "seeds")]
 
 
 def select_metric(metrics: Sequence[str], both: bool = False, key: str = "by") -> str:
@@ -104,16 +105,68 @@ def confirm_reading(sources: Sequence[Source]) -> bool:
         return True
     template = "Read {count:,} records, in about {seconds:.0f} s; fewer models or seeds take less"
     label = reporting.render(template, {"count": count, "seconds": count / _RECORDS_PER_SECOND})
-    return st.toggle(label, key="all", bind="query-params")
+    st.session_state["all"] = st.query_params.get("all") == _TRUE
+    return st.toggle(label, key="all", on_change=_store, args=("all", False))
 
 
-def _check_address(label: str, key: str, options: Sequence[str]) -> None:
-    """Forget an earlier selection that is no option any more; report one that the address asks for in vain."""
-    if key in st.session_state:
-        selected = st.session_state[key]
-        if any(value not in options for value in (selected if isinstance(selected, list) else [selected])):
-            del st.session_state[key]
-        return
-    for value in st.query_params.get_all(key):
-        if value not in options:
+def select_page(count: int) -> int:
+    """One of the pages of a list, from 1 on."""
+    if count <= 1:
+        return 1
+    requested = st.query_params.get("page", "1")
+    number = whole_number(requested)
+    if number is None or not 1 <= number <= count:
+        st.warning(f"There is no page {escape_markdown(requested)}: there are {count}.")
+        number = 1
+    st.session_state["page"] = number
+    return int(st.pagination(count, key="page", on_change=_store, args=("page", 1)))
+
+
+def enter_text(label: str, key: str, placeholder: str) -> str:
+    """A text; empty by default."""
+    st.session_state[key] = st.query_params.get(key, "")
+    return st.text_input(label, key=key, placeholder=placeholder, on_change=_store, args=(key, "")) or ""
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text of an address stands for; None if it is none, or larger than any."""
+    return int(text) if _DIGITS.fullmatch(text) else None
+
+
+def go_to(address: Mapping[str, str]) -> None:
+    """Show another view of this page, in one step of the history; for the callback of a button.
+
+    Args:
+        address: the parameters of the view.
+    """
+    st.query_params.from_dict(dict(address))
+
+
+def _select_several(
+    label: str, options: Sequence[str], default: Sequence[str], key: str, most: int | None = None
+) -> list[str]:
+    requested = _requested(label, key, options)
+    none = st.query_params.get_all(key) == [_NONE]
+    st.session_state[key] = requested if requested or none else list(default)
+    selected = st.multiselect(label, options, key=key, max_selections=most, on_change=_store, args=(key, list(default)))
+    return [str(value) for value in selected]
+
+
+def _requested(label: str, key: str, options: Sequence[str]) -> list[str]:
+    """The options that the address asks for; a warning for what is no option."""
+    values = st.query_params.get_all(key)
+    for value in values:
+        if value not in (*options, _NONE):
             st.warning(f"{label}: there is no {escape_markdown(value)} here; this is shown instead.")
+    return [value for value in values if value in options]
+
+
+def _store(key: str, default: object = None) -> None:
+    """Write the value of a control that has changed into the address, which names no defaults."""
+    value = st.session_state[key]
+    if value == default:
+        st.query_params.pop(key, None)
+    elif isinstance(value, list):
+        st.query_params[key] = value or _NONE
+    else:
+        st.query_params[key] = _TRUE if value is True else str(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -25,12 +24,11 @@ from lcl_lab.dashboard.images import record_picture, show_image, warn_of_missing
 from lcl_lab.dashboard.pages import Page
 from lcl_lab.dashboard.run_index import RunIndex, Source
 
-__all__ = ["link", "pages", "source_name", "this_page"]
+__all__ = ["link", "pages", "source_name", "switch_here", "this_page"]
 
 _ANY = "any"
 _PER_PAGE = 10
 _CONTROLS_PER_ROW = 5
-_DIGITS = re.compile("[0-9]{1,18}")
 _PARAMETERS = frozenset(
     "a all answers b beside by embed embed_options metric model models none page query run seeds study sweep".split()
 )
@@ -65,6 +63,21 @@ def link(source: Source, condition: Mapping[str, Any], **more: str) -> dict[str,
     return {"run": source.run.run, "model": source.model, **values, **more}
 
 
+def switch_here(address: Mapping[str, str]) -> None:
+    """Show episodes after a click on a chart of another page.
+
+    Streamlit changes the address of that page first, so what it shows stays in the address, for the step back to it.
+
+    Args:
+        address: from `link`.
+    """
+    st.switch_page(this_page(), query_params={**_all_parameters(), **address})
+
+
+def _all_parameters() -> dict[str, list[str]]:
+    return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
 def source_name(source: Source, run: str) -> str:
     """The name of a source next to one of a run: its model, and its run if that is another."""
     return source.model if source.run.run == run else f"{source.model} in {source.run.run}"
@@ -82,7 +95,7 @@ def _show(index: RunIndex) -> None:
             _show_conversation(index, query, answers.rows(0, 1)[0], answers.conditions)
             return
         st.caption(reporting.render("{total:,} episodes", {"total": answers.total}))
-        number = _select_page(math.ceil(answers.total / _PER_PAGE))
+        number = controls.select_page(math.ceil(answers.total / _PER_PAGE))
         rows = answers.rows((number - 1) * _PER_PAGE, _PER_PAGE)
         for row in rows:
             _show_summary(index, query, row, answers.conditions)
@@ -154,25 +167,11 @@ def _select_condition(source: Source) -> tuple[dict[str, str], Any]:
 
 
 def _select_number() -> int | None:
-    text = st.text_input("Query", key="query", bind="query-params", placeholder="its number")
-    number = _number(text or "")
+    text = controls.enter_text("Query", "query", "its number")
+    number = controls.whole_number(text)
     if text and number is None:
         st.warning(f"Query {escape_markdown(text)}: must be a number, 0 or more.")
     return number
-
-
-def _select_page(count: int) -> int:
-    if count <= 1:
-        return 1
-    requested = st.query_params.get("page", "1")
-    if not 1 <= (_number(requested) or 0) <= count:
-        st.warning(f"There is no page {escape_markdown(requested)}: there are {count}.")
-    return int(st.pagination(count, key="page", bind="query-params"))
-
-
-def _number(text: str) -> int | None:
-    """The number that a text of an address stands for; None if it is none, or larger than any."""
-    return int(text) if _DIGITS.fullmatch(text) else None
 
 
 def _parameter(column: str) -> str:
@@ -192,7 +191,8 @@ def _show_summary(index: RunIndex, query: AnswerQuery, found: FoundAnswer, condi
             st.text(_names(record))
             _show_answers(query, found)
         with link_place:
-            st.page_link(this_page(), label="Open", query_params=_permanent_link(query, record, conditions))
+            address = _permanent_link(query, record, conditions)
+            st.button("Open", f"open {address}", type="tertiary", on_click=controls.go_to, args=(address,))
 
 
 def _show_conversation(index: RunIndex, query: AnswerQuery, found: FoundAnswer, conditions: Sequence[str]) -> None:
@@ -218,7 +218,7 @@ def _show_conversation(index: RunIndex, query: AnswerQuery, found: FoundAnswer, 
     address = _permanent_link(query, record, conditions)
     st.page_link(this_page(), label="Permanent link to this episode", query_params=address)
     condition = {key: value for key, value in address.items() if key != "query"}
-    st.page_link(this_page(), label="All episodes of this condition", query_params=condition)
+    st.button("All episodes of this condition", type="tertiary", on_click=controls.go_to, args=(condition,))
     lines = [origin, *(f"{model}: {answer}" for model, answer in _answers(query, found).items())]
     statements = [reporting.Statement("{line}", {"line": line}) for line in lines]
     section = reporting.Section(query.source.run.run, statements, record_picture(record, index.data), "episode")

@@ -21,6 +21,7 @@ from lcl_lab.studies import Study, StudyConfig, TrainingsConfig
 
 __all__ = ["pages", "study_findings"]
 
+_MOST_NAMED = 3  # of the runs that have not finished
 _TITLES = {"false_ratio": "False labels", "zero_shot": "Zero-shot"}
 
 
@@ -73,6 +74,7 @@ def _show(study: Study[Any], index: RunIndex) -> None:
     with seed_place:
         seeds = controls.select_seeds(group)
     selected = group.select(models, seeds)
+    _name_unfinished(groups, selected)
     if not selected:
         st.info("Choose a model and a seed.")
         return
@@ -90,7 +92,16 @@ def _show(study: Study[Any], index: RunIndex) -> None:
     if picked:
         source = next((s for s in sources if s.model == picked.get("model")), sources[0])
         metric = {key: str(picked.pop(key)) for key in ("metric",) if key in picked}
-        st.switch_page(episodes_page.this_page(), query_params=episodes_page.link(source, picked, **metric))
+        episodes_page.switch_here(episodes_page.link(source, picked, **metric))
+
+
+def _name_unfinished(groups: Sequence[RunGroup], selected: Sequence[Source]) -> None:
+    """Name the runs that have not finished and are not selected."""
+    unfinished = {source.run.run for group in groups for source in group.all_sources if not source.run.finished}
+    others = sorted(unfinished - {source.run.run for source in selected}, reverse=True)
+    if others:
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        st.caption(f"Not finished, and not shown: {escape_markdown(', '.join(others[:_MOST_NAMED]))}{more}.")
 
 
 def _of_selected_metric(findings: Findings) -> Findings:

@@ -86,7 +86,7 @@ def test_unfinished_and_broken_runs_are_named_and_break_nothing(results: Path) -
         if page in ("", "provenance"):
             assert "records.parquet" in page_text(app)
             assert "config" in page_text(app)
-    assert "not finished" in page_text(open_page("false_ratio"))
+    assert "Not finished" in page_text(open_page("false_ratio"))
 
 
 def test_text_of_records_is_never_markup(results: Path) -> None:

@@ -163,9 +163,8 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_stays_valid(window: Wi
     assert "false_ratio=1" in window.page.url
     window.page.get_by_text("200 episodes").wait_for()
     heading = window.page.get_by_role("heading", name="Query 2:")
-    window.press(
-        window.page.get_by_role("link", name="Open", exact=True).nth(2), lambda: heading.wait_for(timeout=15_000)
-    )
+    opens = window.page.get_by_test_id("stButton").get_by_role("button", name="Open", exact=True)
+    window.press(opens.nth(2), lambda: heading.wait_for(timeout=15_000))
     address = window.page.url
     assert "query=2" in address
     messages = window.page.locator('[data-testid="stChatMessage"]')
@@ -183,6 +182,43 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_stays_valid(window: Wi
     with window.page.expect_download() as download:
         window.page.get_by_role("button", name="Export report").click()
     assert 'src="data:image/png;base64,' in Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def test_each_view_is_one_step_in_the_history(window: Window) -> None:
+    window.open("false_ratio?by=candidate")
+    window.page.wait_for_selector(CHART)
+    window.page.wait_for_timeout(1_500)
+    point = window.page.locator(CHART).first.locator(POINT).nth(4)
+    window.press(point, lambda: window.page.wait_for_url("**/episodes?**", timeout=15_000))
+    one, several = window.page.get_by_role("heading", name="Query 2:"), window.page.get_by_text("200 episodes")
+    several.wait_for()
+    found = window.page.url
+    opens = window.page.get_by_test_id("stButton").get_by_role("button", name="Open", exact=True)
+    window.press(opens.nth(2), lambda: one.wait_for(timeout=15_000))
+    episode = window.page.url
+
+    def shows(what: sync_api.Locator, address: str) -> None:
+        what.wait_for()
+        window.settle()
+        assert what.is_visible() and window.page.url == address
+
+    window.page.go_back()
+    shows(several, found)
+    window.page.go_forward()
+    shows(one, episode)
+    every = window.page.get_by_role("button", name="All episodes of this condition")
+    window.press(every, lambda: several.wait_for(timeout=15_000))
+    condition = window.page.url
+    window.page.reload()
+    shows(several, condition)
+    window.page.go_back()
+    shows(one, episode)
+    window.page.go_back()
+    shows(several, found)
+    window.page.go_back()
+    window.page.wait_for_selector("li[data-metric]")
+    metrics = window.page.locator("li[data-metric]").evaluate_all("all => all.map(one => one.dataset.metric)")
+    assert set(metrics) - {""} == {"candidate"}
 
 
 def test_selections_are_in_the_address(window: Window) -> None:
