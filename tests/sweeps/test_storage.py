@@ -110,4 +110,4 @@ def test_a_killed_sweep_resumes_on_another_machine_to_the_same_records(
     assert not list((tmp_path / "cache" / "trials").rglob("*.parquet"))
     done = run(tmp_path / "three", "--storage", bucket, grid=ONE)  # runs nothing again and fetches all records
     assert done.returncode == 0, done.stderr
-    assert same_records(records(undisturbed), records(tmp_path / "three"), tolerance=0) is None
+    assert same_records(records(tmp_path / "two"), records(tmp_path / "three"), tolerance=0) is None
