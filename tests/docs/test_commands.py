@@ -30,6 +30,12 @@ NOT_RUN = {
     "uv run pip-licenses": "test_dependencies runs it",
     "uv run mkdocs serve": "never ends; test_site builds the site",
     "ray job submit ": "needs a cluster; tests/sweeps/test_remote_cluster.py submits it to a local one",
+    "accelerate launch ": "tests/training/test_trained_model.py launches it so",
+    "lcl train --strategy 2-way --out training/on-workers --workers 2": "tests/training/test_worker_group.py trains so",
+    "lcl train --strategy 2-way --start llava-1.5-7b --batch 32 --out training/llava-full": "so does that one",
+    "lcl study false_ratio --model mini/2-way --workers 2": "tests/studies/test_workers.py runs it so",
+    "lcl zoo train --out training/zoo": "tests/zoo/test_zoo_training.py trains tiny ones",
+    "lcl zoo seeds --out training/seeds": "so does that one",
     "lcl sweep studies/search_grid.yaml": "tests/sweeps/test_searches.py kills and resumes it",
     "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
 }
@@ -65,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_is_run_or_has_a_reason() -> None:
     tested = (
         STUDY.pattern, "studies.all|lcl study all", "--help", "one_sided.py", "lcl power", "lcl report",
-        "lcl mine", "lcl convert", "lcl train", "accelerate launch", "lcl zoo", "lcl paper",
+        "lcl mine", "lcl convert", "lcl train", "lcl paper",
         r"lcl sweep studies/(?!search)\w+_grid.yaml$", "lcl bench", "lcl dashboard|streamlit run",
         "docs/make_figures.py",
     )  # fmt: skip
@@ -276,13 +282,11 @@ def test_hard_negatives_are_mined(neighbours: Path) -> None:
 
 
 def training_parameter(command: str) -> object:
-    return pytest.param(
-        command, marks=[pytest.mark.slow] if re.search("--start llava|odd.py|--workers", command) else []
-    )
+    return pytest.param(command, marks=[pytest.mark.slow] if re.search("--start llava|odd.py", command) else [])
 
 
 # `test_heads_are_shown_over_a_training` runs the one with snapshots, which are farther apart than the preset has steps.
-TRAININGS = [command for command in matching("lcl train") if "--snapshot-every" not in command]
+TRAININGS = [command for command in matching("^lcl train") if not re.search("--snapshot-every|--workers", command)]
 
 
 @pytest.mark.parametrize("command", [training_parameter(command) for command in TRAININGS])
@@ -305,23 +309,6 @@ def test_a_trained_model_is_evaluated(folder: Path) -> None:
         run_command(matching("lcl train --strategy 2-way --out")[0], folder, "--preset", "tiny", "--threads", "1")
     out = run_command(command, folder, *TINY)
     assert "| mine | candidate |" in Path(last_line(out), "report.md").read_text()
-
-
-@pytest.mark.slow
-def test_sharded_training_runs_where_accelerate_launches_it(folder: Path, neighbours: Path) -> None:
-    (command,) = matching("^accelerate launch")
-    words = shlex.split(command.removeprefix("accelerate launch "))
-    port = ["--main_process_port", "0", "--mixed_precision", "no"]
-    program = [sys.executable, "-m", "accelerate.commands.launch", *port, *words, "--preset", "tiny", "--threads", "1"]
-    subprocess.run(program, cwd=folder, check=True)
-    assert (folder / options_in(words)["--out"] / "card.json").is_file()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("command", matching("lcl zoo (train|seeds)"))
-def test_zoo_commands_run(command: str, folder: Path) -> None:
-    run_command(command, folder, "--preset", "tiny", "--threads", "1")
 
 
 @pytest.mark.slow

@@ -118,8 +118,7 @@ def test_two_processes_with_sharded_weights_train_to_what_one_does(stock: Path, 
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no"]
     one = [*launch, "--num_processes", "1", "--cpu"]
     two = [*launch, "--num_processes", "2", "--use_fsdp", "--fsdp_version", "2"]
-    two += ["--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP", "--fsdp_transformer_layer_cls_to_wrap"]
-    two += ["LlamaDecoderLayer", "--main_process_port", "0"]
+    two += ["--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP", "--main_process_port", "0"]
     for command, out in ((one, "one"), (two, "two")):
         done = subprocess.run(
             [*command, *words, "--out", str(tmp_path / out)], env=environment, capture_output=True, text=True
