@@ -100,5 +100,5 @@ def _formatter(column: str, values: pd.Series) -> Callable[[Any], str] | None:
     if column in _P_VALUES:
         return format_p
     if pd.api.types.is_float_dtype(values):
-        return lambda value: "–" if isnan(value) else f"{value:.3f}"
+        return lambda value: "–" if isnan(value) else f"{value:z.3f}"
     return None

@@ -16,6 +16,7 @@ __all__ = [
     "format_estimate",
     "format_interval",
     "format_narrow",
+    "format_number",
     "format_p",
     "format_value",
     "render",
@@ -24,14 +25,14 @@ __all__ = [
 
 def format_interval(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
     """`0.950 [0.910, 0.980]`; with signs where it is a difference."""
-    return _with_interval(value, low, high, f"{'+' if signed else ''}.{decimals}f")
+    return _with_interval(value, low, high, f"{'+' if signed else ''}z.{decimals}f")
 
 
 def format_narrow(value: float, low: float, high: float, decimals: int = 3, signed: bool = False) -> str:
     """Value and interval on two lines, so that five conditions fit into 80 characters."""
     if signed:
         return format_interval(value, low, high, decimals, signed).replace(" ", "\n", 1)
-    form = f".{decimals}f"
+    form = f"z.{decimals}f"
     text = _with_interval(value, low, high, form).replace(" [", "\n").replace(", ", "–").rstrip("]")
     return text.replace("\n0.", "\n.").replace("\n-0.", "\n-.").replace("–0.", "–.")
 
@@ -47,6 +48,14 @@ def _with_interval(value: float, low: float, high: float, form: str) -> str:
 def format_estimate(estimate: Estimate, decimals: int = 3) -> str:
     """An estimate with its interval; a difference with signs."""
     return format_interval(estimate.value, estimate.low, estimate.high, decimals, estimate.signed)
+
+
+def format_number(value: Any, form: str) -> str:
+    """A value in one of Python's formats; a negative number that is rounded to 0 has no minus sign."""
+    is_decimal = isinstance(value, float) and form.endswith(("f", "%"))
+    return (
+        format(value, f"{form[0]}z{form[1:]}" if form[0] in "+ " else f"z{form}") if is_decimal else format(value, form)
+    )
 
 
 def format_p(p_value: float) -> str:
@@ -66,7 +75,7 @@ def format_detectable(detectable: Detectable) -> str:
 
 def format_value(value: Any) -> str:
     """A value of a condition: 4.0 as 4, 0.25 as 0.25."""
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{value + 0:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def format_condition(values: Mapping[Any, Any]) -> str:
@@ -90,7 +99,7 @@ class _EstimateFormatter(Formatter):
         if isinstance(value, float) and format_spec == "p":
             return format_p(value)
         if not isinstance(value, Estimate):
-            return str(format(value, format_spec)) if format_spec else format_value(value)
+            return format_number(value, format_spec) if format_spec else format_value(value)
         if format_spec == "p":
             if value.p_value is None or math.isnan(value.p_value):
                 raise ValueError(f"the {value.estimand} has no p-value")
@@ -98,5 +107,5 @@ class _EstimateFormatter(Formatter):
         if format_spec == "g":
             return _with_interval(value.value, value.low, value.high, ".3g")
         if format_spec == "value":
-            return f"{value.value:{'+' if value.signed else ''}.3f}"
+            return format_number(value.value, f"{'+' if value.signed else ''}.3f")
         return format_estimate(value, int(format_spec) if format_spec else 3)

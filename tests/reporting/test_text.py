@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import re
 
-from lcl_lab.reporting import format_condition, format_interval, format_p, render
+import pytest
+from hypothesis import given
+from hypothesis import strategies as draws
+
+from lcl_lab.reporting import Table, format_condition, format_interval, format_p, format_value, render, table_text
 from lcl_lab.reporting.text import format_narrow
 
 from .factories import comparison, estimate
@@ -16,6 +20,25 @@ def test_intervals_and_p_values() -> None:
         format_condition({"shots": 4.0, "false_ratio": 0.25, "words": "real"})
         == "shots 4, false_ratio 0.25, words real"
     )
+
+
+@given(draws.floats(-1, 1), draws.integers(0, 4), draws.booleans())
+def test_nothing_is_minus_zero(value: float, decimals: int, signed: bool) -> None:
+    texts = [format(value, signed, decimals) for format in (_interval, _narrow, _rendered)]
+    texts += [format_value(0.0 * value), *table_text(Table.from_rows("values", [{"value": value}])).iloc[0]]
+    assert not [text for text in texts if re.search(r"-0?(\.0*)?(?![.\d])", text)]
+
+
+def _interval(value: float, signed: bool, decimals: int) -> str:
+    return format_interval(value, value, value, decimals, signed)
+
+
+def _narrow(value: float, signed: bool, decimals: int) -> str:
+    return format_narrow(value, value, value, decimals, signed)
+
+
+def _rendered(value: float, signed: bool, decimals: int) -> str:
+    return render(f"{{x:{'+' if signed else ''}.{decimals}f}} {{x:.{decimals}%}}", {"x": value})
 
 
 @pytest.mark.parametrize(
