@@ -52,10 +52,10 @@ def format_estimate(estimate: Estimate, decimals: int = 3) -> str:
 
 def format_number(value: Any, form: str) -> str:
     """A value in one of Python's formats; a negative number that is rounded to 0 has no minus sign."""
-    is_decimal = isinstance(value, float) and form.endswith(("f", "%"))
-    return (
-        format(value, f"{form[0]}z{form[1:]}" if form[0] in "+ " else f"z{form}") if is_decimal else format(value, form)
-    )
+    if isinstance(value, float) and form.endswith(("f", "%")):
+        sign = "+" if form.startswith("+") else ""
+        form = f"{sign}z{form.removeprefix(sign)}"
+    return format(value, form)
 
 
 def format_p(p_value: float) -> str:
