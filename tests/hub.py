@@ -69,7 +69,7 @@ def serve(repo: str, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch)
     """Direct the hub's client to a server that has only this repository."""
     Hub.repo, Hub.folder, Hub.sent = repo, folder, []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     Hub.address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", Hub.address)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))

@@ -37,7 +37,7 @@ def answering(text: str, failures: int = 0) -> Iterator[str]:
     """The address of a server that answers every request with `text`, after some failures."""
     handler = type("Server", (_Server,), {"text": text, "failures": failures})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     _handlers[address] = handler
     yield address

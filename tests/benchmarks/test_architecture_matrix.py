@@ -15,7 +15,7 @@ from lcl_lab.store import read_run
 # One of each kind; the common ones, of each engine and cache, are in the long test at the end.
 SHARED = ["llava", "qwen3_5"]
 WHOLE = ["chameleon"]
-ONE_IMAGE = ["blip-2", "florence2"]
+ONE_IMAGE = ["florence2"]
 REFUSED = {"got_ocr2": "transcribes documents", "diffusion_gemma": "no log-likelihood", "blip": "answers no question"}
 COMMON = {
     "llava", "llava_next", "llava_onevision", "vipllava", "video_llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl",

@@ -184,6 +184,7 @@ def test_a_click_on_a_point_opens_its_episodes_and_a_link_stays_valid(window: Wi
     assert 'src="data:image/png;base64,' in Path(download.value.path()).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_each_view_is_one_step_in_the_history(window: Window) -> None:
     window.open("false_ratio?by=candidate")
     window.page.wait_for_selector(CHART)

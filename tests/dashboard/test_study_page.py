@@ -118,7 +118,10 @@ UNFINISHED = {
 }
 
 
-@pytest.mark.parametrize("name", UNFINISHED)
+QUICK = ("the same again", "another model")
+
+
+@pytest.mark.parametrize("name", [pytest.param(x, marks=[pytest.mark.slow] * (x not in QUICK)) for x in UNFINISHED])
 def test_a_run_that_has_not_finished_hides_no_finished_one(name: str, results: Path) -> None:
     copy_shipped(results, "false_ratio")
     finished = statements(open_page("false_ratio"))

@@ -127,6 +127,7 @@ def test_studies_run_with_a_dataset_or_model_in_a_file(command: str, folder: Pat
     assert re.search("colours|parrot.py", Path(last_line(out), "report.md").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_sample_sizes_are_printed(folder: Path) -> None:
     conditions, figure, strategies = sorted(matching("lcl power"), key=len)
     assert (folder / last_line(run_command(figure, folder))).read_text(encoding="utf-8").startswith("<svg")
@@ -163,6 +164,7 @@ def test_a_study_runs_on_a_folder_of_images(command: str, folder: Path) -> None:
     assert Path(last_line(out), "report.md").is_file()
 
 
+@pytest.mark.slow
 def test_a_study_runs_on_vl_icl_bench(tmp_path: Path) -> None:
     (command,) = matching("--data vl-icl:")
     names, world, entries = ("blicket", "dax", "shously", "perpo", "slation"), load_dataset("world-100"), []

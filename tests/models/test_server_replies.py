@@ -140,7 +140,7 @@ def replying(replies: list[Raw]) -> Iterator[str]:
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1"
     server.shutdown()
 
@@ -226,7 +226,7 @@ def test_an_interrupted_process_does_not_wait_for_requests(tmp_path: Path) -> No
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
     server.daemon_threads = True
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     code = INTERRUPTED.format(address=f"http://127.0.0.1:{server.server_port}/v1")
     process = subprocess.Popen(
         [sys.executable, "-c", code],

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def records(n: int, **condition: Any) -> list[Record]:
     return [record(query_id, **condition) for query_id in range(n)]
 
 
+@cache  # asks git
 def provenance() -> Provenance:
     return collect(CONFIG, [0, 1], "cpu", 1.5, ["python", "-m", "x"])
 
