@@ -21,6 +21,7 @@ from lcl_lab.dashboard.run_index import RunGroup, Source
 __all__ = [
     "BOTH",
     "confirm_reading",
+    "current_address",
     "enter_text",
     "go_to",
     "select",
@@ -133,19 +134,24 @@ def whole_number(text: str) -> int | None:
     return int(text) if _DIGITS.fullmatch(text) else None
 
 
-def go_to(address: Mapping[str, str]) -> None:
+def current_address() -> dict[str, list[str]]:
+    """All parameters of the address of this view."""
+    return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
+def go_to(address: Mapping[str, str | list[str]]) -> None:
     """Show another view of this page, in one step of the history; for the callback of a button.
 
     Args:
         address: the parameters of the view.
     """
-    st.query_params.from_dict(dict(address))
+    st.query_params.from_dict(dict(address))  # one by one, they would be several steps
 
 
 def _select_several(
     label: str, options: Sequence[str], default: Sequence[str], key: str, most: int | None = None
 ) -> list[str]:
-    requested = _requested(label, key, options)
+    requested = _requested(label, key, options)[:most]
     none = st.query_params.get_all(key) == [_NONE]
     st.session_state[key] = requested if requested or none else list(default)
     selected = st.multiselect(label, options, key=key, max_selections=most, on_change=_store, args=(key, list(default)))
@@ -153,8 +159,8 @@ def _select_several(
 
 
 def _requested(label: str, key: str, options: Sequence[str]) -> list[str]:
-    """The options that the address asks for; a warning for what is no option."""
-    values = st.query_params.get_all(key)
+    """The options that the address asks for, each once; a warning for what is no option."""
+    values = list(dict.fromkeys(st.query_params.get_all(key)))
     for value in values:
         if value not in (*options, _NONE):
             st.warning(f"{label}: there is no {escape_markdown(value)} here; this is shown instead.")
@@ -162,11 +168,11 @@ def _requested(label: str, key: str, options: Sequence[str]) -> list[str]:
 
 
 def _store(key: str, default: object = None) -> None:
-    """Write the value of a control that has changed into the address, which names no defaults."""
+    """Write the value of a control that has changed into the address, which names no defaults.
+
+    A list that another control changes begins with its first page.
+    """
     value = st.session_state[key]
-    if value == default:
-        st.query_params.pop(key, None)
-    elif isinstance(value, list):
-        st.query_params[key] = value or _NONE
-    else:
-        st.query_params[key] = _TRUE if value is True else str(value)
+    address = {name: values for name, values in current_address().items() if name not in (key, "page")}
+    values = value if isinstance(value, list) else [_TRUE if value is True else value]
+    go_to(address if value == default else {**address, key: list(map(str, values)) or [_NONE]})

@@ -71,11 +71,7 @@ def switch_here(address: Mapping[str, str]) -> None:
     Args:
         address: from `link`.
     """
-    st.switch_page(this_page(), query_params={**_all_parameters(), **address})
-
-
-def _all_parameters() -> dict[str, list[str]]:
-    return {key: st.query_params.get_all(key) for key in st.query_params}
+    st.switch_page(this_page(), query_params={**controls.current_address(), **address})
 
 
 def source_name(source: Source, run: str) -> str:

@@ -29,6 +29,32 @@ def test_reading_that_takes_long_is_confirmed(page: str, results: Path, monkeypa
     assert chart_specs(open_page(page, all="true"))
 
 
+def test_the_address_has_what_controls_show_and_nothing_else_has(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_shipped(results, "false_ratio")
+    monkeypatch.setattr("lcl_lab.dashboard.controls._MAX_MODELS", 2)
+    models = ["mini/base", "mini/base", "mini/mix", "mini/2-way"]
+    app = open_page("false_ratio", models=models, by="candidate", other="kept")
+    assert app.multiselect("models").value == ["mini/base", "mini/mix"]
+    app.multiselect("models").set_value([]).run()
+    assert app.multiselect("models").value == []
+    assert dict(app.query_params) == {"models": "", "by": "candidate", "other": "kept"}
+    app.selectbox("by").set_value("both").run()
+    assert dict(app.query_params) == {"models": "", "other": "kept"}
+    app.query_params["models"] = "mini/mix"  # as a step back does
+    assert app.run().multiselect("models").value == ["mini/mix"]
+
+
+def test_another_filter_begins_with_the_first_page(results: Path) -> None:
+    copy_shipped(results, "false_ratio")
+    app = open_page("episodes", page="3")
+    assert "page" in app.query_params
+    app.selectbox("answers").set_value("wrong").run()
+    assert dict(app.query_params) == {"answers": "wrong"}
+    assert not app.warning
+
+
 def test_an_address_that_asks_for_what_is_not_there_says_so(results: Path) -> None:
     copy_shipped(results, "false_ratio")
     app = open_page("false_ratio", by="accuracy", models="mini/2-way")
