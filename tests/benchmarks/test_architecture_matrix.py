@@ -13,7 +13,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.store import read_run
 
 # One of each kind; the common ones, of each engine and cache, are in the long test at the end.
-SHARED = ["llava", "qwen3_5"]
+SHARED = ["llava"]
 WHOLE = ["chameleon"]
 ONE_IMAGE = ["florence2"]
 REFUSED = {"got_ocr2": "transcribes documents", "diffusion_gemma": "no log-likelihood", "blip": "answers no question"}

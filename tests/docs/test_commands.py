@@ -53,7 +53,7 @@ def matching(pattern: str) -> list[str]:
 
 STUDIES = [command for command in matching(STUDY.pattern) if not STAND_IN.search(command) and command not in NOT_RUN]
 TINY = ("--preset", "tiny", "--queries", "4")
-QUICK = {"lcl study false_ratio", "lcl study shots", "lcl study qualitative"}  # tests/studies run the others as well
+QUICK = {"lcl study false_ratio", "lcl study qualitative"}  # tests/studies run the others as well
 
 
 def study_parameter(command: str) -> object:

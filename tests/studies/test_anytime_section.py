@@ -21,7 +21,10 @@ def stored(study: str) -> list[store.RunInfo]:
 STUDIES = sorted({run.study for run in store.runs(shipped_results()) if "runs" not in run.config} - {"qualitative"})
 
 
-@pytest.mark.parametrize("study", STUDIES)
+QUICK = ("false_ratio", "shots", "strategies", "zero_shot")
+
+
+@pytest.mark.parametrize("study", [pytest.param(x, marks=[pytest.mark.slow] * (x not in QUICK)) for x in STUDIES])
 def test_every_paired_difference_has_one(study: str) -> None:
     for run in stored(study):
         result = lcl_lab.read_result(run.path)
