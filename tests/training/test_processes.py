@@ -40,12 +40,15 @@ if state is not None:
 print("processes", processes().num_processes, processes().distributed_type)
 """
 SHARDED = ["--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "SIZE_BASED_WRAP"]
-WAYS = {"alone": ["--cpu"], "copied": ["--multi_gpu"], "sharded": SHARDED}  # on CPUs where there is no GPU
+# On CPUs where there is no GPU.
+WAYS = {"alone": ["--cpu"], "one GPU": [], "copied": ["--multi_gpu"], "sharded": SHARDED}
 
 
-def launch(folder: Path, processes: int, way: str, kill: int = -1) -> subprocess.CompletedProcess[str]:
+def launch(
+    folder: Path, processes: int, way: str, kill: int = -1, precision: str = "no"
+) -> subprocess.CompletedProcess[str]:
     (folder / "program.py").write_text(PROGRAM)
-    words = ["--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", "no", *WAYS[way]]
+    words = ["--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", precision, *WAYS[way]]
     command = [sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", "0", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command += [str(folder / "program.py"), str(folder), str(kill)]
@@ -79,3 +82,14 @@ def test_two_processes_train_the_same_as_one_even_if_killed(
     assert state.keys() == alone.keys()
     for name, tensor in alone.items():
         torch.testing.assert_close(state[name], tensor, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+@pytest.mark.parametrize("way", ["one GPU", "sharded"])
+def test_a_gpu_trains_in_bfloat16_to_nearly_the_same(way: str, alone: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    done = launch(tmp_path, 1, way, precision="bf16")
+    assert done.returncode == 0, done.stderr
+    state = load_file(tmp_path / "state.safetensors")
+    assert state.keys() == alone.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(state[name].cpu(), tensor, atol=0.05, rtol=0.1)

@@ -36,6 +36,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.skipif(torch.cuda.device_count() == 1, reason="each of the two workers needs a GPU")
 @pytest.mark.parametrize("fsdp", [False, True], ids=["copied", "sharded"])
 def test_two_workers_of_which_one_is_killed_train_the_weights_of_one_process(
     fsdp: bool, alone: dict[str, torch.Tensor], tmp_path: Path
