@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -36,6 +37,7 @@ _DARK = {
 _SQUARE_SIZE = 340  # pixels of a panel that is as wide as high, such as a radar; fits a phone
 _LEGEND_LETTERS = 42  # per line of a legend's title
 _PANELS_PER_ROW = 2
+_NAME_WORDS = 8  # of a caption in the name of a file
 _FORMATS: Mapping[Format, tuple[str, str]] = {
     "png": ("PNG", "image/png"),
     "svg": ("SVG", "image/svg+xml"),
@@ -58,10 +60,10 @@ def show_findings(findings: Findings, key: str, columns: Sequence[str] = ()) -> 
     for number, section in enumerate(findings.sections):
         if len(findings.sections) > 1:
             st.subheader(escape_markdown(section.heading))
-        picked = _show_section(section, f"{key}-{number}", columns) or picked
+        picked = _show_section(section, key, number, columns) or picked
     if findings.claims:
         st.subheader("Compared with the paper")
-        _show_claims(findings.claims, findings.looks, f"{key}-claims")
+        _show_claims(findings.claims, findings.looks, key)
     _show_methods(findings)
     return picked
 
@@ -91,11 +93,18 @@ def show_chart(figure: Figure, key: str, name: str, columns: Sequence[str] = ())
     return picked
 
 
-def show_table(table: Table, key: str) -> None:
-    """Show a table under its caption, with its typed rows as CSV."""
+def show_table(table: Table, key: str, name: str) -> None:
+    """Show a table under its caption, with its typed rows as CSV.
+
+    Args:
+        table: what to show.
+        key: begins the key of every element.
+        name: begins the name of the file, after which come the words of the caption.
+    """
     st.caption(escape_markdown(table.caption))
     st.dataframe(reporting.table_text(table), hide_index=True)
-    _offer_csv(table.frame, key)
+    words = re.findall(r"\w+", table.caption.lower())
+    _offer_csv(table.frame, key, "-".join([name, *words[:_NAME_WORDS]]))
 
 
 def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[str] = ()) -> None:
@@ -111,8 +120,8 @@ def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[st
     st.download_button("Export LaTeX", archive, f"{name}-latex.zip", "application/zip", on_click="ignore")
 
 
-def _show_section(section: Section, key: str, columns: Sequence[str]) -> dict[str, Any] | None:
-    picked = None
+def _show_section(section: Section, name: str, place: int, columns: Sequence[str]) -> dict[str, Any] | None:
+    picked, key = None, f"{name}-{place}"
     if isinstance(section.figure, figures.Figure):
         picked = show_chart(section.figure, key, section.name, columns)
     elif section.figure is not None:
@@ -120,14 +129,15 @@ def _show_section(section: Section, key: str, columns: Sequence[str]) -> dict[st
     show_statements(section.statements)
     for number, table in enumerate(section.tables):
         with nullcontext() if number == 0 else st.expander(escape_markdown(table.caption)):
-            show_table(table, f"{key}-table-{number}")
+            show_table(table, f"{key}-table-{number}", name)
     return picked
 
 
-def _show_claims(claims: Sequence[Claim], looks: int, key: str) -> None:
+def _show_claims(claims: Sequence[Claim], looks: int, name: str) -> None:
     text = reporting.claims_table(claims, looks).map(escape_markdown)
     st.table(text, border="horizontal", hide_index=True)  # whole sentences, which a data frame would cut
-    _offer_csv(reporting.Table.from_rows("Claims", [_claim_row(claim) for claim in claims]).frame, key)
+    frame = reporting.Table.from_rows("Claims", [_claim_row(claim) for claim in claims]).frame
+    _offer_csv(frame, f"{name}-claims", f"{name}-claims")
 
 
 def _show_methods(findings: Findings) -> None:
@@ -156,11 +166,11 @@ def _claim_row(claim: Claim) -> dict[str, Any]:
     }
 
 
-def _offer_csv(frame: pd.DataFrame, key: str) -> None:
+def _offer_csv(frame: pd.DataFrame, key: str, name: str) -> None:
     def content() -> bytes:
         return frame.to_csv(index=False).encode()
 
-    st.download_button("CSV", content, f"{key}.csv", "text/csv", key=key, on_click="ignore")
+    st.download_button("CSV", content, f"{name}.csv", "text/csv", key=key, on_click="ignore")
 
 
 def _show_panel(panel: Panel, key: str, columns: Sequence[str]) -> dict[str, Any] | None:

@@ -249,6 +249,9 @@ def test_charts_and_pages_are_saved(window: Window, tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes().startswith(start)
     window.page.keyboard.press("Escape")
     with window.page.expect_download() as download:
+        window.page.get_by_role("button", name="CSV", exact=True).first.click()
+    assert download.value.suggested_filename == "false_ratio-accuracy-with-95-intervals-over-concept-pairs.csv"
+    with window.page.expect_download() as download:
         window.page.get_by_role("button", name="Export report").click()
     download.value.save_as(tmp_path / "report.html")
     window.page.goto((tmp_path / "report.html").as_uri())
