@@ -56,7 +56,7 @@ def _show(index: RunIndex) -> None:
     st.page_link(episodes_page.this_page(), label="The queries that flip", query_params=flips)
     if picked:
         condition = conditions.get(picked["condition"], {})
-        episodes_page.switch_here(flips | episodes_page.link(a, condition))
+        episodes_page.open_episodes(flips | episodes_page.link(a, condition))
 
 
 def _by_coverage(findings: Findings) -> list[str]:

@@ -1,9 +1,8 @@
-"""Controls that several pages share. The address of a page has the values of all its controls, and nothing else has.
+"""Controls that several pages share. Their values are stored in the address of the page, and nowhere else.
 
-A control shows what the address says, and a change of it is a change of the address, which is one step in the history
-of the browser. So a link, a reload, and a step back or forward show the same view. Streamlit's own binding of controls
-to the address makes a step for each of several controls that change at once, and leaves controls as they are that an
-address does not name.
+A control shows the value in the address. Changing it changes the address, which adds one entry to the history of the
+browser. So a link, a reload, and the browser's Back and Forward show the same view. Streamlit's own `bind` adds an
+entry for each control that changes, and does not reset controls that a new address leaves out.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def select_models(group: RunGroup) -> list[str]:
 
 
 def select_seeds(group: RunGroup) -> list[int]:
-    """Several of a group's seeds, whose queries are pooled; that of the newest run by default."""
+    """Several of a group's seeds, whose queries are pooled; that of the newest finished run by default."""
     options = [str(seed) for seed in group.seeds]
     return [int(seed) for seed in _select_several("Seeds", options, options[:1], "seeds")]
 
@@ -140,12 +139,12 @@ def current_address() -> dict[str, list[str]]:
 
 
 def go_to(address: Mapping[str, str | list[str]]) -> None:
-    """Show another view of this page, in one step of the history; for the callback of a button.
+    """Show another view of this page as one entry of the history; for the callback of a button.
 
     Args:
         address: the parameters of the view.
     """
-    st.query_params.from_dict(dict(address))  # one by one, they would be several steps
+    st.query_params.from_dict(dict(address))  # set one by one, they would be several entries
 
 
 def _select_several(

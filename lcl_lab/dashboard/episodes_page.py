@@ -24,7 +24,7 @@ from lcl_lab.dashboard.images import record_picture, show_image, warn_of_missing
 from lcl_lab.dashboard.pages import Page
 from lcl_lab.dashboard.run_index import RunIndex, Source
 
-__all__ = ["link", "pages", "source_name", "switch_here", "this_page"]
+__all__ = ["link", "open_episodes", "pages", "source_name", "this_page"]
 
 _ANY = "any"
 _PER_PAGE = 10
@@ -63,13 +63,14 @@ def link(source: Source, condition: Mapping[str, Any], **more: str) -> dict[str,
     return {"run": source.run.run, "model": source.model, **values, **more}
 
 
-def switch_here(address: Mapping[str, str]) -> None:
-    """Show episodes after a click on a chart of another page.
+def open_episodes(address: Mapping[str, str]) -> None:
+    """Switch from another page to the episodes behind a point of its chart.
 
-    Streamlit changes the address of that page first, so what it shows stays in the address, for the step back to it.
+    Streamlit first gives the new parameters to the address of the current page. That page's own parameters stay in it,
+    so that the browser's Back shows the page as it was.
 
     Args:
-        address: from `link`.
+        address: parameters of the page of episodes, from `link`.
     """
     st.switch_page(this_page(), query_params={**controls.current_address(), **address})
 

@@ -65,7 +65,7 @@ def _open_episodes(picked: dict[str, str], sources: Sequence[Source], zero_shot:
     is_zero_shot = measure == dashboard.ZERO_SHOT_CHANGE
     source = next(s for s in (zero_shot if is_zero_shot else sources) if s.model == picked["model"])
     condition = {} if is_zero_shot else {"false_ratio": 1 if measure == dashboard.ALL_FALSE else 0}
-    episodes_page.switch_here(episodes_page.link(source, condition, metric=picked["metric"]))
+    episodes_page.open_episodes(episodes_page.link(source, condition, metric=picked["metric"]))
 
 
 def _show_runs(index: RunIndex) -> None:

@@ -76,7 +76,7 @@ class RunGroup:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, that of the newest run first."""
+        """The seeds, that of the newest finished run first."""
         return list(dict.fromkeys(source.seed for source in self.sources))
 
     def select(self, models: Sequence[str], seeds: Sequence[int]) -> list[Source]:

@@ -92,7 +92,7 @@ def _show(study: Study[Any], index: RunIndex) -> None:
     if picked:
         source = next((s for s in sources if s.model == picked.get("model")), sources[0])
         metric = {key: str(picked.pop(key)) for key in ("metric",) if key in picked}
-        episodes_page.switch_here(episodes_page.link(source, picked, **metric))
+        episodes_page.open_episodes(episodes_page.link(source, picked, **metric))
 
 
 def _name_unfinished(groups: Sequence[RunGroup], selected: Sequence[Source]) -> None:

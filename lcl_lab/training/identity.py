@@ -38,13 +38,8 @@ _SETTINGS = (
     "groups",
     "known_images",
 )
-_LATER_SETTINGS = (
-    "train",
-    "lora_targets",
-    "merge",
-    "quantize",
-    "fsdp",
-)  # identities have them where they are not the default
+# Identities have these where they are not the default.
+_LATER_SETTINGS = ("train", "lora_targets", "merge", "quantize", "fsdp")
 _CONTENT = "content"
 _WAYS = 2  # of trainings whose identity has no number of ways
 

@@ -193,10 +193,10 @@ def test_each_view_is_one_step_in_the_history(window: Window) -> None:
     window.press(point, lambda: window.page.wait_for_url("**/episodes?**", timeout=15_000))
     one, several = window.page.get_by_role("heading", name="Query 2:"), window.page.get_by_text("200 episodes")
     several.wait_for()
-    found = window.page.url
+    list_address = window.page.url
     opens = window.page.get_by_test_id("stButton").get_by_role("button", name="Open", exact=True)
     window.press(opens.nth(2), lambda: one.wait_for(timeout=15_000))
-    episode = window.page.url
+    episode_address = window.page.url
 
     def shows(what: sync_api.Locator, address: str) -> None:
         what.wait_for()
@@ -204,18 +204,18 @@ def test_each_view_is_one_step_in_the_history(window: Window) -> None:
         assert what.is_visible() and window.page.url == address
 
     window.page.go_back()
-    shows(several, found)
+    shows(several, list_address)
     window.page.go_forward()
-    shows(one, episode)
+    shows(one, episode_address)
     every = window.page.get_by_role("button", name="All episodes of this condition")
     window.press(every, lambda: several.wait_for(timeout=15_000))
-    condition = window.page.url
+    condition_address = window.page.url
     window.page.reload()
-    shows(several, condition)
+    shows(several, condition_address)
     window.page.go_back()
-    shows(one, episode)
+    shows(one, episode_address)
     window.page.go_back()
-    shows(several, found)
+    shows(several, list_address)
     window.page.go_back()
     window.page.wait_for_selector("li[data-metric]")
     metrics = window.page.locator("li[data-metric]").evaluate_all("all => all.map(one => one.dataset.metric)")
