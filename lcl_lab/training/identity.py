@@ -39,7 +39,7 @@ _SETTINGS = (
     "known_images",
 )
 # Identities have these where they are not the default.
-_LATER_SETTINGS = ("train", "lora_targets", "merge", "quantize", "fsdp")
+_LATER_SETTINGS = ("train", "lora_targets", "merge", "quantize", "fsdp", "tasks_share", "task_tokens")
 _CONTENT = "content"
 _WAYS = 2  # of trainings whose identity has no number of ways
 
@@ -64,7 +64,6 @@ def training_identity(plan: TrainingPlan) -> dict[str, Any]:
         **{name: value for name in _LATER_SETTINGS if (value := getattr(config, name))},
         "start": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
         "data": plan.dataset.fingerprint if plan.dataset else None,
-        **({"tasks_share": config.tasks_share} if config.tasks_share is not None else {}),
         "neighbours": str(config.neighbours or config.clip),
         _CONTENT: {
             "strategy": _strategy_content(plan),
@@ -107,9 +106,9 @@ def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
     identity = json.loads(canonical_json(training_identity(plan)))
     compared = [name for name in identity if name in card and name != "neighbours"]  # a path; its content is compared
     same_ways = card.get("ways", _WAYS) == plan.config.ways
-    same_share = card.get("tasks_share") == plan.config.tasks_share
+    same_later = all(card.get(name) == identity.get(name) for name in _LATER_SETTINGS)
     same_tasks = card.get(_CONTENT, {}).get("tasks") == identity[_CONTENT].get("tasks")
-    return same_ways and same_share and same_tasks and all(card[name] == identity[name] for name in compared)
+    return same_ways and same_later and same_tasks and all(card[name] == identity[name] for name in compared)
 
 
 def _resumes(out: Path, identity: Mapping[str, Any], overwrite: bool) -> bool:
@@ -174,9 +173,6 @@ def _differences(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> Itera
     old_tasks, new_tasks = old.get("tasks"), new.get("tasks")
     if old_tasks != new_tasks:
         yield "the tasks have changed since" if old_tasks and new_tasks else "only one of the two has a file of tasks"
-    old_share, new_share = begun.get("tasks_share"), identity.get("tasks_share")
-    if old_share != new_share:
-        yield f"tasks_share was {old_share}, now {new_share}"
     for name in (*_SETTINGS, *_LATER_SETTINGS):
         before, now = (canonical_json(one.get(name)) for one in (begun, identity))
         if before != now:

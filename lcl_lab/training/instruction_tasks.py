@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +29,12 @@ from lcl_lab.training.task_rows import TaskRows
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["InstructionTasks", "Kinds", "held_out_rows", "open_tasks"]
+__all__ = ["InstructionTasks", "Kinds", "TokenLimit", "held_out_rows", "open_tasks"]
 
+_log = logging.getLogger(__name__)
 _CHECKED = 100  # rows whose image files must exist before training starts
 _MOST_HELD_OUT = 500
+_MOST_DRAWS = 1000  # of conversations that are too long, one after another
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,19 @@ class Kinds:
         )
 
 
+@dataclass(frozen=True)
+class TokenLimit:
+    """How long conversations may be.
+
+    Attributes:
+        most: tokens of a prompt with its answer, at most.
+        count: counts them.
+    """
+
+    most: int
+    count: Callable[[Prompt], int]
+
+
 class InstructionTasks:
     """`OriginalTasks` from a file of conversations. One in a hundred rows is held out and never drawn.
 
@@ -65,15 +82,16 @@ class InstructionTasks:
         rows: its rows, of which none is in memory.
         folder: where paths of images start.
         kinds: the kinds of conversations.
+        limit: leaves out longer conversations; None leaves out none.
 
     Attributes:
         path: as given.
         kinds: as given.
     """
 
-    def __init__(self, path: Path, rows: TaskRows, folder: Path, kinds: Kinds) -> None:
+    def __init__(self, path: Path, rows: TaskRows, folder: Path, kinds: Kinds, limit: TokenLimit | None = None) -> None:
         self.path, self.kinds = path, kinds
-        self._rows, self._folder = rows, folder
+        self._rows, self._folder, self._limit, self._warned = rows, folder, limit, False
         self._held_out = held_out_rows(len(rows))
         # A trained row has as many held-out rows in front of it as there are values of at most its position here.
         self._shifts = np.sort(self._held_out) - np.arange(len(self._held_out))
@@ -84,16 +102,31 @@ class InstructionTasks:
         digests = digest_files(_files(self.path))
         return blake2b("".join(digests).encode(), digest_size=8).hexdigest()
 
+    def within(self, limit: TokenLimit) -> InstructionTasks:
+        """The same tasks without conversations that are longer than a model accepts."""
+        return InstructionTasks(self.path, self._rows, self._folder, self.kinds, limit)
+
     def draw(self, rng: np.random.Generator) -> Prompt:
-        """Draw a conversation and the answer at which it ends.
+        """Draw a conversation and the answer at which it ends; another one instead of one that is too long.
 
         Raises:
-            UserError: an image of the conversation is missing, or the file has changed.
+            UserError: an image of the conversation is missing, the file has changed, or nearly all conversations are
+                too long.
         """
+        for _ in range(_MOST_DRAWS):
+            number, prompt = self._draw_any(rng)
+            if self._fits(number, prompt):
+                return prompt
+        assert self._limit is not None
+        reason = f"{_MOST_DRAWS:,} conversations that were drawn have more than {self._limit.most:,} tokens"
+        raise UserError(f"{reason}; shorten them, or give a larger task_tokens", option="tasks", value=self.path)
+
+    def _draw_any(self, rng: np.random.Generator) -> tuple[int, Prompt]:
+        """A row that is trained on, and its conversation up to one of its answers."""
         trained = int(rng.integers(len(self._rows) - len(self._held_out)))
         number = trained + int(np.searchsorted(self._shifts, trained, side="right"))
         conversation = self._conversation(number)
-        return self._with_images(number, conversation.prompt(int(rng.choice(conversation.answers))))
+        return number, self._with_images(number, conversation.prompt(int(rng.choice(conversation.answers))))
 
     def name_many(self, rng: np.random.Generator, shots: int) -> Prompt:
         """No known objects are named.
@@ -105,7 +138,7 @@ class InstructionTasks:
         raise UserError(reason, option="tasks", value=self.path)
 
     def held_out(self, count: int) -> list[Prompt]:
-        """Held-out conversations up to their last answers, the same in every training.
+        """Held-out conversations up to their last answers, the same in every training with the same limit.
 
         Args:
             count: how many, if there are as many.
@@ -113,11 +146,9 @@ class InstructionTasks:
         Raises:
             UserError: an image is missing, or the file has changed.
         """
-        prompts = []
-        for number in map(int, self._held_out[:count]):
-            conversation = self._conversation(number)
-            prompts.append(self._with_images(number, conversation.prompt(conversation.answers[-1])))
-        return prompts
+        numbers = map(int, self._held_out)
+        fitting = (prompt for number in numbers if self._fits(number, prompt := self._up_to_last_answer(number)))
+        return list(islice(fitting, count))
 
     def image(self, ref: ImageRef) -> Image:
         """An image of a prompt in RGB.
@@ -144,8 +175,21 @@ class InstructionTasks:
             UserError: one does not.
         """
         for number in range(min(_CHECKED, len(self._rows))):
-            conversation = self._conversation(number)
-            self._with_images(number, conversation.prompt(conversation.answers[-1]))
+            self._up_to_last_answer(number)
+
+    def _up_to_last_answer(self, number: int) -> Prompt:
+        conversation = self._conversation(number)
+        return self._with_images(number, conversation.prompt(conversation.answers[-1]))
+
+    def _fits(self, number: int, prompt: Prompt) -> bool:
+        """Whether a conversation is short enough; a warning names the first one that is not."""
+        if self._limit is None or (tokens := self._limit.count(prompt)) <= self._limit.most:
+            return True
+        if not self._warned:
+            self._warned = True
+            template = "%s: %s: a conversation of %d tokens is left out, as all are that have more than %d"
+            _log.warning(template, self.path, self._rows.place(number), tokens, self._limit.most)
+        return False
 
     def _conversation(self, number: int) -> Conversation:
         try:

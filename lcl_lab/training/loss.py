@@ -85,6 +85,9 @@ class BatchBuilder(Protocol):
             candidate: index of the candidate that is the final answer.
         """
 
+    def tokens(self, prompt: Prompt) -> int:
+        """The number of tokens of a prompt with its images and its first candidate."""
+
 
 class FeatureBatchBuilder:
     """Turns prompts into micro-batches of tokens and image features.
@@ -123,6 +126,12 @@ class FeatureBatchBuilder:
         groups = [numbers] if self._joined else [[n for n in numbers if has_support[n] == one] for one in (False, True)]
         for group in filter(None, groups):
             yield group, self._build([drawn[number] for number in group], candidate)
+
+    def tokens(self, prompt: Prompt) -> int:
+        """The number of tokens of a prompt with its images and its first candidate."""
+        encoded = self._encode(prompt)
+        features = self._features(encoded.images, np.random.default_rng(0))
+        return len(encoded.expanded([features.shape[1]] * len(features))) + len(encoded.candidates[0])
 
     def _build(self, drawn: Sequence[Drawn], candidate: int) -> MicroBatch:
         rows, labels, features = [], [], []

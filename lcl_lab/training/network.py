@@ -13,7 +13,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndByte
 
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint
-from lcl_lab.models.architecture_limits import has_decoder, reads_one_image
+from lcl_lab.models.architecture_limits import context_length, has_decoder, reads_one_image
 from lcl_lab.models.checkpoint import is_on_hub, is_shipped
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini
 from lcl_lab.models.mini.clip import load_clip, transformers_vision_tower
@@ -46,6 +46,7 @@ class Network:
     Attributes:
         module: computes the losses of a micro-batch, and has all weights that are trained.
         processor: the processor of the model.
+        context: number of tokens that the model was built for; None if its config names no limit.
         embedded: whether it has the architecture of the models that ship with the package.
         vision: the frozen vision encoder of a LLaVA, detached from `module`.
         encoders: the frozen vision encoders of another model, which keep their outputs by image.
@@ -60,6 +61,7 @@ class Network:
         assert start is not None
         self._plan, self._start = plan, start
         model, self.processor = _load(start, config.quantize)
+        self.context = context_length(model.config)
         self.embedded = isinstance(model, MiniForConditionalGeneration)
         self._model: Any = model
         model.name_or_path = _base_name(start)  # by which an adapter finds it

@@ -116,12 +116,14 @@ def check_batch(batch: int, accumulate: int, workers: int = 1) -> None:
 
 
 def _check_task_options(config: TrainConfig, draws_tasks: bool, draws_episodes: bool) -> None:
-    for option in ("tasks", "task_images", "tasks_share"):
+    for option in ("tasks", "task_images", "task_tokens", "tasks_share"):
         value = getattr(config, option)
         if value is not None and not draws_tasks:
             raise UserError(f"{config.strategy} draws no original tasks; leave it out", option=option, value=value)
     if config.task_images is not None and config.tasks is None:
         raise UserError("is the folder of the images of tasks; give tasks, too", option="task_images")
+    if config.task_tokens is not None and config.tasks is None:
+        raise UserError("limits the conversations of tasks; give tasks, too", option="task_tokens")
     if config.tasks_share is not None and not draws_episodes:
         reason = f"{config.strategy} draws only original tasks; leave it out"
         raise UserError(reason, option="tasks_share", value=config.tasks_share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
@@ -23,8 +24,10 @@ from lcl_lab.training.data import DataConfig, LoadedData, load_training_data
 from lcl_lab.training.feature_bank import ImageFeatures
 from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_design, held_out_loss
 from lcl_lab.training.identity import SNAPSHOTS
+from lcl_lab.training.instruction_tasks import InstructionTasks, TokenLimit
 from lcl_lab.training.log import TrainingLog
 from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit, processes, shards_weights
+from lcl_lab.training.loss import BatchBuilder
 from lcl_lab.training.network import Network
 from lcl_lab.training.plan import TrainingPlan, check_batch
 from lcl_lab.training.task_share import with_task_share
@@ -34,7 +37,9 @@ from lcl_lab.type_checks import check_type
 
 __all__ = ["train_strategy"]
 
+_log = logging.getLogger(__name__)
 _HELD_OUT_TASKS = 64
+_LENGTHS = 32  # prompts of which the one with the most images is measured
 _TASKS_BATCH = 4  # conversations may have thousands of tokens
 
 
@@ -73,23 +78,27 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
             for stage in stages
         ]
 
+        tasks = _fitting_tasks(plan, network.context, builders[0])
+        prompts = replace(data.prompts, _tasks=tasks) if tasks else data.prompts
+
         def build(step: int, part: int, parts: int) -> list[MicroBatch]:
             number = _stage_number(stages, step)
             stage = stages[number]
             generators = [np.random.default_rng([config.seed, 3, step, i]) for i in range(part, stage.batch, parts)]
-            drawn = [(stage.draw(data.prompts, rng), rng) for rng in generators]
+            drawn = [(stage.draw(prompts, rng), rng) for rng in generators]
             return [batch for _, batch in builders[number].batches(drawn)]
 
         if plan.tasks:
             check_template(plan.tasks, network.processor)
-        _check_draws(stages, data.prompts)
+        _check_draws(stages, prompts)
+        _warn_of_long_episodes(plan, stages[-1], prompts, network.context, builders[-1])
         design = held_out_design(config.held_out_queries, config.ways)
         builder = network.builder(data, data.features)
-        tasks = plan.tasks.held_out(_HELD_OUT_TASKS) if plan.tasks else []
+        held_out = tasks.held_out(_HELD_OUT_TASKS) if tasks else []
 
         def evaluate(wrapped: nn.Module, device: torch.device) -> float:
-            if tasks:
-                log.tasks_loss = held_out_loss(LossModel(wrapped, builder, device, _TASKS_BATCH), tasks)
+            if held_out:
+                log.tasks_loss = held_out_loss(LossModel(wrapped, builder, device, _TASKS_BATCH), held_out)
             return held_out_accuracy(LossModel(wrapped, builder, device), design)
 
         loop = _loop_config(strategy, config, sum(stage.steps for stage in stages), network.embedded)
@@ -107,6 +116,27 @@ def _augmented(data: LoadedData, noise: float) -> ImageFeatures | None:
     if data.features is None or not data.means:
         return data.features
     return FeatureAugmentation(data.features, data.means, noise)
+
+
+def _fitting_tasks(plan: TrainingPlan, context: int | None, builder: BatchBuilder) -> InstructionTasks | None:
+    """The tasks without conversations that the model, or the user, has no room for."""
+    limits = [limit for limit in (plan.config.task_tokens, context) if limit is not None]
+    return plan.tasks.within(TokenLimit(min(limits), builder.tokens)) if plan.tasks and limits else plan.tasks
+
+
+def _warn_of_long_episodes(
+    plan: TrainingPlan, stage: Stage, prompts: TrainingData, context: int | None, builder: BatchBuilder
+) -> None:
+    """Say so if a strategy draws prompts that the evaluation of the model would refuse.
+
+    Training on them is possible, since rotary positions have no last one.
+    """
+    drawn = [stage.draw(prompts, np.random.default_rng([plan.config.seed, 4, number])) for number in range(_LENGTHS)]
+    longest = max(drawn, key=lambda prompt: len(prompt.images))
+    tokens = builder.tokens(longest)
+    if context is not None and tokens > context:
+        template = "%s draws prompts of %d tokens, and more than the context of the model, %d, cannot be evaluated"
+        _log.warning(template, plan.config.strategy, tokens, context)
 
 
 def _check_draws(stages: Sequence[Stage], prompts: TrainingData) -> None:

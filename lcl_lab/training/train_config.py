@@ -79,6 +79,12 @@ class TrainConfig(Config):
     tasks_share: float | None = Field(
         None, gt=0, lt=1, description="share of prompts that are original tasks (default: that of the strategy)"
     )
+    task_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens of a prompt from tasks with its answer, at most; longer ones are left out (default: the "
+        "context of the model)",
+    )
     ways: int = Field(2, ge=2, le=100, description="concepts in the support of training episodes")
     clip: str = Field("mini/prototype", description="model that mines hard negatives; see lcl_lab.neighbours")
     seed: int = Field(0, ge=0, description="random seed")

@@ -9,6 +9,7 @@ B prompts of T tokens.
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,6 +35,7 @@ __all__ = ["PromptLoss", "WholePromptBuilder", "check_loss"]
 _Inputs = dict[str, Tensor]
 _PADDING = 1.25  # longest prompt of a micro-batch, relative to its shortest
 _TOKENS = 16_384  # of a micro-batch of several prompts
+_COUNTED = 64  # prompts whose tensors are kept until they are trained on
 
 # Tensors with one entry per token, and how an answer extends them: by this value, or as its last entry says.
 _PER_TOKEN: Mapping[str, int | None] = {
@@ -121,6 +123,7 @@ class WholePromptBuilder:
         self._encode = PromptEncoder(processor, config=model.config)
         self._accepted, self._dtype = accepted_inputs(model), model.dtype
         self._every_answer, self._prompts = every_answer, prompts
+        self._counted: OrderedDict[Prompt, _Inputs] = OrderedDict()
 
     def batches(self, drawn: Sequence[Drawn], candidate: int = 0) -> Iterator[tuple[Sequence[int], MicroBatch]]:
         """Build micro-batches, padded on the right.
@@ -132,11 +135,23 @@ class WholePromptBuilder:
         Yields:
             The positions of the prompts of a micro-batch, in its order, and the micro-batch.
         """
-        rows = [self._row(prompt, candidate) for prompt, _ in drawn]
+        rows = [self._counted_row(prompt, candidate) for prompt, _ in drawn]
         for positions in self._groups(rows):
             yield positions, _join([rows[position] for position in positions])
         for _ in range(len(rows), self._prompts or 0):
             yield [], _join([{**rows[0], "labels": torch.full_like(rows[0]["labels"], IGNORED)}])
+
+    def tokens(self, prompt: Prompt) -> int:
+        """The number of tokens of a prompt with its images and its first candidate."""
+        row = self._counted[prompt] = self._row(prompt, 0)
+        while len(self._counted) > _COUNTED:
+            self._counted.popitem(last=False)
+        return row["input_ids"].shape[1]
+
+    def _counted_row(self, prompt: Prompt, candidate: int) -> _Inputs:
+        """A row whose tokens may have been counted before, so that images are processed once."""
+        counted = self._counted.pop(prompt, None)
+        return self._row(prompt, candidate) if counted is None or candidate else counted
 
     def _row(self, prompt: Prompt, candidate: int) -> _Inputs:
         """The tensors of one prompt with its answer, and its labels."""

@@ -209,8 +209,9 @@ def test_a_file_of_tasks_counts_by_content_and_none_is_as_before(tmp_path: Path)
 def test_a_model_is_trained_as_another_with_the_same_tasks_only(tmp_path: Path) -> None:
     files = [write_list(tmp_path / f"{k}.json", [llava("q", "a")] * k) for k in (3, 4)]
     options: list[dict[str, Any]] = [{}, {"tasks": files[0]}, {"tasks": files[1]}, {"tasks_share": 0.3}]
+    options += [{"tasks": files[0], "task_tokens": 9}, {"train": ("vision",)}, {"lora": 4}, {"lora": 4, "merge": True}]
     plans = [check_training(TrainConfig.create(strategy="mix", out=tmp_path / "out", **given)) for given in options]
     cards = [json.loads(json.dumps(training_identity(plan))) for plan in plans]
-    assert [[is_trained_as(card, plan) for plan in plans] for card in cards] == np.eye(4, dtype=bool).tolist()
+    assert [[is_trained_as(card, plan) for plan in plans] for card in cards] == np.eye(8, dtype=bool).tolist()
     early = {name: value for name, value in cards[0].items() if name != "content"}  # by a version without it
-    assert [is_trained_as(early, plan) for plan in plans] == [True, False, False, False]
+    assert [is_trained_as(early, plan) for plan in plans] == [True, *[False] * 7]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.prompts import Prompt, Turn
 from lcl_lab.training.instruction_rows import TASK_IMAGES
-from lcl_lab.training.instruction_tasks import InstructionTasks, held_out_rows, open_tasks
+from lcl_lab.training.instruction_tasks import InstructionTasks, TokenLimit, held_out_rows, open_tasks
 from tests.training.instruction_data import (
     COLOURS,
     llava,
@@ -88,6 +89,32 @@ def test_held_out_rows_are_spread_and_the_same_everywhere() -> None:
     many = held_out_rows(665_298)
     assert (len(set(many.tolist())), many.dtype) == (500, np.int64)
     assert np.histogram(many, 5, (0, 665_298))[0].min() > 70
+
+
+def test_conversations_that_are_too_long_are_left_out_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [llava("q" * (k % 50 + 1), "a", "last", "b") for k in range(300)]
+    everything = open_tasks(write_list(tmp_path / "rows.json", rows))
+    short = everything.within(TokenLimit(20, lambda prompt: len(str(prompt.turns[0].parts[0]))))
+    lengths = {len(str(prompt.turns[0].parts[0])) for prompt in drawn(short, 500)}
+    assert lengths == set(range(1, 21))
+    held_out = [prompt for prompt in everything.held_out(64) if len(str(prompt.turns[0].parts[0])) <= 20]
+    assert short.held_out(64) == held_out
+    (line,) = caplog.messages
+    found = re.search(
+        r"rows.json: row (\d+): a conversation of (\d+) tokens is left out, as all are that have more", line
+    )
+    assert found is not None
+    assert (int(found[1]) - 1) % 50 + 1 == int(found[2]) > 20
+
+
+def test_a_file_of_nothing_but_long_conversations_is_reported(tmp_path: Path) -> None:
+    tasks = open_tasks(write_list(tmp_path / "rows.json", [llava("question", "a")] * 3))
+    with pytest.raises(
+        UserError, match=r"1,000 conversations that were drawn have more than 7 tokens; shorten them, or"
+    ):
+        tasks.within(TokenLimit(7, lambda prompt: 8)).draw(np.random.default_rng(0))
 
 
 def test_images_may_be_in_another_folder(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,3 +114,21 @@ def test_a_missing_image_is_reported_when_its_row_is_drawn(stock: Path, tmp_path
     tasks = write_list(tmp_path / "tasks.json", rows)
     with pytest.raises(UserError, match=r"tasks .*tasks.json: row \d+: no image .*\.png; expected a path within"):
         train_model(start=stock, out=tmp_path / "out", tasks=tasks, **OPTIONS)
+
+
+def test_what_is_longer_than_the_context_is_left_out_or_named(
+    stock: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Conversations are left out; episodes stay, since a strategy is trained as it is defined."""
+    short = shutil.copytree(stock, tmp_path / "short")
+    config = json.loads((short / "config.json").read_text())
+    config["text_config"]["max_position_embeddings"] = 48
+    (short / "config.json").write_text(json.dumps(config))
+    rows = [llava("what is the colour " * (20 * (k % 2)), "red") for k in range(20)]
+    tasks = write_list(tmp_path / "tasks.json", rows)
+    train_model(start=short, out=tmp_path / "out", tasks=tasks, **OPTIONS)
+    left_out, named = caplog.messages
+    assert re.search(r"tasks.json: row \d*[02468]: a conversation of \d+ tokens is left out, .* more than 48", left_out)
+    assert re.fullmatch(
+        r"mix draws prompts of \d{3} tokens, and more than the context of the model, 48, cannot be evaluated", named
+    )

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL.Image import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from lcl_lab.concepts import load_dataset
+from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import draw_episode
 from lcl_lab.errors import UserError
 from lcl_lab.models import find_checkpoint, load_model
@@ -75,6 +76,23 @@ def test_parts_of_a_batch_have_as_many_micro_batches_as_is_asked_for() -> None:
     assert total == pytest.approx(sum(losses(module, one, PROMPTS)), abs=1e-3)
     module(**batches[-1][1].inputs).sum().backward()
     assert all(not parameter.grad.any() for parameter in module.parameters() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "mllama"])
+def test_tokens_are_counted_with_images_that_are_processed_once(family: str) -> None:
+    module, _, processor = open_model(family)
+    opened: list[ImageRef] = []
+
+    def image(ref: ImageRef) -> Image:
+        opened.append(ref)
+        return DEV.image(ref)
+
+    builder = WholePromptBuilder(module.network, processor, image)
+    counts = [builder.tokens(prompt) for prompt in PROMPTS]
+    list(builder.batches([(prompt, RNG) for prompt in PROMPTS]))
+    assert opened == [ref for prompt in PROMPTS for ref in prompt.images]
+    stored = load_model(find_checkpoint(str(folder_of(family))), 4).answer(PROMPTS, DEV.image)
+    assert counts == [answer.prompt_tokens + answer.logliks[0].tokens for answer in stored]
 
 
 def test_the_loss_on_every_answer_adds_those_of_the_support() -> None:
