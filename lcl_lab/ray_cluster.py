@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +169,30 @@ def _read_groups() -> list[NodeGroup]:
     """The groups as the head node knows them; runs there.
 
     Ray has no public call for them. Some autoscalers report them to the cluster; that of Ray's launcher does not, but
-    reads them from a file on the head node.
+    reads them from a file on the head node, and KubeRay's from Kubernetes.
     """
     reported = getattr(state, "get_cluster_config", lambda: None)()
     if reported is not None:
         return [NodeGroup(dict(group.resources), group.max_count) for group in reported.node_group_configs]
+    return _groups_of_kuberay() or _groups_of_launcher()
+
+
+def _groups_of_kuberay() -> list[NodeGroup]:
+    """The groups of the resource that KubeRay has made this cluster from; the head of one that grows may read it."""
+    name, namespace = os.environ.get("RAY_CLUSTER_NAME"), os.environ.get("RAY_CLUSTER_NAMESPACE")
+    if not (name and namespace and "KUBERNETES_SERVICE_HOST" in os.environ):
+        return []
+    kuberay = import_module("ray.autoscaler._private.kuberay.autoscaling_config")
+    resource = kuberay.node_provider.KubernetesHttpApiClient(namespace).get(f"rayclusters/{name}")
+    if not resource["spec"].get("enableInTreeAutoscaling"):
+        return []
+    config = kuberay._derive_autoscaling_config_from_ray_cr(resource)
+    kinds = {name: kind for name, kind in config["available_node_types"].items() if name != config["head_node_type"]}
+    return [NodeGroup(kind["resources"], kind["max_workers"]) for kind in kinds.values()]
+
+
+def _groups_of_launcher() -> list[NodeGroup]:
+    """The groups in the file of Ray's launcher, if its autoscaler runs."""
     # The file may be left from another cluster: the autoscaler that runs knows each node by the name of its group.
     status = json.loads(_internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or "{}")
     names = ((status.get("autoscaler_report") or {}).get("node_type_mapping") or {}).values()

@@ -68,6 +68,6 @@ def test_the_kubernetes_file_runs_a_sweep_that_fits_on_the_nodes_rays_autoscaler
     kinds = _derive_autoscaling_config_from_ray_cr(resource)["available_node_types"]
     assert kinds.pop("headgroup")["resources"]["CPU"] == 0
     (gpu,) = kinds.values()
-    assert 0 < gpu["min_workers"] < gpu["max_workers"]
+    assert gpu["min_workers"] < gpu["max_workers"]
     nodes = addable_nodes([NodeGroup(gpu["resources"], gpu["max_workers"])], [], 4)
     check_resources(SweepConfig.create(strategies="2-way", cpu=options.cpu, gpu=options.gpu), nodes, workers=4)
