@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any, Literal, cast
 import altair as alt
 import numpy as np
 import pandas as pd
-import vl_convert
 
 from lcl_lab.atomic import write_atomic
 from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
+from lcl_lab.figures.converter import RENDERERS
 from lcl_lab.figures.formats import Format
 from lcl_lab.figures.theme import themed
 
@@ -24,14 +23,6 @@ __all__ = ["PANEL_TITLE_SIZE", "Figure", "Panel", "Resolve", "groups", "layered"
 
 Resolve = Mapping[str, Literal["shared", "independent"]]
 PANEL_TITLE_SIZE = 16
-_VERSION = "_".join(alt.SCHEMA_VERSION.split(".")[:2])  # of Vega-Lite, as the converter names it
-_RENDERERS: Mapping[Format, Callable[[dict[str, Any]], bytes | str]] = {
-    "html": lambda spec: vl_convert.vegalite_to_html(spec, vl_version=_VERSION, bundle=True),
-    "png": lambda spec: vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=2),
-    "svg": lambda spec: vl_convert.vegalite_to_svg(spec, vl_version=_VERSION),
-    "pdf": lambda spec: vl_convert.vegalite_to_pdf(spec, vl_version=_VERSION),
-    "json": lambda spec: json.dumps(spec, indent=1, sort_keys=True),
-}
 _SAVED: tuple[Format, ...] = ("html", "png", "svg")
 
 
@@ -116,7 +107,7 @@ class Figure:
             format: ``"html"`` (interactive, works offline), ``"png"`` (two pixels per point), ``"svg"``, ``"pdf"``, or
                 ``"json"`` (the Vega-Lite specification).
         """
-        content = _RENDERERS[format](self._specification)
+        content = RENDERERS[format](self._specification)
         return content.encode() if isinstance(content, str) else content
 
     @cached_property
@@ -135,9 +126,9 @@ class Figure:
             UserError: the suffix is not that of a format, or the file cannot be written.
         """
         format = cast(Format, path.suffix.lower().removeprefix("."))
-        if format not in _RENDERERS:
+        if format not in RENDERERS:
             raise UserError(
-                f"must end with one of {', '.join(f'.{name}' for name in _RENDERERS)}", option="figure", value=path
+                f"must end with one of {', '.join(f'.{name}' for name in RENDERERS)}", option="figure", value=path
             )
         write_atomic(path, self.render(format))
 
