@@ -140,7 +140,8 @@ def _run(
     suggested: SuggestedTrials | None,
 ) -> Mapping[str, str]:
     by_name = {trial.name: trial for trial in trials}
-    finished = {trial.name for trial in trials if paths.is_finished(trial.name, trial.options)}
+    done = [trial.name for trial in trials if paths.is_finished(trial.name, trial.options)]
+    finished = {name: paths.read_mark(name) for name in done}
 
     unfetched: dict[str, dict[str, Any]] = {}
 

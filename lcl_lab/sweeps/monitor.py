@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,7 +69,7 @@ class SweepMonitor:
     Args:
         folder: folder of the sweep.
         names: all trials.
-        finished: those that had finished before.
+        finished: those that had finished before, with the contents of their marks (see `SweepPaths.finish`).
         stages: what a trial does, in order: values of `doing`.
         ended: receives the name of a trial that ended without an error, and its last step and accuracy; returns False
             if the trial was stopped early.
@@ -80,7 +80,7 @@ class SweepMonitor:
         self,
         folder: Path,
         names: Sequence[str],
-        finished: Collection[str],
+        finished: Mapping[str, Mapping[str, Any]],
         stages: Sequence[str],
         ended: Callable[[str, dict[str, Any]], bool],
         count: int | None = None,
@@ -88,7 +88,7 @@ class SweepMonitor:
         self._count = max(count or 0, len(names))
         self._file, self._stages, self._ended = folder / EVENTS, stages, ended
         self._states: dict[str, dict[str, Any]] = {
-            name: {"status": "finished" if name in finished else "waiting"} for name in names
+            name: _state_before(finished[name]) if name in finished else {"status": "waiting"} for name in names
         }
         self._unwritten: list[str] = []
         self._started, self._refreshed, self._finished_before = time.perf_counter(), 0.0, len(finished)
@@ -181,6 +181,16 @@ class SweepMonitor:
         if state["doing"] == TRAINING and "step" in state:
             share = state["step"] / state["steps"]
         return float(self._stages.index(state["doing"]) + share) / len(self._stages)
+
+
+def _state_before(mark: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a trial that had finished before this sweep was resumed."""
+    stopped = mark.get("stopped")
+    accuracy = (stopped or mark).get("accuracy")
+    state: dict[str, Any] = {"status": "stopped early" if stopped else "finished"}
+    if mark.get("steps"):
+        state |= {"step": mark["steps"], "steps": mark["steps"]}
+    return state if accuracy is None else {**state, "accuracy": accuracy}
 
 
 def _name(trial: Any) -> str:

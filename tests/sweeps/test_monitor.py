@@ -19,7 +19,7 @@ def test_the_monitor_writes_events_and_tells_finished_from_stopped_trials(
         return name == "a"
 
     names, stages = ["a", "b", "c", "d"], ["starting", "training", "shots"]
-    with SweepMonitor(tmp_path, names, {"d"}, stages, ended) as monitor:
+    with SweepMonitor(tmp_path, names, {"d": {}}, stages, ended) as monitor:
         monitor.note("a", "running", {"doing": "training", "step": 2, "steps": 4, "loss": 1.25})
         monitor.note("a", "running", {"doing": "training", "step": 4, "steps": 4, "accuracy": 0.5})
         monitor.note("a", "ended", {"doing": ""})
@@ -36,8 +36,22 @@ def test_the_monitor_writes_events_and_tells_finished_from_stopped_trials(
     assert "0.500 (best)" in table
 
 
+def test_the_best_trial_may_have_finished_before_the_sweep_was_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = {"a": {"steps": 4, "accuracy": 0.75}, "b": {"stopped": {"step": 2, "accuracy": 0.25}}}
+    with SweepMonitor(tmp_path, ["a", "b", "c"], marks, ["starting", "training"], lambda name, last: True) as monitor:
+        monitor.note("c", "running", {"doing": "training", "step": 4, "steps": 4, "accuracy": 0.5})
+        monitor.note("c", "ended", {"doing": ""})
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().err.splitlines()]
+    last = {row[0]: row[1:] for row in rows if row}
+    assert last["a"] == ["finished", "", "4 of 4", "", "0.750 (best)"]
+    assert last["b"] == ["stopped early", "", "", "", "0.250"]
+    assert last["c"] == ["finished", "", "4 of 4", "", "0.500"]
+
+
 def test_the_progress_of_a_study_is_shown_in_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with SweepMonitor(tmp_path, ["a", "b"], set(), ["starting", "shots"], lambda name, last: True) as monitor:
+    with SweepMonitor(tmp_path, ["a", "b"], {}, ["starting", "shots"], lambda name, last: True) as monitor:
         monitor.note("a", "running", {"doing": "shots"})
         monitor.note("a", "running", {"doing": "shots", "answered": 30, "prompts": 120})
         assert monitor._progress(monitor._states["a"]) == 0.625  # the first of two stages, and a quarter of the second
@@ -49,7 +63,7 @@ def test_the_progress_of_a_study_is_shown_in_prompts(tmp_path: Path, capsys: pyt
 
 
 def test_events_that_cannot_be_written_are_written_with_a_later_one(tmp_path: Path) -> None:
-    with SweepMonitor(tmp_path, ["a"], set(), ["starting"], lambda name, last: True) as monitor:
+    with SweepMonitor(tmp_path, ["a"], {}, ["starting"], lambda name, last: True) as monitor:
         (tmp_path / "events.jsonl").rename(tmp_path / "kept")
         (tmp_path / "events.jsonl").mkdir()  # cannot be opened, whoever asks
         monitor.note("a", "running", {"doing": "starting"})
