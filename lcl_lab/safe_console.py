@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -19,12 +20,16 @@ _NARROWEST = 20  # characters of a line; terminals that are narrower wrap it
 class SafeConsole(Console):
     """A console of rich that removes control characters from all text. Styles and progress bars work as usual.
 
+    Words such as False and numbers have no colours of their own. With the environment variable NO_COLOR, output to a
+    terminal has no escape sequence at all, as output to a file: a progress bar appears once, when it is done.
     Characters that the encoding of the output lacks are written as escapes. What cannot be written to standard error,
     such as a progress bar, is dropped; to standard output, it is a `UserError`.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        if os.environ.get("NO_COLOR"):
+            options = {"color_system": None, "force_terminal": False, **options}
+        super().__init__(**{"highlight": False, **options})
         if self.width < _NARROWEST:  # with width 0 rich prints nothing, and with 1 some tables never end
             self.width = _NARROWEST
 

@@ -60,6 +60,36 @@ def test_progress_bars_and_live_tables_still_move_the_cursor() -> None:
     assert not re.search("[\x07\x9b\u202e]|\x1b\\]", written)
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_words_and_numbers_have_no_colours_of_their_own() -> None:
+    grid = Table("value")
+    for word in ("False", "None", "0.5", "'text'", "/a/path", "http://here"):
+        grid.add_row(word)
+    file = Terminal()
+    console = SafeConsole(file=file, width=60, color_system="truecolor", _environ={"TERM": "xterm"})
+    console.print("False 0.5 None 'text' /a/path", grid)
+    assert not [style for style in STYLES.findall(file.getvalue()) if re.search(r"[;\[][39]\d", style)]
+
+
+def test_no_color_means_no_escape_sequence_of_text_and_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, escapes in (("", True), ("1", False)):
+        monkeypatch.setenv("NO_COLOR", value)
+        monkeypatch.setenv("TERM", "xterm-256color")
+        file = Terminal()
+        console = SafeConsole(file=file, width=60)
+        console.print("[bold red]False[/]", Markdown("- **bold** `code`"), table(), style="dim")
+        with console.status("starting …"):
+            pass
+        with Progress(console=console) as bar:
+            bar.advance(bar.add_task("counting", total=1))
+        assert "counting" in file.getvalue()
+        assert ("\x1b" in file.getvalue()) == escapes
+
+
 def test_every_console_of_the_package_is_safe() -> None:
     package = Path(safe_console.__file__).parent
     unsafe = [path for path in package.rglob("*.py") if "import Console\n" in path.read_text(encoding="utf-8")]

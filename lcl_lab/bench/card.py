@@ -111,7 +111,11 @@ def card_markdown(card: Card) -> list[str]:
         "## Cost and missing answers",
         "",
         f"- {_cost(card)}",
-        *(f"- {study}: {share:.1%} of the answers are not known." for study, share in card.missing.items() if share),
+        *(
+            reporting.render("- {study}: {share:.1%} of the answers are not known.", {"study": study, "share": share})
+            for study, share in card.missing.items()
+            if share
+        ),
         *(f"- {study} was skipped: {_cell(reason)}." for study, reason in card.skipped.items()),
         *(f"- {name}: {_cell(str(value))}" for name, value in card.origin.items()),
         "",

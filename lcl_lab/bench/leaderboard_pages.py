@@ -91,8 +91,8 @@ def _rows(cards: Sequence[Card], numbers: Sequence[int], pages: Mapping[int, str
         card = cards[number]
         above = sum(_value(cards[other], "low") > _value(card, "high") for other in numbers)
         name = f"[{_cell(card.model)}]({pages[number]})" if number in pages else _cell(card.model)
-        missing = max(card.missing.values(), default=0.0)
-        cells = [str(above + 1), name, *(headline_text(card, headline) for headline in HEADLINES), f"{missing:.1%}"]
+        missing = reporting.format_number(max(card.missing.values(), default=0.0), ".1%")
+        cells = [str(above + 1), name, *(headline_text(card, headline) for headline in HEADLINES), missing]
         rows.append(f"| {' | '.join(cells)} |")
     return rows
 

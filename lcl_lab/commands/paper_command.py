@@ -55,7 +55,7 @@ def _cells(one: PaperComparison) -> tuple[str, ...]:
         one.method,
         str(one.condition),
         reporting.format_interval(one.value, one.low, one.high, decimals=2),
-        "" if one.published is None else f"{one.published:.2f}",
+        "" if one.published is None else reporting.format_number(one.published, ".2f"),
         one.verdict,
     )
 

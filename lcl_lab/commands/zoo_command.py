@@ -75,10 +75,11 @@ def _seeds(config: ZooSeedsConfig) -> None:
     )
     for (data, shots, ratio, metric), rows in estimates.groupby(["data", "shots", "false_ratio", "metric"]):
         values = rows["estimate"]
-        deviation = f"{values.std(ddof=1):.3f}" if len(values) > 1 else ""
+        deviation = reporting.format_number(values.std(ddof=1), ".3f") if len(values) > 1 else ""
         intervals = _intervals(report.over_seeds.get((data, shots, ratio, metric)))
         false = "yes" if ratio else ""
-        spread.add_row(str(data), str(shots), false, str(metric), f"{values.mean():.3f}", deviation, *intervals)
+        mean = reporting.format_number(values.mean(), ".3f")
+        spread.add_row(str(data), str(shots), false, str(metric), mean, deviation, *intervals)
     console.print(spread)
 
 

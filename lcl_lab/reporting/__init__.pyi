@@ -19,7 +19,16 @@ from .report import Part, findings_markdown, findings_page, markdown_page, write
 from .setting import Setting
 from .tables import claims_table, markdown_rows, table_text
 from .terminal import print_claims, print_findings
-from .text import format_condition, format_detectable, format_estimate, format_interval, format_p, format_value, render
+from .text import (
+    format_condition,
+    format_detectable,
+    format_estimate,
+    format_interval,
+    format_number,
+    format_p,
+    format_value,
+    render,
+)
 
 __all__ = [
     "METHODS",
@@ -43,6 +52,7 @@ __all__ = [
     "format_detectable",
     "format_estimate",
     "format_interval",
+    "format_number",
     "format_p",
     "format_value",
     "holm_levels",

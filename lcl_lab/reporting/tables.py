@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lcl_lab.reporting.findings import Claim, Table, Verdict, holm_levels, is_inconclusive, verdicts_after_holm
-from lcl_lab.reporting.text import format_detectable, format_interval, format_p, format_value
+from lcl_lab.reporting.text import format_detectable, format_interval, format_number, format_p, format_value
 
 __all__ = ["claims_table", "markdown_rows", "table_text"]
 
@@ -100,5 +100,5 @@ def _formatter(column: str, values: pd.Series) -> Callable[[Any], str] | None:
     if column in _P_VALUES:
         return format_p
     if pd.api.types.is_float_dtype(values):
-        return lambda value: "–" if isnan(value) else f"{value:z.3f}"
+        return lambda value: "–" if isnan(value) else format_number(value, ".3f")
     return None

@@ -109,7 +109,7 @@ def _trial_rows(result: SweepResult, links: set[str]) -> pd.DataFrame:
                 "options": reporting.format_condition(known["setting"]) if known.get("setting") else "",
                 "status": known["status"],
                 "steps": f"{known['steps']:,.0f}" if "steps" in known else "",
-                "held-out accuracy": f"{known['accuracy']:.3f}" if "accuracy" in known else "",
+                "held-out accuracy": reporting.format_number(known["accuracy"], ".3f") if "accuracy" in known else "",
                 "seconds": f"{known['seconds']:,.1f}" if "seconds" in known else "",
                 "device": known.get("device", ""),
                 "peak memory": _size(known.get("memory")),

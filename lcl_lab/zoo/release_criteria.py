@@ -60,7 +60,7 @@ class CriterionResult:
         if isinstance(self.measured, Estimate):
             text = reporting.format_estimate(self.measured)
             return f"{text}; {reporting.format_detectable(self.undecided)}" if self.undecided else text
-        return f"{self.measured:.3f}"
+        return reporting.format_number(self.measured, ".3f")
 
 
 def check_criteria(

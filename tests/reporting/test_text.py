@@ -29,6 +29,33 @@ def test_nothing_is_minus_zero(value: float, decimals: int, signed: bool) -> Non
     assert not [text for text in texts if re.search(r"-0?(\.0*)?(?![.\d])", text)]
 
 
+@given(
+    draws.integers(1, 2000).flatmap(lambda n: draws.tuples(draws.integers(0, n), draws.just(n))), draws.integers(1, 3)
+)
+def test_decimals_are_rounded_half_up_as_on_paper(counts: tuple[int, int], decimals: int) -> None:
+    right, n = counts
+    units = (2 * right * 10**decimals + n) // (2 * n)  # in whole numbers, which are exact
+    expected = f"{units // 10**decimals}.{units % 10**decimals:0{decimals}d}"
+    value = right / n
+    row = {"estimate": value, "low": value, "high": value}
+    texts = [
+        format_interval(value, value, value, decimals),
+        format_interval(value - 0.5 + 0.5, value, value, decimals),  # with the noise of arithmetic
+        format_narrow(value, value, value, decimals),
+        render(f"{{x:.{decimals}f}}", {"x": value}),
+        table_text(Table.from_rows("c", [row], decimals=decimals))["value"].iloc[0],
+    ]
+    assert [text.split()[0] for text in texts] == [expected] * len(texts)
+    percents = (200 * right + n) // (2 * n)
+    assert render("{x:.0%}", {"x": value}) == f"{percents}%"
+
+
+def test_the_accuracies_of_the_reports_are_rounded_like_those() -> None:
+    assert format_interval(0.965, 0.125, 0.5 - 0.375, decimals=2) == "0.97 [0.13, 0.13]"
+    assert format_interval(-0.965, -0.005, 0.0, decimals=2, signed=True) == "-0.97 [-0.01, +0.00]"
+    assert format_p(0.0125) == "p = 0.013"
+
+
 def _interval(value: float, signed: bool, decimals: int) -> str:
     return format_interval(value, value, value, decimals, signed)
 
