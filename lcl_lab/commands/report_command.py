@@ -11,8 +11,9 @@ __all__ = ["report_program"]
 
 _ABOUT = """Report a stored run with the analysis of this version, without evaluating anything.
 
-With --latex, a folder gets what a paper needs: tables.tex, methods.tex, references.bib, the figures as PDF files, and
-report.tex, a document that shows them. Texts that are there with other content are never overwritten.
+With --latex, a folder gets what a paper needs: tables.tex, methods.tex, references.bib, the figures as PDF and SVG
+files 3.3 and 6.9 inches wide with their captions, and report.tex, a document that shows them. Texts that are there with
+other content are never overwritten.
 """
 
 

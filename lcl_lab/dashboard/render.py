@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -17,25 +16,15 @@ from lcl_lab.dashboard.escape import escape_markdown, show_paragraph, show_state
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lcl_lab.figures import Figure, Panel
+    from lcl_lab.figures import Figure
     from lcl_lab.figures.formats import Format
     from lcl_lab.reporting import Claim, Findings, Section, Table
 
 __all__ = ["show_chart", "show_export", "show_findings", "show_table"]
 
 _SELECTION = "picked"  # the Vega-Lite parameter that a click on a point sets
-_DARK = {
-    "white": "#171614",
-    "#222222": "#EEEEEE",
-    "#666666": "#A6ACB5",
-    "#000000": "#FFFFFF",
-    "#E6E6E6": "#31363F",
-    "#DDDDDD": "#3C424C",
-    "#777777": "#A6ACB5",
-}
-"""Colours of figures on a dark page."""
-_SQUARE_SIZE = 340  # pixels of a panel that is as wide as high, such as a radar; fits a phone
-_LEGEND_LETTERS = 42  # per line of a legend's title
+_FOR_PAPER = "For a paper"
+_PAPER_HELP = "PDF and SVG files 3.3 and 6.9 inches wide, without title, and the caption with n"
 _PANELS_PER_ROW = 2
 _NAME_WORDS = 8  # of a caption in the name of a file
 _FORMATS: Mapping[Format, tuple[str, str]] = {
@@ -68,7 +57,9 @@ def show_findings(findings: Findings, key: str, columns: Sequence[str] = ()) -> 
     return picked
 
 
-def show_chart(figure: Figure, key: str, name: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
+def show_chart(
+    figure: Figure, key: str, name: str, columns: Sequence[str] = (), section: Section | None = None
+) -> dict[str, Any] | None:
     """Show the panels of a figure side by side, or below one another on a phone, and offer to save the figure.
 
     Args:
@@ -76,6 +67,7 @@ def show_chart(figure: Figure, key: str, name: str, columns: Sequence[str] = ())
         key: begins the key of every panel, after which come the panel's metric and number.
         name: stem of the saved files.
         columns: as in `show_findings`.
+        section: the section of the figure, whose caption is saved with the files for a paper.
 
     Returns:
         As `show_findings`.
@@ -83,13 +75,18 @@ def show_chart(figure: Figure, key: str, name: str, columns: Sequence[str] = ())
     picked = None
     rows = range(0, len(figure.panels), _PANELS_PER_ROW)
     places = [place for _ in rows for place in st.columns(min(_PANELS_PER_ROW, len(figure.panels)))]
-    for number, (place, panel) in enumerate(zip(places, figure.panels, strict=False)):
+    specs = figures.panel_specs(figure)
+    for number, (place, panel, spec) in enumerate(zip(places, figure.panels, specs, strict=False)):
         with place:
-            picked = _show_panel(panel, f"{key}-{panel.metric or 'panel'}-{number}", columns) or picked
+            picked = _show_panel(spec, f"{key}-{panel.metric or 'panel'}-{number}", columns) or picked
     with st.popover("Save"):
         for form, (label, mime) in _FORMATS.items():
             content = partial(figure.render, form)
             st.download_button(label, content, f"{name}.{form}", mime, key=f"{key}-{form}", on_click="ignore")
+        of_paper = section or reporting.Section(figure.title or name, figure=figure, name=name)
+        archive = partial(reporting.figure_archive, of_paper)
+        names = f"{name}-paper.zip", "application/zip"
+        st.download_button(_FOR_PAPER, archive, *names, help=_PAPER_HELP, key=f"{key}-paper", on_click="ignore")
     return picked
 
 
@@ -123,7 +120,7 @@ def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[st
 def _show_section(section: Section, name: str, place: int, columns: Sequence[str]) -> dict[str, Any] | None:
     picked, key = None, f"{name}-{place}"
     if isinstance(section.figure, figures.Figure):
-        picked = show_chart(section.figure, key, section.name, columns)
+        picked = show_chart(section.figure, key, section.name, columns, section)
     elif section.figure is not None:
         st.image(section.figure)
     show_statements(section.statements)
@@ -173,36 +170,17 @@ def _offer_csv(frame: pd.DataFrame, key: str, name: str) -> None:
     st.download_button("CSV", content, f"{name}.csv", "text/csv", key=key, on_click="ignore")
 
 
-def _show_panel(panel: Panel, key: str, columns: Sequence[str]) -> dict[str, Any] | None:
-    spec = panel.themed().to_dict(validate=False)  # validation takes as long as drawing
-    spec["config"].pop("background", None)
-    spec["config"]["legend"] |= {"layout": {"bottom": {"anchor": "start", "direction": "vertical"}}}
-    _wrap_legend_titles(spec)
-    is_square = spec["width"] == spec["height"]
-    if is_square:
-        spec |= {"width": _SQUARE_SIZE, "height": _SQUARE_SIZE, "autosize": "pad"}
-    else:
-        spec["autosize"] = {"type": "fit-x", "contains": "padding"}  # legends go below the plot and leave it its height
-        del spec["width"]
+def _show_panel(spec: dict[str, Any], key: str, columns: Sequence[str]) -> dict[str, Any] | None:
     clickable = _make_clickable(spec, columns)
     if st.context.theme.type == "dark":
-        spec = {name: value if name == "datasets" else _recolored(value) for name, value in spec.items()}
-    options: dict[str, Any] = {"width": _SQUARE_SIZE if is_square else "stretch", "theme": None, "key": key}
+        spec = figures.recolored(spec)
+    options: dict[str, Any] = {"width": "stretch", "theme": None, "key": key}
     if not clickable:
         st.vega_lite_chart(spec, **options)
         return None
     event: Any = st.vega_lite_chart(spec, on_select="rerun", **options)
     points = event["selection"].get(_SELECTION)
     return dict(points[0]) if points else None
-
-
-def _wrap_legend_titles(part: Any) -> None:
-    """Break the titles of legends that are wider than a panel."""
-    for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _wrap_legend_titles(value)
-    legend = part.get("legend") if isinstance(part, dict) else None
-    if isinstance(legend, dict) and isinstance(legend.get("title"), str):
-        legend["title"] = textwrap.wrap(legend["title"], _LEGEND_LETTERS)
 
 
 def _make_clickable(spec: dict[str, Any], columns: Sequence[str]) -> bool:
@@ -219,12 +197,3 @@ def _make_clickable(spec: dict[str, Any], columns: Sequence[str]) -> bool:
             layer["mark"] = {**mark, "cursor": "pointer"}
             return True
     return False
-
-
-def _recolored(part: Any) -> Any:
-    """A part of a specification with the colours of a dark page."""
-    if isinstance(part, dict):
-        return {name: _recolored(value) for name, value in part.items()}
-    if isinstance(part, list):
-        return [_recolored(value) for value in part]
-    return _DARK.get(part, part) if isinstance(part, str) else part

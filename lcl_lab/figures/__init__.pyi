@@ -5,6 +5,7 @@ from .false_ratio_plot import false_ratio_figure
 from .heat_map_plot import heat_map_figure
 from .line_plot import line_figure
 from .overview_plot import overview_figure
+from .page_panels import DARK, panel_specs, recolored
 from .panels import Figure, Panel
 from .position_plot import position_figure
 from .power_plot import power_figure
@@ -16,6 +17,7 @@ from .theme import Chart, themed
 from .training_plot import training_figure, trials_figure
 
 __all__ = [
+    "DARK",
     "Chart",
     "Figure",
     "Panel",
@@ -26,10 +28,12 @@ __all__ = [
     "heat_map_figure",
     "line_figure",
     "overview_figure",
+    "panel_specs",
     "parallel_figure",
     "position_figure",
     "power_figure",
     "radar_figure",
+    "recolored",
     "reliability_figure",
     "removal_figure",
     "slice_figure",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from lcl_lab.errors import UserError
@@ -65,8 +66,14 @@ def heat_map_figure(
         if has_numbers:
             is_dark = f"abs(datum['{value}']) > {0.7 * largest}"
             color = alt.condition(is_dark, alt.value("white"), alt.value(INK))
-            text = alt.Text(f"{value}:Q", format="+.2f")
-            layers.append(base.mark_text(fontSize=13).encode(text=text, color=color))
+            cells = base.properties(data=shown.assign(_shown=_rounded(shown[value])))
+            layers.append(cells.mark_text(fontSize=13).encode(text=alt.Text("_shown:Q", format="+.2f"), color=color))
         chart = layered(layers, width=cell * len(across), height=min(cell, 40) * len(down))
         panels.append(Panel(chart, metric, str(name)))
     return Figure(tuple(panels), title, stacked=len(panels) > 3, spacing=28)
+
+
+def _rounded(values: pd.Series) -> pd.Series:
+    """Two decimals, rounded half up as in tables, and without a negative zero."""
+    hundredths = np.floor(np.abs(values) * 100 + 0.5 + 1e-9)
+    return np.sign(values) * hundredths / 100 + 0.0

@@ -45,7 +45,7 @@ def line_figure(
         published: with the columns method, `x` and accuracy (open-ended), drawn in a separate panel.
         published_title: where the paper prints them, such as ``"Table 2"``.
         fixed: with the columns of `estimates`: models trained for one value of `x` only, each a grey bar (the paper's
-            Figure 6).
+            Figure 6), which the legend names.
         chance: the accuracy of guessing at values of `x`, drawn as a dotted line; 1/2 everywhere by default.
 
     Raises:
@@ -54,13 +54,14 @@ def line_figure(
     models = series_names(estimates)
     values = sorted(estimates[x].unique().tolist())
     extent = (max(values) - min(values)) or 1
-    axis, look = _x("_x", x_title, values), color_and_shape(models)
+    axis, look = _x("_x", x_title, values), color_and_shape(models, "Model, with 95 % interval; dotted: chance")
+    trained = [] if fixed is None else fixed["model"].drop_duplicates().tolist()
     tooltip = [alt.Tooltip("model:N"), alt.Tooltip(f"{x}:Q", title=x_title), alt.Tooltip("n:Q", title="queries")]
     panels = []
     for metric, heading, rows in groups(estimates, "metric"):
         layers = [_chance(chance or {min(values): 0.5, max(values): 0.5})]
         if fixed is not None:
-            layers += _bars(fixed[fixed["metric"] == metric], x, axis, extent)
+            layers += _bars(fixed[fixed["metric"] == metric], x, axis, extent, trained)
         shifted = rows.assign(_x=rows[x] + dodge(rows, models, 0.008 * extent))
         layers += estimate_layers(shifted, axis, _y("estimate"), look, tooltip)
         panels.append(Panel(layered(layers, **_SIZE), metric, heading))
@@ -88,13 +89,17 @@ def _published(published: pd.DataFrame, x: str, x_title: str, title: str) -> alt
     return layered([line, points], **_SIZE)
 
 
-def _bars(rows: pd.DataFrame, x: str, axis: alt.X, extent: float) -> list[alt.Chart]:
+def _bars(rows: pd.DataFrame, x: str, axis: alt.X, extent: float, trained: list[str]) -> list[alt.Chart]:
+    """Grey bars, one below the other's number of shots, with one entry of the legend for all."""
     if rows.empty:
         return []
-    wide = rows.assign(_x=rows[x] - 0.02 * extent, _end=rows[x] + 0.02 * extent, _zero=0.0)
-    bar = alt.Chart(wide).mark_rect(color="#BBBBBB", opacity=0.7)
-    tooltip = [alt.Tooltip("model:N", title="trained for these shots"), alt.Tooltip("estimate:Q", format=".3f")]
-    return [bar.encode(x=axis, x2="_end:Q", y=_y("_zero"), y2="estimate:Q", tooltip=tooltip)]
+    name = f"{', '.join(trained)}: trained for these {x} only"
+    wide = rows.assign(_x=rows[x] - 0.02 * extent, _end=rows[x] + 0.02 * extent, _zero=0.0, bar=name)
+    legend = alt.Legend(title=None, orient="bottom", symbolType="square")
+    fill = alt.Fill("bar:N", scale=alt.Scale(domain=[name], range=["#BBBBBB"]), legend=legend)
+    tooltip = [alt.Tooltip("model:N", title=f"trained for these {x}"), alt.Tooltip("estimate:Q", format=".3f")]
+    bars = alt.Chart(wide).mark_rect(opacity=0.7)
+    return [bars.encode(x=axis, x2="_end:Q", y=_y("_zero"), y2="estimate:Q", fill=fill, tooltip=tooltip)]
 
 
 def _chance(chance: Mapping[float, float]) -> alt.Chart:

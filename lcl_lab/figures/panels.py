@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.figures.converter import RENDERERS
 from lcl_lab.figures.formats import Format
+from lcl_lab.figures.legends import arrange_legends
+from lcl_lab.figures.paper_size import PaperFormat, paper_svg, svg_to_pdf
 from lcl_lab.figures.theme import themed
 
 __all__ = ["PANEL_TITLE_SIZE", "Figure", "Panel", "Resolve", "groups", "layered"]
@@ -77,6 +80,12 @@ class Figure:
         names = (panel.metric for panel in self.panels if not panel.published)
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
+    @property
+    def data(self) -> list[pd.DataFrame]:
+        """The rows behind the layers of all panels."""
+        layers = [layer for panel in self.panels for layer in panel.chart.layer]
+        return [layer.data for layer in layers if isinstance(layer.data, pd.DataFrame)]
+
     def for_metric(self, metric: str) -> Figure:
         """The figure without the panels of other metrics.
 
@@ -110,10 +119,36 @@ class Figure:
         content = RENDERERS[format](self._specification)
         return content.encode() if isinstance(content, str) else content
 
+    def render_for_paper(self, inches: float, format: PaperFormat = "pdf", titled: bool = False) -> bytes:
+        """The figure as a file of exactly the given width, whose letters can be read there.
+
+        Panels that do not fit next to each other go below one another, and legends stay within the width.
+
+        Args:
+            inches: such as 3.3 for one column of a paper, and 6.9 for two.
+            format: ``"pdf"`` or ``"svg"``.
+            titled: draw the title, which a paper gives in its caption.
+        """
+        svg = paper_svg(self._composed, inches, titled)
+        return svg_to_pdf(svg) if format == "pdf" else svg.encode()
+
+    @property
+    def _width(self) -> int:
+        """About the pixels of all plots next to each other."""
+        widths = [int(panel.chart.width) for panel in self.panels]
+        return max(widths) if self.stacked else sum(widths)
+
     @cached_property
-    def _specification(self) -> dict[str, Any]:
+    def _composed(self) -> dict[str, Any]:
         """The chart in Vega-Lite, which takes longer to build and validate than to draw."""
         specification: dict[str, Any] = _without_controls(self.chart().to_dict())
+        return specification
+
+    @cached_property
+    def _specification(self) -> dict[str, Any]:
+        """The chart in Vega-Lite with legends that fit, as files show it."""
+        specification = deepcopy(self._composed)
+        arrange_legends(specification, self._width)
         return specification
 
     def write(self, path: Path) -> None:

@@ -13,7 +13,7 @@ from lcl_lab.figures.theme import INK
 __all__ = ["radar_figure"]
 
 _RINGS = (0.25, 0.5, 0.75, 1.0)
-_SIDE = 460
+_SIDE = 480
 _LIMIT = 1.32  # of the axes: room for the names around the outermost ring
 _SCALE = alt.Scale(domain=[-_LIMIT, _LIMIT], nice=False)
 _X, _Y = alt.X("x:Q", scale=_SCALE, axis=None), alt.Y("y:Q", scale=_SCALE, axis=None)
@@ -46,7 +46,7 @@ def _web(angles: list[float]) -> list[alt.Chart]:
     rings = pd.concat([_closed([(angle, ring) for angle in angles]).assign(ring=ring) for ring in _RINGS])
     web = alt.Chart(rings).mark_line(color="#DDDDDD", strokeWidth=1)
     marks = pd.DataFrame({"x": 0.02, "y": _RINGS, "text": [f"{ring:.2f}" for ring in _RINGS]})
-    values = alt.Chart(marks).mark_text(color="#777777", align="left", fontSize=11)
+    values = alt.Chart(marks).mark_text(color="#777777", align="left", fontSize=12)
     return [
         web.encode(x=_X, y=_Y, order=alt.Order("order:Q"), detail="ring:N"),
         values.encode(x=_X, y=_Y, text="text:N"),
@@ -73,7 +73,7 @@ def _names(angles: dict[str, float]) -> alt.Chart:
         [(1.2 * np.sin(angle), 1.13 * np.cos(angle), name) for name, angle in angles.items()],
         columns=["x", "y", "name"],
     )
-    return alt.Chart(labels).mark_text(color=INK, fontSize=12).encode(x=_X, y=_Y, text="name:N")
+    return alt.Chart(labels).mark_text(color=INK, fontSize=14).encode(x=_X, y=_Y, text="name:N")
 
 
 def _closed(points: list[tuple[float, float]]) -> pd.DataFrame:

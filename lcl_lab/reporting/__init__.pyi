@@ -1,4 +1,5 @@
 from .bibliography import Reference, bibtex, references
+from .figure_files import figure_archive, figure_caption, paper_figures
 from .findings import (
     ONE_TRAINING,
     ONE_TRAINING_EACH,
@@ -46,6 +47,8 @@ __all__ = [
     "assess",
     "bibtex",
     "claims_table",
+    "figure_archive",
+    "figure_caption",
     "findings_markdown",
     "findings_page",
     "format_condition",
@@ -66,6 +69,7 @@ __all__ = [
     "methods_citations",
     "methods_markdown",
     "methods_used",
+    "paper_figures",
     "print_claims",
     "print_findings",
     "references",

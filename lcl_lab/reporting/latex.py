@@ -16,6 +16,7 @@ from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
 from lcl_lab.figures.panels import Figure
 from lcl_lab.reporting.bibliography import bibtex, split_citations
+from lcl_lab.reporting.figure_files import figure_caption, paper_figures
 from lcl_lab.reporting.findings import Findings, Section
 from lcl_lab.reporting.methods_paragraph import methods, methods_citations
 from lcl_lab.reporting.tables import claims_table, table_text
@@ -95,8 +96,8 @@ def latex_files(findings: Findings) -> dict[str, bytes]:
 
     `tables.tex` has all tables with captions and labels, `methods.tex` the methods paragraph, `references.bib` the
     references that it cites, and `report.tex` is a document that shows them with the statements and figures. Charts are
-    PDF files, pictures PNG. A paper can use each part alone; the tables need booktabs, graphicx and longtable, the
-    methods natbib.
+    the files of `paper_figures`, for one column and for two; pictures are PNG files. A paper can use each part alone;
+    the tables need booktabs, graphicx and longtable, the methods natbib.
 
     Args:
         findings: what to write.
@@ -150,8 +151,10 @@ def _section(section: Section) -> Iterator[str]:
         return
     yield rf"\section*{{{latex_text(section.heading)}}}"
     if section.figure is not None:
-        suffix = "pdf" if isinstance(section.figure, Figure) else "png"
-        yield rf"\begin{{center}}\includegraphics[width=\linewidth]{{{section.name}.{suffix}}}\end{{center}}"
+        is_chart = isinstance(section.figure, Figure)
+        name = f"{section.name}-wide.pdf" if is_chart else f"{section.name}.png"
+        caption = rf"\\ \small {latex_text(figure_caption(section))}" if is_chart else ""
+        yield rf"\begin{{center}}\includegraphics[width=\linewidth]{{{name}}}{caption}\end{{center}}"
     if section.statements:
         items = [rf"\item {latex_text(statement.text)}" for statement in section.statements]
         yield "\n".join([r"\begin{itemize}", *items, r"\end{itemize}"])
@@ -159,9 +162,8 @@ def _section(section: Section) -> Iterator[str]:
 
 def _pictures(findings: Findings) -> Iterator[tuple[str, bytes]]:
     for section in findings.sections:
-        if isinstance(section.figure, Figure):
-            yield f"{section.name}.pdf", section.figure.render("pdf")
-        elif section.figure is not None:
+        yield from paper_figures(section).items()
+        if section.figure is not None and not isinstance(section.figure, Figure):
             content = io.BytesIO()
             section.figure.save(content, format="png")
             yield f"{section.name}.png", content.getvalue()
