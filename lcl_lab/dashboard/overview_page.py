@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
 import streamlit as st
 
 from lcl_lab import dashboard
@@ -32,7 +33,7 @@ def _show(index: RunIndex) -> None:
     groups = index.groups_of("false_ratio")
     if not groups:
         st.info("There is no run of the false-label study yet. This command makes one:")
-        st.code("python -m lcl_lab.studies.false_ratio", language="sh")
+        st.code(index.command(["lcl", "study", "false_ratio"]), language="sh")
         return
     group = controls.select_group(groups)
     model_place, metric_place = st.columns([3, 1])
@@ -79,7 +80,7 @@ def _show_runs(index: RunIndex) -> None:
         }
         for run in index.runs
     ]
-    st.dataframe(rows, hide_index=True)
+    render.show_rows(pd.DataFrame(rows))
 
 
 def _zero_shot(index: RunIndex, models: Sequence[str]) -> list[Source]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import streamlit as st
 
 from lcl_lab import reporting, studies
@@ -50,7 +51,7 @@ def _show_provenance(provenance: Provenance) -> Section:
     )
     st.subheader(section.heading)
     st.code(provenance.command, language="sh")
-    st.dataframe(section.tables[0].frame, hide_index=True)
+    render.show_rows(section.tables[0].frame)
     return section
 
 
@@ -63,7 +64,7 @@ def _show_inputs(run: RunInfo) -> None:
         st.json(options, expanded=False)
     st.subheader("Log")
     events = [{key: str(value) for key, value in event.items()} for event in read_events(run.path)]
-    st.dataframe(events, hide_index=True)
+    render.show_rows(pd.DataFrame(events))
     st.caption(escape_markdown(str(run.path)))
 
 

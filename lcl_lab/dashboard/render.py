@@ -8,24 +8,24 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import streamlit as st
 
 from lcl_lab import figures, reporting
 from lcl_lab.dashboard.escape import escape_markdown, show_paragraph, show_statements
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from lcl_lab.figures import Figure
     from lcl_lab.figures.formats import Format
     from lcl_lab.reporting import Claim, Findings, Section, Table
 
-__all__ = ["show_chart", "show_export", "show_findings", "show_table"]
+__all__ = ["show_chart", "show_export", "show_findings", "show_rows", "show_table"]
 
 _SELECTION = "picked"  # the Vega-Lite parameter that a click on a point sets
 _FOR_PAPER = "For a paper"
 _PAPER_HELP = "PDF and SVG files 3.3 and 6.9 inches wide, without title, and the caption with n"
 _PANELS_PER_ROW = 2
+_CELL_LETTER, _CELL_PADDING, _WIDEST_CELL = 7.6, 24, 560  # pixels
 _NAME_WORDS = 8  # of a caption in the name of a file
 _FORMATS: Mapping[Format, tuple[str, str]] = {
     "png": ("PNG", "image/png"),
@@ -98,10 +98,20 @@ def show_table(table: Table, key: str, name: str) -> None:
         key: begins the key of every element.
         name: begins the name of the file, after which come the words of the caption.
     """
-    st.caption(escape_markdown(table.caption))
-    st.dataframe(reporting.table_text(table), hide_index=True)
+    st.caption(escape_markdown(reporting.caption_text(table)))
+    show_rows(reporting.table_text(table))
     words = re.findall(r"\w+", table.caption.lower())
     _offer_csv(table.frame, key, "-".join([name, *words[:_NAME_WORDS]]))
+
+
+def show_rows(rows: pd.DataFrame) -> None:
+    """Show rows whose texts are not cut where the page has room for them: columns are as wide as their longest text."""
+    widths = {
+        str(name): st.column_config.Column(width=_width([str(name), *map(str, rows[name])]))
+        for name in rows.columns
+        if not pd.api.types.is_numeric_dtype(rows[name])
+    }
+    st.dataframe(rows, hide_index=True, column_config=widths)
 
 
 def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[str] = ()) -> None:
@@ -125,7 +135,7 @@ def _show_section(section: Section, name: str, place: int, columns: Sequence[str
         st.image(section.figure)
     show_statements(section.statements)
     for number, table in enumerate(section.tables):
-        with nullcontext() if number == 0 else st.expander(escape_markdown(table.caption)):
+        with nullcontext() if number == 0 else st.expander(escape_markdown(reporting.caption_text(table))):
             show_table(table, f"{key}-table-{number}", name)
     return picked
 
@@ -161,6 +171,12 @@ def _claim_row(claim: Claim) -> dict[str, Any]:
         "p_value": estimate.p_value if estimate else claim.p_value,
         "verdict": claim.verdict,
     }
+
+
+def _width(texts: Sequence[str]) -> int:
+    """Pixels of a column with the given texts."""
+    longest = max((len(line) for text in texts for line in text.splitlines()), default=0)
+    return min(_CELL_PADDING + round(_CELL_LETTER * longest), _WIDEST_CELL)
 
 
 def _offer_csv(frame: pd.DataFrame, key: str, name: str) -> None:

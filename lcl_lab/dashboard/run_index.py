@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -94,6 +95,7 @@ class RunIndex:
         runs: the readable runs, newest first.
         broken: run directories that cannot be read.
         data: datasets whose images may be shown in addition to the embedded ones.
+        requested: the folder that the dashboard was started with, which shipped results may stand in for.
     """
 
     folder: Path
@@ -101,6 +103,11 @@ class RunIndex:
     runs: tuple[store.RunInfo, ...]
     broken: tuple[store.BrokenRun, ...]
     data: tuple[str, ...] = ()
+    requested: Path = Path("results")
+
+    def command(self, program: Sequence[str]) -> str:
+        """The command line of a program that writes runs to the folder that is shown, once it has any."""
+        return shlex.join([*program, "--results", str(self.requested)])
 
     @cached_property
     def groups(self) -> list[RunGroup]:
@@ -136,7 +143,7 @@ def read_index(config: DashboardConfig) -> RunIndex:
     if not (index.runs or index.broken or (results / "sweeps").is_dir()):
         shipped = shipped_results()
         index = replace(_read(os.fsencode(shipped), _state(shipped)), shipped=True)
-    return replace(index, data=config.data)
+    return replace(index, data=config.data, requested=results)
 
 
 def shipped_results() -> Path:

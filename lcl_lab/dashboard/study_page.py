@@ -65,7 +65,7 @@ def _show(study: Study[Any], index: RunIndex) -> None:
     groups = index.groups_of(study.name)
     if not groups:
         st.info("There is no run of this study yet. This command makes one:")
-        st.code(" ".join(study.program), language="sh")
+        st.code(index.command(["lcl", "study", study.name]), language="sh")
         return
     group = controls.select_group(groups)
     model_place, seed_place, metric_place = st.columns([3, 2, 2])

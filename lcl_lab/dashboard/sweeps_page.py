@@ -29,7 +29,7 @@ def _show(index: RunIndex) -> None:
     inside = [file for file in files if file.resolve().is_relative_to(root.resolve())]
     if not inside:
         st.info("No sweep has run yet. This command runs a small one:")
-        st.code("python -m lcl_lab.sweep studies/tiny_grid.yaml", language="sh")
+        st.code(index.command(["lcl", "sweep", "studies/tiny_grid.yaml"]), language="sh")
         return
     names = {escape_controls(file.parent.name): file for file in inside}
     _show_live(names[controls.select("Sweep", list(names), "sweep")])
@@ -42,7 +42,7 @@ def _show_live(file: Path) -> None:
     counts = trials["status"].value_counts()
     for place, (status, count) in zip(st.columns(max(len(counts), 4)), counts.items(), strict=False):
         place.metric(escape_markdown(str(status)), int(count))
-    st.dataframe(trials.dropna(axis=1, how="all"), hide_index=True)
+    render.show_rows(trials.dropna(axis=1, how="all"))
     for trial in trials[trials["reason"] != ""].to_dict(orient="records"):
         st.error(escape_markdown(f"{trial['trial']}: {trial['reason']}"))
     steps = events[events["step"].notna()] if "step" in events else events.head(0)

@@ -27,6 +27,7 @@ _SCALE = _LETTER / CONFIG["axis"]["labelFontSize"]  # from pixels of the theme t
 _NARROWEST, _LEAST_SHARE = 150, 0.42  # of a plot: pixels, and share of its own width
 _LOWEST, _ASPECT = 180, 0.68  # of a plot: pixels, and height by width
 _ROUNDS = 3
+_TOO_WIDE = 1.08  # times the width, at which letters are visibly smaller
 _SIZE = re.compile(r'<svg(?P<before>[^>]*?) width="(?P<width>[\d.]+)(in)?" height="(?P<height>[\d.]+)(in)?"')
 
 
@@ -51,12 +52,20 @@ def svg_to_pdf(svg: str) -> bytes:
 
 def _fitted(specification: dict[str, Any], width: float, titled: bool) -> str:
     """The figure as SVG, about as many pixels wide as asked for: plots become narrower or wider, letters do not."""
+    columns = _columns(specification, width)
+    while True:
+        svg = _arranged(specification, width, columns, vl_version, titled)
+        if columns == 1 or _size(svg)[0] <= _TOO_WIDE * width:
+            return svg
+        columns -= 1  # axes leave less room for plots than usual
+
+
+def _arranged(specification: dict[str, Any], width: float, columns: int, vl_version: str, titled: bool) -> str:
+    """The figure with so many panels next to each other."""
     spec = deepcopy(specification)
     panels: list[dict[str, Any]] = spec.pop("hconcat", None) or spec.pop("vconcat")
-    stacked = "vconcat" in specification
     if not titled:
         spec.pop("title", None)
-    columns = _columns(panels, width, stacked)
     spec |= {"concat": panels, "columns": columns, "spacing": min(spec.get("spacing", 20), 24)}
     spec["config"] = {**spec["config"], "padding": 2}
     arrange_legends(spec, int(width) - 10)
@@ -86,9 +95,10 @@ def _has_rows(panel: dict[str, Any]) -> bool:
     return bool({"nominal", "ordinal"} & set(ways))
 
 
-def _columns(panels: list[dict[str, Any]], width: float, stacked: bool) -> int:
-    """How many panels are next to each other: as many as have at least half of their own width."""
-    if stacked:
+def _columns(specification: dict[str, Any], width: float) -> int:
+    """How many panels may be next to each other: as many as have at least half of their own width."""
+    panels = specification.get("hconcat")
+    if panels is None:
         return 1
     widest = max(panel["width"] for panel in panels)
     fitting = max(1, int(width // (0.55 * widest + 70)))

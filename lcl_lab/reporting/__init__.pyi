@@ -14,11 +14,12 @@ from .findings import (
     is_inconclusive,
     verdicts_after_holm,
 )
+from .glossary import TERMS, terms_markdown, terms_used
 from .latex import latex_archive, latex_files, latex_text, write_latex
 from .methods_paragraph import METHODS, methods, methods_citations, methods_markdown, methods_used
 from .report import Part, findings_markdown, findings_page, markdown_page, write_collection, write_report
 from .setting import Setting
-from .tables import claims_table, markdown_rows, table_text
+from .tables import caption_text, claims_table, markdown_rows, table_text
 from .terminal import print_claims, print_findings
 from .text import (
     format_condition,
@@ -35,6 +36,7 @@ __all__ = [
     "METHODS",
     "ONE_TRAINING",
     "ONE_TRAINING_EACH",
+    "TERMS",
     "Claim",
     "Findings",
     "Part",
@@ -46,6 +48,7 @@ __all__ = [
     "Verdict",
     "assess",
     "bibtex",
+    "caption_text",
     "claims_table",
     "figure_archive",
     "figure_caption",
@@ -75,6 +78,8 @@ __all__ = [
     "references",
     "render",
     "table_text",
+    "terms_markdown",
+    "terms_used",
     "verdicts_after_holm",
     "write_collection",
     "write_latex",

@@ -19,7 +19,7 @@ from lcl_lab.reporting.bibliography import bibtex, split_citations
 from lcl_lab.reporting.figure_files import figure_caption, paper_figures
 from lcl_lab.reporting.findings import Findings, Section
 from lcl_lab.reporting.methods_paragraph import methods, methods_citations
-from lcl_lab.reporting.tables import claims_table, table_text
+from lcl_lab.reporting.tables import caption_text, claims_table, table_text
 
 __all__ = ["latex_archive", "latex_files", "latex_text", "write_latex"]
 
@@ -172,7 +172,7 @@ def _pictures(findings: Findings) -> Iterator[tuple[str, bytes]]:
 def _tables(findings: Findings) -> Iterator[str]:
     for section in findings.sections:
         for number, table in enumerate(section.tables, start=1):
-            yield _table(table_text(table), table.caption, f"{_slug(section.heading)}-{number}")
+            yield _table(table_text(table), caption_text(table), f"{_slug(section.heading)}-{number}")
     if findings.claims:
         yield _table(claims_table(findings.claims, findings.looks), "Compared with the paper", "claims")
 

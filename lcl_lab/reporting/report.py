@@ -21,8 +21,10 @@ from lcl_lab.atomic import atomic_path, write_text
 from lcl_lab.control_characters import remove_controls
 from lcl_lab.figures.panels import Figure
 from lcl_lab.reporting.findings import Findings
+from lcl_lab.reporting.glossary import terms_markdown
+from lcl_lab.reporting.html_page import dark_aware, html_document
 from lcl_lab.reporting.methods_paragraph import methods_markdown
-from lcl_lab.reporting.tables import claims_table, markdown_rows, table_text
+from lcl_lab.reporting.tables import caption_text, claims_table, markdown_rows, table_text
 
 if TYPE_CHECKING:
     from lcl_lab.store import Provenance
@@ -32,16 +34,6 @@ __all__ = ["Part", "findings_markdown", "findings_page", "write_collection", "wr
 _FIGURE = re.compile(r"(\.\./\.\./\w+/[\w-]+/)?[\w-]+\.png")
 _METHOD = ("Question", "Source", "Design")
 _NAME_WIDTH = 11
-_STYLE = """
-body { font: 16px/1.5 Helvetica, Arial, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; font-size: 14px; margin: 1rem 0; display: block; overflow-x: auto }
-th, td { padding: 4px 10px; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap }
-td { font-variant-numeric: tabular-nums }
-td:last-child { white-space: normal }
-img { max-width: 100% }
-code, pre { background: #f4f4f4; padding: 1px 4px; font-size: 14px }
-pre { padding: 8px; overflow-x: auto }
-"""
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ def findings_markdown(findings: Findings, level: int = 2, location: str = "") ->
             yield from (f"![{section.heading}]({location}{section.name}.png)", "")
         yield from (*(f"- {statement.text}" for statement in section.statements), "")
         for table in section.tables:
-            yield from (f"{table.caption}:", "", *markdown_rows(table_text(table)), "")
+            yield from (f"{caption_text(table)}:", "", *markdown_rows(table_text(table)), "")
     if findings.claims:
         yield from (
             f"{'#' * level} Compared with the paper",
@@ -147,7 +139,10 @@ def findings_markdown(findings: Findings, level: int = 2, location: str = "") ->
 
 
 def _methods(findings: Findings, level: int = 2) -> Iterator[str]:
-    """The section with the methods paragraph and its references; none where nothing was analysed."""
+    """The sections with terms, and with the methods paragraph and its references; none where nothing was analysed."""
+    terms = terms_markdown(findings)
+    if terms:
+        yield from (f"{'#' * level} Terms", "", *terms, "")
     text, cited = methods_markdown(findings)
     if text:
         yield from (f"{'#' * level} Methods", "", text, "", *([*cited, ""] if cited else []))
@@ -208,9 +203,9 @@ def _page(title: str, markdown: str, folder: Path, links: Collection[str] = ()) 
         vector = file.with_suffix(".svg")
         kind, source = ("svg+xml", vector) if vector.is_file() else ("png", file)
         content = source.read_bytes() if source.is_file() else b""
+        if source is vector:
+            content = dark_aware(content.decode()).encode()
         return f'src="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 
     content = re.sub(r'src="([^"]+\.png)"', inline, reader.render(markdown))
-    title = html.escape(remove_controls(title))
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{content}</body></html>'
+    return html_document(title, content)

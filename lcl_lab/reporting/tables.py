@@ -11,7 +11,7 @@ import pandas as pd
 from lcl_lab.reporting.findings import Claim, Table, Verdict, holm_levels, is_inconclusive, verdicts_after_holm
 from lcl_lab.reporting.text import format_detectable, format_interval, format_number, format_p, format_value
 
-__all__ = ["claims_table", "markdown_rows", "table_text"]
+__all__ = ["caption_text", "claims_table", "markdown_rows", "table_text"]
 
 _LABELS = {
     "p_value": "p",
@@ -22,6 +22,19 @@ _LABELS = {
     "share": "share of variance",
 }
 _P_VALUES = ("p_value", "holm", "bh")
+_ACROSS = {
+    "false_ratio": "ratio of false labels",
+    "shots": "number of shots",
+    "ways": "number of names",
+    "k": "number of heads removed",
+}
+
+
+def caption_text(table: Table) -> str:
+    """The caption; where columns are numbers, with what these are."""
+    if table.across is None or not pd.api.types.is_numeric_dtype(table.frame[table.across]):
+        return table.caption
+    return f"{table.caption}; one column per {_ACROSS.get(table.across, table.across.replace('_', ' '))}"
 
 
 def table_text(table: Table, interval: Callable[..., str] = format_interval) -> pd.DataFrame:
@@ -68,9 +81,16 @@ def _wide(table: Table, interval: Callable[..., str]) -> pd.DataFrame:
     wide = frame.assign(text=_intervals(table, interval)).pivot(index=rows, columns=across, values="text")
     if table.in_order:
         wide = wide.reindex(frame.set_index(rows).index.drop_duplicates())
-    wide = wide[order]
+    wide = _fullest_first(wide[order])
     wide.columns = pd.Index([format_value(value) for value in order])
     return wide.fillna("").reset_index()
+
+
+def _fullest_first(wide: pd.DataFrame) -> pd.DataFrame:
+    """Rows as they are, but those whose first name has the fewest cells, such as models of one condition, last."""
+    first = wide.index.get_level_values(0)
+    filled = wide.notna().sum(axis=1).groupby(first).max()
+    return wide.iloc[(-filled.loc[first].to_numpy()).argsort(kind="stable")]
 
 
 def _long(table: Table, interval: Callable[..., str]) -> pd.DataFrame:

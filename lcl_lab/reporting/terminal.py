@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from lcl_lab.reporting.findings import Claim, Findings, Table
-from lcl_lab.reporting.tables import claims_table, table_text
+from lcl_lab.reporting.tables import caption_text, claims_table, table_text
 from lcl_lab.reporting.text import format_interval, format_narrow
 from lcl_lab.safe_console import SafeConsole
 
@@ -53,7 +53,7 @@ def _grids(table: Table) -> Iterator[Grid]:
     heads, columns = list(rows.columns[:names]), list(rows.columns[names:])
     for start in range(0, len(columns), _COLUMNS):
         part = rows[[*heads, *columns[start : start + _COLUMNS]]]
-        yield _grid(table.caption if start == 0 else "", part, names)
+        yield _grid(caption_text(table) if start == 0 else "", part, names)
 
 
 def _grid(caption: str, rows: pd.DataFrame, names: int) -> Grid:

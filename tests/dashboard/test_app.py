@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -66,8 +67,18 @@ def test_own_results_replace_what_ships(results: Path) -> None:
     copy_shipped(results, "shots")
     app = open_page()
     assert not any("come with LCL Lab" in info.value for info in app.info)
-    assert "python -m lcl_lab.studies.false_ratio" in app.code[0].value
+    assert not app.exception
     assert not open_page("shots").exception
+
+
+@pytest.mark.parametrize("page", ["", "order", "sweeps"])
+def test_a_command_of_an_empty_page_writes_to_the_folder_that_is_shown(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_shipped(tmp_path / "my results", "shots")
+    monkeypatch.setattr(sys, "argv", ["app.py", "--results", str(folder)])
+    _, *words = shlex.split(open_page(page).code[0].value)
+    assert words[words.index("--results") + 1] == str(folder)
 
 
 def test_a_wrong_command_line_is_one_line(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:

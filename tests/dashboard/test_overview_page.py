@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from lcl_lab.analysis import MAIN_METRICS
@@ -28,6 +29,16 @@ def test_the_paper_s_metric_is_shown_first(results: Path) -> None:
     app = open_page()
     assert app.selectbox("by").options == ["open-ended", "candidate"]
     assert len(chart_specs(app)) == len(MEASURES)
+
+
+def test_no_name_in_a_table_is_cut(results: Path) -> None:
+    app = open_page()
+    for element in app.dataframe:
+        columns = json.loads(element.proto.columns)
+        for name, values in element.value.items():
+            if values.dtype == object:
+                longest = max(map(len, [str(name), *map(str, values)]))
+                assert columns[name]["width"] >= min(7 * longest, 500), name
 
 
 def test_findings_are_typed() -> None:

@@ -93,7 +93,7 @@ def test_every_citation_is_in_the_bibliography_and_environments_match(make: obje
 def test_a_table_has_the_rules_of_booktabs_its_caption_and_its_intervals() -> None:
     text = latex_files(findings())["tables.tex"].decode()
     for part in (
-        r"\caption{Accuracy}",
+        r"\caption{Accuracy; one column per number of heads removed}",
         r"\label{tab:accuracy-1}",
         "\\begin{tabular}{llrr}\n\\toprule\nmodel & metric & 0 & 1 \\\\\n\\midrule\n",
         r"m & candidate & 0.50 [0.40, 0.70] & 0.60 [0.40, 0.70] \\",
@@ -134,9 +134,10 @@ def test_texts_that_may_be_edited_are_not_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "latex"
     written = write_latex(folder, findings())
     assert {path.name for path in written} == {
-        "report.tex", "tables.tex", "methods.tex", "references.bib", "figure.pdf",
+        "report.tex", "tables.tex", "methods.tex", "references.bib", "figure-caption.txt",
+        "figure-column.pdf", "figure-column.svg", "figure-wide.pdf", "figure-wide.svg",
     }  # fmt: skip
-    assert (folder / "figure.pdf").read_bytes().startswith(b"%PDF")
+    assert (folder / "figure-wide.pdf").read_bytes().startswith(b"%PDF")
     write_latex(folder, findings())
     (folder / "methods.tex").write_text("mine", encoding="utf-8")
     (folder / "tables.tex").unlink()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lcl_lab.reporting import Table, markdown_rows, table_text
+from lcl_lab.reporting import Table, caption_text, markdown_rows, table_text
 
 
 def test_one_row_per_model_and_metric_and_empty_cells_where_nothing_was_evaluated() -> None:
@@ -14,6 +14,27 @@ def test_one_row_per_model_and_metric_and_empty_cells_where_nothing_was_evaluate
         ["a", "candidate", "0.40 [0.10, 0.90]", "0.50 [0.10, 0.90]"],
         ["b", "candidate", "", "0.60 [0.10, 0.90]"],
     ]
+
+
+def test_models_that_were_evaluated_under_few_conditions_come_last() -> None:
+    rows = [("a", "candidate", 2), ("z", "candidate", 0), ("z", "candidate", 2), ("z", "open-ended", 2)]
+    frame = pd.DataFrame(rows, columns=["model", "metric", "shots"]).assign(estimate=0.5, low=0.1, high=0.9)
+    text = table_text(Table("Accuracy", frame, across="shots"))
+    assert text[["model", "metric"]].to_numpy().tolist() == [
+        ["z", "candidate"], ["z", "open-ended"], ["a", "candidate"],
+    ]  # fmt: skip
+
+
+def test_a_caption_says_what_columns_of_numbers_are() -> None:
+    frame = pd.DataFrame({"model": "m", "false_ratio": [0.0, 0.25], "estimate": 0.5, "low": 0.4, "high": 0.6})
+    table = Table("Accuracy", frame, across="false_ratio", rows=("model",))
+    assert list(table_text(table).columns) == ["model", "0", "0.25"]
+    assert caption_text(table) == "Accuracy; one column per ratio of false labels"
+    assert caption_text(Table("Accuracy", frame.rename(columns={"false_ratio": "new_k"}), across="new_k")) == (
+        "Accuracy; one column per new k"
+    )
+    assert caption_text(Table("Accuracy", frame.assign(words="real"), across="words")) == "Accuracy"
+    assert caption_text(Table("Accuracy", frame)) == "Accuracy"
 
 
 def test_the_order_of_the_frame_can_be_kept() -> None:
