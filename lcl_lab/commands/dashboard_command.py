@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from lcl_lab import dashboard
 from lcl_lab.commands.program import Program
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
+from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["dashboard_program"]
 
@@ -12,9 +15,22 @@ _DOC = """Show results in a browser.
 
 Opens the newest results of a folder, and the shipped ones while it is empty. Everything that a page shows is in its
 address, so a link shows the same to others.
+
+With --export, a folder gets the same findings as a web site: overview, studies, comparisons, and some episodes with
+images. It opens from the disk without a server and fetches nothing, and any web host can serve it. An earlier export is
+replaced once the new one is complete; files that are there for another reason stay.
 """
 
 
 def dashboard_program(name: str = "lcl dashboard") -> Program[DashboardConfig]:
-    """The command that serves the dashboard until it is interrupted."""
-    return Program(name, DashboardConfig, dashboard.serve, _DOC)
+    """The command that serves the dashboard until it is interrupted, or writes a site and prints its first page."""
+    return Program(name, DashboardConfig, _run, _DOC)
+
+
+def _run(config: DashboardConfig) -> None:
+    if config.export is None:
+        dashboard.serve(config)
+        return
+    logging.disable(logging.WARNING)  # Streamlit warns that no server runs
+    path = dashboard.export_site(config, config.export)
+    SafeConsole().print(str(path), soft_wrap=True, highlight=False, markup=False)

@@ -12,7 +12,7 @@ __all__ = ["DashboardConfig"]
 
 
 class DashboardConfig(Config):
-    """Which results the dashboard shows, and where it is served."""
+    """Which results the dashboard shows, and where it is served or written."""
 
     results: Path = Field(Path("results"), description="folder of all runs; while it is empty, shipped results appear")
     data: tuple[str, ...] = Field(
@@ -21,3 +21,7 @@ class DashboardConfig(Config):
     port: int | None = Field(None, ge=1, le=65535, description="port (default: the first free one from 8501)")
     address: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 lets other machines connect")
     headless: bool = Field(False, description="do not open a browser")
+    export: Path | None = Field(
+        None, description="folder to write as a web site that needs no server, instead of serving"
+    )
+    episodes: int = Field(3, ge=0, le=1000, description="episodes with images per study in the exported site")

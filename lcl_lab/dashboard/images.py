@@ -16,14 +16,19 @@ from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.episodes.replaced_images import name_without_replacement
 from lcl_lab.errors import UserError
 
-__all__ = ["record_picture", "show_image", "warn_of_missing_datasets"]
+__all__ = ["find_image", "record_picture", "show_image", "warn_of_missing_datasets"]
 
 _UNKNOWN = ImageRef("", "", 0)
 
 
+def find_image(allowed: tuple[str, ...], name: str) -> Image.Image | None:
+    """An image by the name that a record has for it; None where it is in no dataset that may be shown."""
+    return _image(_parse(name), allowed)
+
+
 def show_image(allowed: tuple[str, ...], name: str, width: int) -> None:
     """Show an image, or its name where it is in no dataset that may be shown."""
-    image = _image(_parse(name), allowed)
+    image = find_image(allowed, name)
     if image is None:
         st.text(f"[{name}]")
     else:

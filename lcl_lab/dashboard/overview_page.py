@@ -12,10 +12,10 @@ from lcl_lab.control_characters import escape_controls
 from lcl_lab.dashboard import controls, episodes_page, render
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.pages import Page
-from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, SourceState
+from lcl_lab.dashboard.run_index import RunIndex, Source, SourceState
 from lcl_lab.reporting import Findings
 
-__all__ = ["pages"]
+__all__ = ["pages", "zero_shot_sources"]
 
 
 def pages() -> list[Page]:
@@ -42,7 +42,7 @@ def _show(index: RunIndex) -> None:
     if not models:
         st.info("Choose a model.")
         return
-    sources, zero_shot = _finished(group, models), _zero_shot(index, models)
+    sources, zero_shot = group.finished(models), zero_shot_sources(index, models)
     if not sources:
         st.info("No run of this design is finished yet.")
         return
@@ -83,16 +83,10 @@ def _show_runs(index: RunIndex) -> None:
     render.show_rows(pd.DataFrame(rows))
 
 
-def _zero_shot(index: RunIndex, models: Sequence[str]) -> list[Source]:
+def zero_shot_sources(index: RunIndex, models: Sequence[str]) -> list[Source]:
     """The zero-shot answers of the given models, after those of the model that they are compared with."""
     groups = index.groups_of("zero_shot")
-    return _finished(groups[0], [groups[0].models[0], *models]) if groups else []
-
-
-def _finished(group: RunGroup, models: Sequence[str]) -> list[Source]:
-    """The answers in finished runs to the queries of one seed, the newest."""
-    sources = [source for source in group.select(models, group.seeds) if source.run.finished]
-    return [source for source in sources if source.seed == sources[0].seed]
+    return groups[0].finished([groups[0].models[0], *models]) if groups else []
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the records …")

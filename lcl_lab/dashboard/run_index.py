@@ -84,6 +84,11 @@ class RunGroup:
         """Those of `sources` that have the given models and seeds."""
         return [source for source in self.sources if source.model in models and source.seed in seeds]
 
+    def finished(self, models: Sequence[str]) -> list[Source]:
+        """The given models' answers in finished runs to the queries of one seed, the newest."""
+        sources = [source for source in self.select(models, self.seeds) if source.run.finished]
+        return [source for source in sources if source.seed == sources[0].seed]
+
 
 @dataclass(frozen=True)
 class RunIndex:

@@ -19,7 +19,7 @@ from lcl_lab.reporting import Findings
 from lcl_lab.store import FIXED
 from lcl_lab.studies import Study, StudyConfig, TrainingsConfig
 
-__all__ = ["pages", "study_findings"]
+__all__ = ["pages", "study_findings", "study_title"]
 
 _MOST_NAMED = 3  # of the runs that have not finished
 _TITLES = {"false_ratio": "False labels", "zero_shot": "Zero-shot"}
@@ -28,14 +28,14 @@ _TITLES = {"false_ratio": "False labels", "zero_shot": "Zero-shot"}
 def pages() -> list[Page]:
     """A page for every study, also for those that users have registered."""
     return [
-        Page(
-            _TITLES.get(study.name, study.name.replace("_", " ").capitalize()),
-            study.name,
-            partial(_show, study),
-            section="Studies",
-        )
+        Page(study_title(study), study.name, partial(_show, study), section="Studies")
         for study in studies.find_studies()
     ]
+
+
+def study_title(study: Study[Any]) -> str:
+    """The name of a study in the menu."""
+    return _TITLES.get(study.name, study.name.replace("_", " ").capitalize())
 
 
 def study_findings(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> tuple[Findings, list[str]]:

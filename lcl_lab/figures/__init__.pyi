@@ -1,4 +1,5 @@
 from .attention_plot import attention_figure
+from .converter import vega_scripts
 from .dot_plot import dot_figure
 from .emergence_plot import emergence_figure
 from .false_ratio_plot import false_ratio_figure
@@ -40,4 +41,5 @@ __all__ = [
     "themed",
     "training_figure",
     "trials_figure",
+    "vega_scripts",
 ]

@@ -15,7 +15,7 @@ import vl_convert
 from lcl_lab.disk_cache import DiskCache
 from lcl_lab.figures.formats import Format
 
-__all__ = ["RENDERERS", "VERSION"]
+__all__ = ["RENDERERS", "VERSION", "vega_scripts"]
 
 VERSION = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
 """The version of Vega-Lite, as the converter names it."""
@@ -27,7 +27,7 @@ _REMOTE_SCRIPTS = re.compile(r'(?:<script src="https://[^"]+"></script>\s*)+')
 def _html(spec: dict[str, Any]) -> str:
     """As the converter's own page with bundled scripts, whose bundling takes longer than drawing."""
     page: str = vl_convert.vegalite_to_html(spec, vl_version=VERSION, bundle=False)
-    return _REMOTE_SCRIPTS.sub(lambda _: f'\n<script type="text/javascript">{_bundle()}</script>\n', page, count=1)
+    return _REMOTE_SCRIPTS.sub(lambda _: f'\n<script type="text/javascript">{vega_scripts()}</script>\n', page, count=1)
 
 
 def _png(spec: dict[str, Any]) -> bytes:
@@ -62,7 +62,7 @@ def _drawn(spec: str) -> str:
 
 
 @cache
-def _bundle() -> str:
+def vega_scripts() -> str:
     """The scripts of Vega, Vega-Lite and Vega-Embed as one, kept on disk."""
     stored = DiskCache("figures", _BUNDLES)
     key = f"{version('vl-convert-python')} {VERSION}"

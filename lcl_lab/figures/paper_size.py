@@ -54,13 +54,13 @@ def _fitted(specification: dict[str, Any], width: float, titled: bool) -> str:
     """The figure as SVG, about as many pixels wide as asked for: plots become narrower or wider, letters do not."""
     columns = _columns(specification, width)
     while True:
-        svg = _arranged(specification, width, columns, vl_version, titled)
+        svg = _arranged(specification, width, columns, titled)
         if columns == 1 or _size(svg)[0] <= _TOO_WIDE * width:
             return svg
         columns -= 1  # axes leave less room for plots than usual
 
 
-def _arranged(specification: dict[str, Any], width: float, columns: int, vl_version: str, titled: bool) -> str:
+def _arranged(specification: dict[str, Any], width: float, columns: int, titled: bool) -> str:
     """The figure with so many panels next to each other."""
     spec = deepcopy(specification)
     panels: list[dict[str, Any]] = spec.pop("hconcat", None) or spec.pop("vconcat")

@@ -15,9 +15,18 @@ from .findings import (
     verdicts_after_holm,
 )
 from .glossary import TERMS, terms_markdown, terms_used
+from .html_page import html_document
 from .latex import latex_archive, latex_files, latex_text, write_latex
 from .methods_paragraph import METHODS, methods, methods_citations, methods_markdown, methods_used
-from .report import Part, findings_markdown, findings_page, markdown_page, write_collection, write_report
+from .report import (
+    Part,
+    findings_body,
+    findings_markdown,
+    findings_page,
+    markdown_page,
+    write_collection,
+    write_report,
+)
 from .setting import Setting
 from .tables import caption_text, claims_table, markdown_rows, table_text
 from .terminal import print_claims, print_findings
@@ -52,6 +61,7 @@ __all__ = [
     "claims_table",
     "figure_archive",
     "figure_caption",
+    "findings_body",
     "findings_markdown",
     "findings_page",
     "format_condition",
@@ -62,6 +72,7 @@ __all__ = [
     "format_p",
     "format_value",
     "holm_levels",
+    "html_document",
     "is_inconclusive",
     "latex_archive",
     "latex_files",

@@ -7,7 +7,7 @@ import html
 import re
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from lcl_lab.reporting.tables import caption_text, claims_table, markdown_rows, 
 if TYPE_CHECKING:
     from lcl_lab.store import Provenance
 
-__all__ = ["Part", "findings_markdown", "findings_page", "write_collection", "write_report"]
+__all__ = ["Part", "findings_body", "findings_markdown", "findings_page", "write_collection", "write_report"]
 
 _FIGURE = re.compile(r"(\.\./\.\./\w+/[\w-]+/)?[\w-]+\.png")
 _METHOD = ("Question", "Source", "Design")
@@ -192,11 +192,21 @@ def markdown_page(title: str, markdown: str, links: Collection[str] = ()) -> str
     return _page(title, remove_controls(markdown), Path(), links)
 
 
+def findings_body(findings: Findings, figures: Mapping[str, str], doc: str = "") -> str:
+    """Findings as the HTML of a page's body, with figures of another form than pictures.
+
+    Args:
+        findings: what to show.
+        figures: the HTML of each figure, by the name of its section.
+        doc: the study's docstring.
+    """
+    lines = [f"# {findings.title}", "", *_method(doc), *findings_markdown(findings), *_methods(findings)]
+    content = _rendered(remove_controls("\n".join(lines)))
+    return re.sub(r'<p><img src="([\w-]+)\.png"[^>]*></p>', lambda match: figures.get(match[1], ""), content)
+
+
 def _page(title: str, markdown: str, folder: Path, links: Collection[str] = ()) -> str:
     """One HTML page: it fetches nothing, and text of models or users cannot become markup."""
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    # Names of models and answers may contain Markdown: only links to the report's own figures are followed.
-    reader.validateLink = lambda url: url in links or bool(_FIGURE.fullmatch(url))  # type: ignore[method-assign]
 
     def inline(match: re.Match[str]) -> str:
         file = folder / html.unescape(match[1])
@@ -207,5 +217,12 @@ def _page(title: str, markdown: str, folder: Path, links: Collection[str] = ()) 
             content = dark_aware(content.decode()).encode()
         return f'src="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 
-    content = re.sub(r'src="([^"]+\.png)"', inline, reader.render(markdown))
+    content = re.sub(r'src="([^"]+\.png)"', inline, _rendered(markdown, links))
     return html_document(title, content)
+
+
+def _rendered(markdown: str, links: Collection[str] = ()) -> str:
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # Names of models and answers may contain Markdown: only links to the report's own figures are followed.
+    reader.validateLink = lambda url: url in links or bool(_FIGURE.fullmatch(url))  # type: ignore[method-assign]
+    return str(reader.render(markdown))

@@ -22,6 +22,7 @@ _LABELS = {
     "share": "share of variance",
 }
 _P_VALUES = ("p_value", "holm", "bh")
+_SPARSE = 0.5  # share of the cells of a row
 _ACROSS = {
     "false_ratio": "ratio of false labels",
     "shots": "number of shots",
@@ -87,10 +88,10 @@ def _wide(table: Table, interval: Callable[..., str]) -> pd.DataFrame:
 
 
 def _fullest_first(wide: pd.DataFrame) -> pd.DataFrame:
-    """Rows as they are, but those whose first name has the fewest cells, such as models of one condition, last."""
+    """Rows as they are, but those whose first name has few cells, such as a model of one condition, last."""
     first = wide.index.get_level_values(0)
-    filled = wide.notna().sum(axis=1).groupby(first).max()
-    return wide.iloc[(-filled.loc[first].to_numpy()).argsort(kind="stable")]
+    is_sparse = wide.notna().mean(axis=1).groupby(first).max() < _SPARSE
+    return wide.iloc[is_sparse.loc[first].to_numpy().argsort(kind="stable")]
 
 
 def _long(table: Table, interval: Callable[..., str]) -> pd.DataFrame:

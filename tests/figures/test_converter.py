@@ -27,7 +27,7 @@ def test_files_are_what_the_converter_makes_of_the_specification(
     monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
     expected = without_spaces(vl_convert.vegalite_to_html(SPEC, vl_version=VERSION, bundle=True))
     for _ in range(2):  # the scripts are bundled, then read from the disk
-        converter._bundle.cache_clear()
+        converter.vega_scripts.cache_clear()
         assert without_spaces(str(RENDERERS["html"](SPEC))) == expected
     assert RENDERERS["svg"](SPEC) == vl_convert.vegalite_to_svg(SPEC, vl_version=VERSION)
     assert RENDERERS["png"](SPEC) == vl_convert.vegalite_to_png(SPEC, vl_version=VERSION, scale=2)
@@ -38,10 +38,10 @@ def test_scripts_are_bundled_again_where_the_disk_has_damaged_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LCL_LAB_CACHE", str(tmp_path))
-    converter._bundle.cache_clear()
-    bundle = converter._bundle()
+    converter.vega_scripts.cache_clear()
+    bundle = converter.vega_scripts()
     for file in tmp_path.rglob("*"):
         if file.is_file():
             file.write_bytes(b"damaged")
-    converter._bundle.cache_clear()
-    assert converter._bundle() == bundle
+    converter.vega_scripts.cache_clear()
+    assert converter.vega_scripts() == bundle

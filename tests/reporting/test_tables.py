@@ -17,7 +17,7 @@ def test_one_row_per_model_and_metric_and_empty_cells_where_nothing_was_evaluate
 
 
 def test_models_that_were_evaluated_under_few_conditions_come_last() -> None:
-    rows = [("a", "candidate", 2), ("z", "candidate", 0), ("z", "candidate", 2), ("z", "open-ended", 2)]
+    rows = [("a", "candidate", 2), ("z", "open-ended", 2), *(("z", "candidate", shots) for shots in (0, 2, 4))]
     frame = pd.DataFrame(rows, columns=["model", "metric", "shots"]).assign(estimate=0.5, low=0.1, high=0.9)
     text = table_text(Table("Accuracy", frame, across="shots"))
     assert text[["model", "metric"]].to_numpy().tolist() == [
