@@ -10,7 +10,7 @@ from lcl_lab import reporting
 from lcl_lab.dashboard.images import find_image
 from lcl_lab.dashboard.record_loading import connect_runs
 from lcl_lab.dashboard.run_index import Source
-from lcl_lab.dashboard.site_page import SiteImages, escaped
+from lcl_lab.dashboard.site_html import SiteImages, escaped
 from lcl_lab.store import FIXED, quoted_names
 
 __all__ = ["episodes_html"]
@@ -61,8 +61,7 @@ def _first_records(sources: Sequence[Source], count: int) -> tuple[dict[str, Any
             f"(SELECT DISTINCT query_id FROM shown ORDER BY query_id LIMIT {count}) ORDER BY query_id",
             arguments,
         )
-        described = [str(column[0]) for column in found.description or ()]
-        records = [dict(zip(described, row, strict=True)) for row in found.fetchall()]
+        records = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
     order = [model for _, model in wanted]
     records.sort(key=lambda record: (record["query_id"], order.index(record["model"])))
     return {name: value for name, value in zip(names, values, strict=False) if value is not None}, records

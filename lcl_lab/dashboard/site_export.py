@@ -19,7 +19,7 @@ from lcl_lab.dashboard.model_overview import overview_findings
 from lcl_lab.dashboard.overview_page import zero_shot_sources
 from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, read_index
 from lcl_lab.dashboard.site_episodes import episodes_html
-from lcl_lab.dashboard.site_page import SCRIPTS, SiteImages, SitePage, charts_script, findings_html, page_html
+from lcl_lab.dashboard.site_html import SCRIPTS, SiteImages, SitePage, charts_script, findings_html, page_html
 from lcl_lab.dashboard.source_comparison import comparison_findings, paired_records
 from lcl_lab.dashboard.study_page import study_findings, study_title
 from lcl_lab.errors import UserError

@@ -11,8 +11,8 @@ __all__ = ["arrange_legends", "drop_repeated_legends"]
 
 _LETTER = 8.4  # pixels of an average letter, at the theme's size of labels and titles
 _SYMBOL = 52  # pixels of a symbol and of the gap to the next column
-_NARROWEST = 330  # pixels of a plot on a phone
-_BELOW_ONE_ANOTHER = {"bottom": {"anchor": "start", "bounds": "full", "direction": "vertical"}}
+_NARROWEST = 260  # pixels of a plot on a phone, next to its axis
+_BELOW_ONE_ANOTHER = {"bottom": {"anchor": "start", "direction": "vertical"}}
 
 
 def arrange_legends(spec: dict[str, Any], width: int | None) -> None:

@@ -93,9 +93,9 @@ def _bars(rows: pd.DataFrame, x: str, axis: alt.X, extent: float, trained: list[
     """Grey bars, one below the other's number of shots, with one entry of the legend for all."""
     if rows.empty:
         return []
-    name = f"{', '.join(trained)}: trained for these {x} only"
+    name = ", ".join(trained)
     wide = rows.assign(_x=rows[x] - 0.02 * extent, _end=rows[x] + 0.02 * extent, _zero=0.0, bar=name)
-    legend = alt.Legend(title=None, orient="bottom", symbolType="square")
+    legend = alt.Legend(title=f"Trained for these {x} only", orient="bottom", symbolType="square")
     fill = alt.Fill("bar:N", scale=alt.Scale(domain=[name], range=["#BBBBBB"]), legend=legend)
     tooltip = [alt.Tooltip("model:N", title=f"trained for these {x}"), alt.Tooltip("estimate:Q", format=".3f")]
     bars = alt.Chart(wide).mark_rect(opacity=0.7)

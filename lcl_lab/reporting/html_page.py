@@ -24,6 +24,7 @@ th, td { padding: 4px 10px; border-bottom: 1px solid var(--line); text-align: le
 td { font-variant-numeric: tabular-nums }
 td:last-child { white-space: normal; min-width: 10rem; overflow-wrap: normal }
 img { max-width: 100% }
+@media (max-width: 40rem) { p:has(> img) { overflow-x: auto } p > img { max-width: 52rem } }
 code, pre { background: var(--soft); padding: 1px 4px; font-size: 14px }
 pre { padding: 8px; overflow-x: auto; overflow-wrap: normal }
 """

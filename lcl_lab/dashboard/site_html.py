@@ -30,7 +30,7 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1rem; mar
 nav a { display: inline-block; padding: 2px 0 }
 nav a[aria-current] { color: inherit; font-weight: bold; text-decoration: none }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)) }
-.chart { min-width: 0 } .chart .view { width: 100% }
+.chart { min-width: 0 } .chart .view { width: 100% } .chart .view.has-actions { padding-right: 0 }
 .sheet { display: flex; flex-wrap: wrap; gap: .5rem }
 .sheet figure, .query { margin: 0; width: 6rem; text-align: center }
 .sheet img, .sheet .missing, .query img { display: block; width: 6rem; height: 6rem; object-fit: contain;
@@ -101,8 +101,8 @@ def page_html(page: SitePage, pages: Sequence[SitePage]) -> str:
 
 def findings_html(findings: Findings, images: SiteImages, doc: str = "") -> str:
     """Findings as the body of a page, with interactive charts."""
-    shown: Mapping[str, str] = {section.name: _figure(section, images) for section in findings.sections}
-    return reporting.findings_body(findings, shown, doc)
+    pictured = [section for section in findings.sections if section.figure is not None]
+    return reporting.findings_body(findings, {section.name: _figure(section, images) for section in pictured}, doc)
 
 
 def escaped(text: object) -> str:
@@ -146,7 +146,7 @@ async function draw(chart) {
   const spec = JSON.parse(chart.querySelector("script").textContent);
   const options = {renderer: "svg", mode: "vega-lite", tooltip: {theme: dark.matches ? "dark" : "light"},
     actions: {export: true, source: false, compiled: false, editor: false}};
-  const shown = {...(dark.matches ? recolored(spec) : spec), width: "container"};
+  const shown = {...(dark.matches ? recolored(spec) : spec), width: "container", background: "transparent"};
   await vegaEmbed(chart.querySelector(".view"), shown, options);
 }
 const drawAll = () => document.querySelectorAll(".chart").forEach(draw);
