@@ -27,7 +27,7 @@ _LARGEST = 960  # pixels of a picture
 _STYLE = """
 nav { border-bottom: 1px solid var(--line); padding-bottom: .75rem; margin-bottom: 1.5rem }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: .25rem 0; padding: 0 }
-nav a { display: inline-block; padding: 2px 0 }
+nav a, nav summary { padding: 3px 0 } nav a { display: inline-block } nav details ul { padding-left: 1rem }
 nav a[aria-current] { color: inherit; font-weight: bold; text-decoration: none }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)) }
 .chart { min-width: 0 } .chart .view { width: 100% } .chart .view.has-actions { padding-right: 0 }
@@ -93,7 +93,9 @@ def page_html(page: SitePage, pages: Sequence[SitePage]) -> str:
     menu = ""
     for section in dict.fromkeys(one.section for one in pages):
         entries = "".join(_entry(one, one.file == page.file) for one in pages if one.section == section)
-        menu += f"<ul>{f'<li>{section}:</li>' if section else ''}{entries}</ul>"
+        opened = " open" if section == page.section else ""
+        summary = f"<summary>{escaped(section)}</summary>"
+        menu += f"<details{opened}>{summary}<ul>{entries}</ul></details>" if section else f"<ul>{entries}</ul>"
     body = f'<nav aria-label="Pages">{menu}</nav><main>{page.body}</main>'
     scripts = "".join(f'<script src="{script}" defer></script>' for script in SCRIPTS)
     return reporting.html_document(f"{page.title} – LCL Lab", body, _STYLE, scripts)

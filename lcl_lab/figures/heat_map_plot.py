@@ -8,10 +8,14 @@ import pandas as pd
 
 from lcl_lab.errors import UserError
 from lcl_lab.figures.panels import Figure, Panel, layered
-from lcl_lab.figures.theme import INK
 
 __all__ = ["heat_map_figure"]
 
+_COLOURS = ("#08519C", "#6BAED6", "white", "#FD8D3C", "#A63603")
+"""From the least to the greatest number; the middle one is that of the page."""
+_ON_PAGE = "#000000"  # numbers on colours near that of the page
+_ON_DARK, _ON_LIGHT = "#FFFFFF", "#040404"  # numbers on colours that are the same on light and dark pages
+_DARK_BEYOND, _LIGHT_BEYOND = (-0.775, 0.825), (-0.35, 0.338)  # of the largest number: where cells have such colours
 _CELL = 62  # pixels of the side of a cell with a number
 _SMALL = 14  # of one without
 _MOST_WITH_NUMBERS = 16  # cells in a row
@@ -50,7 +54,7 @@ def heat_map_figure(
     if rows.empty:
         raise UserError("there are no numbers to draw")
     largest = float(rows[value].abs().max()) or 1.0
-    scale = alt.Scale(scheme="blueorange", domain=[-largest, largest], domainMid=0)
+    scale = alt.Scale(range=list(_COLOURS), domain=[share * largest for share in (-1, -0.5, 0, 0.5, 1)])
     panels = []
     for name, shown in rows.groupby(panel, sort=False):
         across, down = (shown[column].drop_duplicates().tolist() for column in (x, y))
@@ -64,8 +68,10 @@ def heat_map_figure(
         legend = alt.Legend(title=value_title, format="+.2f", orient="bottom", gradientLength=200)
         layers = [base.mark_rect().encode(color=alt.Color(f"{value}:Q", scale=scale, legend=legend))]
         if has_numbers:
-            is_dark = f"abs(datum['{value}']) > {0.7 * largest}"
-            color = alt.condition(is_dark, alt.value("white"), alt.value(INK))
+            share = f"datum['{value}'] / {largest}"
+            on_dark, on_light = (f"{share} < {low} || {share} > {high}" for low, high in (_DARK_BEYOND, _LIGHT_BEYOND))
+            color = alt.when(on_dark).then(alt.value(_ON_DARK)).when(on_light).then(alt.value(_ON_LIGHT))
+            color = color.otherwise(alt.value(_ON_PAGE))
             cells = base.properties(data=shown.assign(_shown=_rounded(shown[value])))
             layers.append(cells.mark_text(fontSize=13).encode(text=alt.Text("_shown:Q", format="+.2f"), color=color))
         chart = layered(layers, width=cell * len(across), height=min(cell, 40) * len(down))

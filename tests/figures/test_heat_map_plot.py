@@ -27,7 +27,7 @@ def draw(frame: pd.DataFrame) -> dict[str, object]:
 
 def test_cells_of_small_models_have_their_numbers_and_a_scale_around_zero() -> None:
     colour, text = draw(rows(4))["layer"]  # type: ignore[misc]
-    assert colour["encoding"]["color"]["scale"]["domain"] == [-1, 1]
+    assert colour["encoding"]["color"]["scale"]["domain"] == [-1, -0.5, 0, 0.5, 1]
     assert text["encoding"]["text"]["format"] == "+.2f"
 
 

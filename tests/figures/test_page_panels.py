@@ -78,3 +78,25 @@ def test_numbers_in_a_heat_map_are_rounded_as_in_tables_and_none_is_minus_zero()
     svg = heat_map_figure(rows, "words", "metric", "Any").render("svg").decode()
     assert set(re.findall(r">([+−-][\d.]+)<", svg)) >= {"+0.00", "+0.97", "−0.13"}
     assert not re.search(r">[−-]0\.00<", svg)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_every_number_in_a_heat_map_can_be_read_on_its_cell(is_dark: bool) -> None:
+    rows = estimates("words", CATEGORIES, ("candidate",)).assign(
+        estimate=[-1.0, -0.78, -0.77, -0.36, 0.0, 0.33, 0.34, 0.83]
+    )
+    panels = panel_specs(heat_map_figure(rows.assign(model="m"), "estimate", "metric", "Any"))
+    spec = recolored(panels[0]) if is_dark else panels[0]
+    svg = vl_convert.vegalite_to_svg({**spec, "width": 600, "autosize": "pad"})
+    cells = re.findall(r'aria-roledescription="rect mark"[^>]*fill="rgb\((\d+), (\d+), (\d+)\)"', svg)
+    inks = re.findall(r'<text [^>]*fill="(#[0-9A-Fa-f]{6})"[^>]*>[+−]\d\.\d\d</text>', svg)[: len(cells)]
+    assert len(cells) == len(inks) == 8
+    for cell, ink in zip(cells, inks, strict=True):
+        dim, bright = sorted((luminance("#" + "".join(f"{int(c):02x}" for c in cell)), luminance(ink)))
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5, (cell, ink)
