@@ -31,6 +31,8 @@ nav a, nav summary { padding: 3px 0 } nav a { display: inline-block } nav detail
 nav a[aria-current] { color: inherit; font-weight: bold; text-decoration: none }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)) }
 .chart { min-width: 0 } .chart .view { width: 100% } .chart .view.has-actions { padding-right: 0 }
+.chart .view.vega-embed :is(summary, .vega-actions, .vega-actions a) { background: var(--soft); color: var(--ink) }
+.chart .view.vega-embed .vega-actions::after { border-bottom-color: var(--soft) }
 .sheet { display: flex; flex-wrap: wrap; gap: .5rem }
 .sheet figure, .query { margin: 0; width: 6rem; text-align: center }
 .sheet img, .sheet .missing, .query img { display: block; width: 6rem; height: 6rem; object-fit: contain;
