@@ -70,8 +70,8 @@ def heat_map_figure(
         if has_numbers:
             share = f"datum['{value}'] / {largest}"
             on_dark, on_light = (f"{share} < {low} || {share} > {high}" for low, high in (_DARK_BEYOND, _LIGHT_BEYOND))
-            color = alt.when(on_dark).then(alt.value(_ON_DARK)).when(on_light).then(alt.value(_ON_LIGHT))
-            color = color.otherwise(alt.value(_ON_PAGE))
+            extreme = alt.when(on_dark).then(alt.value(_ON_DARK)).when(on_light).then(alt.value(_ON_LIGHT))
+            color = extreme.otherwise(alt.value(_ON_PAGE))
             cells = base.properties(data=shown.assign(_shown=_rounded(shown[value])))
             layers.append(cells.mark_text(fontSize=13).encode(text=alt.Text("_shown:Q", format="+.2f"), color=color))
         chart = layered(layers, width=cell * len(across), height=min(cell, 40) * len(down))
