@@ -242,7 +242,7 @@ def test_charts_and_pages_are_saved(window: Window, tmp_path: Path) -> None:
     menu = window.page.get_by_test_id("stPopover").first.get_by_role("button")
     window.stand_still(menu)  # an open menu would be moved out of sight
     menu.click()
-    for name, start in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("Vega-Lite", b"{")):
+    for name, start in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("Vega-Lite", b"{"), ("For a paper", b"PK")):
         with window.page.expect_download() as download:
             window.page.get_by_test_id("stPopoverBody").get_by_role("button", name=name).click()
         download.value.save_as(tmp_path / name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pandas as pd
 
 from lcl_lab.analysis import Comparison, Estimate
@@ -21,6 +23,7 @@ def comparison(metric: str) -> Comparison:
     )  # fmt: skip
 
 
+@cache
 def findings() -> Findings:
     """One section with sentences, panels, table rows and a claim of each metric, and a sentence of none."""
     rows = [
