@@ -205,7 +205,7 @@ def _show_conversation(index: RunIndex, query: AnswerQuery, found: FoundAnswer, 
         with st.chat_message("assistant"), st.container(horizontal=True):
             st.text(example["label"])
             if example["false"]:
-                st.badge("false label", color="red")
+                st.badge("false label", color="orange")
                 st.text(f"it is {example['true_label']}")
     with st.chat_message("user"):
         show_image(index.data, record["query_image"], 128)

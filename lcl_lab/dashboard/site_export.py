@@ -191,24 +191,34 @@ def _check_folder(folder: Path) -> None:
 def _replaced_when_complete(folder: Path) -> Iterator[Path]:
     """A folder to write to, which takes the place of the other when the block ends without an exception."""
     target = Path(os.path.realpath(folder))
-    temporary, old = (target.with_name(f"{target.name}.{os.getpid()}.{state}") for state in ("tmp", "old"))
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     with reporting_os_errors("write", folder):
         temporary.mkdir(parents=True)
     try:
         yield temporary
         with reporting_os_errors("write", folder):
-            if target.exists():
-                target.rename(old)
-            temporary.rename(target)
-            _keep_other_files(old, target)
+            _replace(target, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
-def _keep_other_files(old: Path, new: Path) -> None:
-    """Move what an earlier export did not write."""
+def _replace(target: Path, new: Path) -> None:
+    """Put a folder in the place of another, and move what an earlier export did not write into it.
+
+    Whatever fails, nothing of the other folder is lost.
+    """
+    if not target.exists():
+        new.rename(target)
+        return
+    old = new.with_suffix(".old")
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
     written = (read_json(old / _MARKER) or {}).get("files", [])
-    for path in old.iterdir() if old.exists() else ():
+    for path in old.iterdir():
         if path.name not in (*written, _MARKER):
-            path.rename(new / path.name)
+            path.rename(target / path.name)
+    shutil.rmtree(old)

@@ -99,6 +99,26 @@ def test_a_failure_leaves_the_earlier_export_as_it_was(tmp_path: Path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
+@pytest.mark.usefixtures("pages")
+def test_nothing_is_lost_where_the_new_site_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = export(tmp_path / "results", tmp_path / "site").parent
+    (folder / "mine").touch()
+    before, rename = contents(folder), Path.rename
+
+    def refuse_new(path: Path, target: Path) -> Path:
+        if path.suffix == ".tmp" and target == folder:
+            raise OSError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_new)
+    with pytest.raises(UserError, match=r"cannot write .*site: Permission denied"):
+        export(tmp_path / "results", folder)
+    assert contents(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
 @pytest.mark.parametrize("make", [lambda path: path.touch(), lambda path: (path.mkdir(), (path / "mine").touch())])
 def test_a_folder_with_other_files_is_refused_in_one_line_before_any_work(
     make: Callable[[Path], object], tmp_path: Path, capfd: pytest.CaptureFixture[str]

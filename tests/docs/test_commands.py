@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -326,7 +327,15 @@ def test_a_sweep_runs(command: str, tmp_path: Path) -> None:
     assert (sweep / "report.html").is_file()
 
 
-@pytest.mark.parametrize("command", matching("lcl dashboard|streamlit run"))
+@pytest.mark.slow
+@pytest.mark.parametrize("command", matching("lcl dashboard .*--export"))
+def test_the_dashboard_is_exported(command: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "dashboards" / "shipped" / "zero_shot", tmp_path / "results" / "zero_shot")
+    assert last_line(run_command(command, tmp_path)) == "site/index.html"
+    assert (tmp_path / "site" / "zero_shot.html").is_file()
+
+
+@pytest.mark.parametrize("command", matching("lcl dashboard(?!.*--export)|streamlit run"))
 def test_the_dashboard_starts(command: str, folder: Path) -> None:
     port = str(free_port())
     words = shlex.split(command.removeprefix("uv run "))

@@ -5,22 +5,24 @@ from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import lcl_lab
 from lcl_lab.concepts import ImageRef, load_dataset
 from lcl_lab.episodes import Episode, Example, draw_episode, episode_html, episode_image, falsify, stack_images
 from lcl_lab.errors import UserError
 
 WORLD = load_dataset("world-100")
-RED = (0xD5, 0x5E, 0x00)
+ORANGE = (0xD5, 0x5E, 0x00)
 
 
-def red(picture: Image.Image) -> int:
-    return int((np.asarray(picture) == RED).all(axis=2).sum())
+def orange(picture: Image.Image) -> int:
+    return int((np.asarray(picture) == ORANGE).all(axis=2).sum())
 
 
 def test_a_long_support_takes_several_rows() -> None:
@@ -31,8 +33,8 @@ def test_a_long_support_takes_several_rows() -> None:
 
 def test_false_labels_are_red() -> None:
     episode = draw_episode(WORLD, 0, 0, 4)
-    assert red(episode_image(episode, WORLD.image)) == 0
-    half, all_of_them = (red(episode_image(falsify(episode, ratio), WORLD.image)) for ratio in (0.5, 1.0))
+    assert orange(episode_image(episode, WORLD.image)) == 0
+    half, all_of_them = (orange(episode_image(falsify(episode, ratio), WORLD.image)) for ratio in (0.5, 1.0))
     assert 0 < half < all_of_them
 
 
@@ -43,7 +45,7 @@ def test_answers_are_below_and_wrong_ones_are_red() -> None:
         episode_image(episode, WORLD.image, answers=[("model", "wug", correct)]) for correct in (True, False)
     )
     assert bare.height < right.height == wrong.height
-    assert red(right) == 0 < red(wrong)
+    assert orange(right) == 0 < orange(wrong)
     assert stack_images([bare, wrong]).height > bare.height + wrong.height
 
 
@@ -130,3 +132,12 @@ class _Plain:
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
+
+
+def test_texts_call_false_labels_by_their_colour() -> None:
+    root = Path(lcl_lab.__file__).parents[1]
+    files = [*(root / "lcl_lab").rglob("*.py"), *(root / "docs").rglob("*.md")]
+    lines = [line.lower() for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    of_labels = [line for line in lines if re.search(r"false (label|one)s?\b", line)]
+    assert [line for line in of_labels if "orange" in line]
+    assert [line for line in of_labels if re.search(r"\b(red|green|blue|purple|yellow)\b", line)] == []
