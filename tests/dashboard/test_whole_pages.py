@@ -46,6 +46,7 @@ def window(chromium: sync_api.Browser, tmp_path_factory: pytest.TempPathFactory)
 
 def violations(window: Window, *rules: str) -> list[dict[str, Any]]:
     """The serious violations of some of axe-core's rules, or of all of them."""
+    window.page.wait_for_selector('[data-testid="stSidebarNavItems"][role]', state="attached")  # it is repaired
     options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
     found = axe.Axe().run(window.page, options=options).response["violations"]
     return [
