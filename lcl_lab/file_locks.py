@@ -10,12 +10,15 @@ from filelock import FileLock, Timeout
 
 from lcl_lab.errors import UserError
 
-__all__ = ["locked"]
+__all__ = ["PROBED", "is_held", "locked"]
+
+PROBED = 0.5
+"""Seconds to wait for a lock at least: longer than `is_held` of another process holds it."""
 
 
 @contextmanager
 def locked(
-    path: Path, message: str, *, wait: float = 0.0, option: str | None = None, value: object = None
+    path: Path, message: str, *, wait: float = PROBED, option: str | None = None, value: object = None
 ) -> Iterator[None]:
     """Hold a lock while the block runs.
 
@@ -40,3 +43,19 @@ def locked(
         yield
     finally:
         lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds a lock at this moment; not if it was killed.
+
+    Where there is no file, or none that can be written, nothing holds it.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False

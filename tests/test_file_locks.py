@@ -6,7 +6,7 @@ import pytest
 from filelock import FileLock
 
 from lcl_lab.errors import UserError
-from lcl_lab.file_locks import locked
+from lcl_lab.file_locks import is_held, locked
 
 
 def test_a_held_lock_is_reported_with_the_option_and_released_at_the_end(tmp_path: Path) -> None:
@@ -31,3 +31,14 @@ def test_a_lock_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
 def test_errors_of_the_block_are_not_those_of_the_lock(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"^of the block$"), locked(tmp_path / "lock", "wait for it"):
         raise OSError("of the block")
+
+
+def test_a_lock_is_held_while_its_process_lives(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    assert not path.exists()
+    with FileLock(path):
+        assert is_held(path)
+    assert not is_held(path)
+    (tmp_path / "folder").mkdir()
+    assert not is_held(tmp_path / "folder")

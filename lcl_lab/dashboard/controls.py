@@ -51,11 +51,23 @@ def select(label: str, options: Sequence[str], key: str, help: str | None = None
     return selected
 
 
-def select_run(names: Sequence[str]) -> str:
-    """One of several runs. A selected run stays in the address even if it is the newest: a newer one may follow."""
+def select_run(names: Sequence[str], labels: Mapping[str, str] | None = None) -> str:
+    """One of several runs. A selected run stays in the address even if it is the newest: a newer one may follow.
+
+    Args:
+        names: the runs, the newest first.
+        labels: how each is shown, such as with its tags; None for the names themselves.
+    """
     requested = _requested("Run", "run", names)
     st.session_state["run"] = requested[0] if requested else None
-    selected = st.selectbox("Run", names, placeholder=names[0], key="run", on_change=_store, args=("run",))
+
+    def shown(name: str) -> str:
+        return labels.get(name, name) if labels else name
+
+    newest = shown(names[0])
+    selected = st.selectbox(
+        "Run", names, format_func=shown, placeholder=newest, key="run", on_change=_store, args=("run",)
+    )
     return str(selected or names[0])
 
 

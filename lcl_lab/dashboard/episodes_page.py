@@ -34,6 +34,16 @@ _PARAMETERS = frozenset(
 )
 """Parameters of the address of any page that control something else, and keys that Streamlit does not take."""
 _PREFIX = "condition_"
+_FOLLOWED = "followed"  # names the link to the episodes of a point
+_FOLLOW = f"""
+<script>
+(function follow() {{
+  const link = document.querySelector(".st-key-{_FOLLOWED} a");
+  if (link) link.click();
+  else setTimeout(follow, 20);  // the code of links is fetched with the first one
+}})();
+</script>
+"""
 _MARKS = {True: "✓", False: "✗", None: "–"}
 
 
@@ -64,15 +74,17 @@ def link(source: Source, condition: Mapping[str, Any], **more: str) -> dict[str,
 
 
 def open_episodes(address: Mapping[str, str]) -> None:
-    """Switch from another page to the episodes behind a point of its chart.
+    """Go from another page to the episodes behind a point of its chart, as one entry of the history.
 
-    Streamlit first gives the new parameters to the address of the current page. That page's own parameters stay in it,
-    so that the browser's Back shows the page as it was.
+    The page shows a link and follows it. `st.switch_page` would first add an entry for the current page with the
+    parameters of the next one.
 
     Args:
         address: parameters of the page of episodes, from `link`.
     """
-    st.switch_page(this_page(), query_params={**controls.current_address(), **address})
+    with st.container(key=_FOLLOWED):
+        st.page_link(this_page(), label="Episodes of this point", query_params=dict(address))
+    st.html(_FOLLOW, unsafe_allow_javascript=True)
 
 
 def source_name(source: Source, run: str) -> str:
@@ -119,7 +131,7 @@ def _select_query(index: RunIndex) -> AnswerQuery | None:
         return None
     run_place, model_place, other_place, metric_place = st.columns([3, 2, 3, 2])
     with run_place:
-        run = controls.select_run(list(dict.fromkeys(run for run, _ in sources)))
+        run = controls.select_run(list(dict.fromkeys(run for run, _ in sources)), index.labels)
     with model_place:
         model = controls.select("Model", [model for other_run, model in sources if other_run == run], "model")
     source = sources[run, model]

@@ -32,7 +32,7 @@ def show_image(allowed: tuple[str, ...], name: str, width: int) -> None:
     if image is None:
         st.text(f"[{name}]")
     else:
-        st.image(image, width=width)
+        st.image(image, width=width, alt=name)
 
 
 def record_picture(record: Mapping[str, Any], allowed: tuple[str, ...]) -> Image.Image:

@@ -1,21 +1,23 @@
-"""Overview: every model at a glance, next to what the paper printed about others on other data."""
+"""Overview: every model at a glance, next to what the paper printed of the same metric, on other data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
 from lcl_lab import dashboard
 from lcl_lab.control_characters import escape_controls
 from lcl_lab.dashboard import controls, episodes_page, render
-from lcl_lab.dashboard.escape import escape_markdown
+from lcl_lab.dashboard.escape import escape_markdown, show_paragraph
+from lcl_lab.dashboard.live_runs import show_live_runs
 from lcl_lab.dashboard.pages import Page
 from lcl_lab.dashboard.run_index import RunIndex, Source, SourceState
 from lcl_lab.reporting import Findings
 
 __all__ = ["pages", "zero_shot_sources"]
+
+_QUESTION = "Does each model follow the labels that it is shown, and what did it cost the model to learn that?"
 
 
 def pages() -> list[Page]:
@@ -30,6 +32,8 @@ def _show(index: RunIndex) -> None:
     for broken in index.broken:
         name = f"{broken.path.parent.name}/{broken.path.name}"
         st.warning(escape_markdown(escape_controls(f"{name}: {broken.reason}")))
+    st.caption(_QUESTION)
+    show_live_runs(index)
     groups = index.groups_of("false_ratio")
     if not groups:
         st.info("There is no run of the false-label study yet. This command makes one:")
@@ -53,9 +57,9 @@ def _show(index: RunIndex) -> None:
         with metric_place:
             # The paper's metric comes first: its numbers and the zero-shot study are of it.
             findings = findings.for_metric(controls.select_metric(findings.metrics[::-1]))
+    show_paragraph(findings.title)
     picked = render.show_findings(findings, "overview", ["model", "measure", "metric"])
     render.show_export(findings, "overview")
-    _show_runs(index)
     if picked:
         _open_episodes(picked, sources, zero_shot)
 
@@ -67,20 +71,6 @@ def _open_episodes(picked: dict[str, str], sources: Sequence[Source], zero_shot:
     source = next(s for s in (zero_shot if is_zero_shot else sources) if s.model == picked["model"])
     condition = {} if is_zero_shot else {"false_ratio": 1 if measure == dashboard.ALL_FALSE else 0}
     episodes_page.open_episodes(episodes_page.link(source, condition, metric=picked["metric"]))
-
-
-def _show_runs(index: RunIndex) -> None:
-    st.subheader("Runs")
-    rows = [
-        {
-            "run": run.run,
-            "models": ", ".join(str(model["name"]) for model in run.config.get("models", [])),
-            "state": "finished" if run.finished else "not finished",
-            "started": run.created,
-        }
-        for run in index.runs
-    ]
-    render.show_rows(pd.DataFrame(rows))
 
 
 def zero_shot_sources(index: RunIndex, models: Sequence[str]) -> list[Source]:

@@ -32,7 +32,7 @@ def _show(index: RunIndex) -> None:
         st.info("There are no runs yet.")
         return
     runs = {run.run: run for run in index.runs}
-    run = runs[controls.select_run(list(runs))]
+    run = runs[controls.select_run(list(runs), index.labels)]
     sections = []
     if run.provenance is None:
         st.warning("This run is not finished: the same command resumes it.")

@@ -26,6 +26,7 @@ _FOR_PAPER = "For a paper"
 _PAPER_HELP = "PDF and SVG files 3.3 and 6.9 inches wide, without title, and the caption with n"
 _PANELS_PER_ROW = 2
 _CELL_LETTER, _CELL_PADDING, _WIDEST_CELL = 7.6, 24, 560  # pixels
+_FEW = 3  # statements that are read one by one; more are folded
 _NAME_WORDS = 8  # of a caption in the name of a file
 _FORMATS: Mapping[Format, tuple[str, str]] = {
     "png": ("PNG", "image/png"),
@@ -35,7 +36,7 @@ _FORMATS: Mapping[Format, tuple[str, str]] = {
 
 
 def show_findings(findings: Findings, key: str, columns: Sequence[str] = ()) -> dict[str, Any] | None:
-    """Show all sections and the paper's claims.
+    """Show all sections: figure and verdicts, then numbers and sentences, folded; the paper's claims after the first.
 
     Args:
         findings: what to show.
@@ -50,9 +51,9 @@ def show_findings(findings: Findings, key: str, columns: Sequence[str] = ()) -> 
         if len(findings.sections) > 1:
             st.subheader(escape_markdown(section.heading))
         picked = _show_section(section, key, number, columns) or picked
-    if findings.claims:
-        st.subheader("Compared with the paper")
-        _show_claims(findings.claims, findings.looks, key)
+        if number == 0 and findings.claims:
+            st.subheader("Compared with the paper")
+            _show_claims(findings.claims, findings.looks, key)
     _show_methods(findings)
     return picked
 
@@ -132,10 +133,16 @@ def _show_section(section: Section, name: str, place: int, columns: Sequence[str
     if isinstance(section.figure, figures.Figure):
         picked = show_chart(section.figure, key, section.name, columns, section)
     elif section.figure is not None:
-        st.image(section.figure)
-    show_statements(section.statements)
+        st.image(section.figure, alt=section.heading)
+    verdicts = reporting.verdict_table(section.statements)
+    if len(verdicts):
+        st.table(verdicts.map(escape_markdown), border="horizontal", hide_index=True)
+    is_wall = len(verdicts) > 0 or len(section.statements) > _FEW
+    with st.expander(f"In words: {len(section.statements)} statements") if is_wall else nullcontext():
+        show_statements(section.statements)
     for number, table in enumerate(section.tables):
-        with nullcontext() if number == 0 else st.expander(escape_markdown(reporting.caption_text(table))):
+        is_only = number == 0 and section.figure is None and not len(verdicts)
+        with nullcontext() if is_only else st.expander(escape_markdown(reporting.caption_text(table))):
             show_table(table, f"{key}-table-{number}", name)
     return picked
 

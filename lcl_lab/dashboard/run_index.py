@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,10 +23,21 @@ import streamlit as st
 from lcl_lab import reporting, store
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
 
-__all__ = ["RunGroup", "RunIndex", "Source", "SourceState", "read_index", "shipped_results"]
+__all__ = [
+    "RunGroup",
+    "RunIndex",
+    "Source",
+    "SourceState",
+    "content_state",
+    "has_changed",
+    "read_folder",
+    "read_index",
+    "shipped_results",
+]
 
 _NOT_DESIGN = ("models", "seed", "dtype", "content")
 _PARTS = ("config.json", "records", "records.parquet", "manifest.json", "events.jsonl")
+_NOTE_LETTERS = 60  # of a note in a control
 _PACKAGE = Path(__file__).parents[1]
 
 SourceState = tuple[str, str, int, int]
@@ -43,7 +55,7 @@ class Source:
     @property
     def state(self) -> SourceState:
         """A key for caches; it changes whenever the run grows."""
-        return self.run.run, self.model, self.seed, max(_changes(self.run.path), default=0)
+        return self.run.run, self.model, self.seed, content_state(self.run.path)
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class RunIndex:
         broken: run directories that cannot be read.
         data: datasets whose images may be shown in addition to the embedded ones.
         requested: the folder that the dashboard was started with, which shipped results may stand in for.
+        state: what that folder contained; see `has_changed`.
     """
 
     folder: Path
@@ -109,6 +122,7 @@ class RunIndex:
     broken: tuple[store.BrokenRun, ...]
     data: tuple[str, ...] = ()
     requested: Path = Path("results")
+    state: tuple[tuple[bytes, int], ...] = ()
 
     def command(self, program: Sequence[str]) -> str:
         """The command line of a program that writes runs to the folder that is shown, once it has any."""
@@ -135,6 +149,19 @@ class RunIndex:
         groups = [group for group in self.groups if group.study == study]
         return sorted(groups, key=lambda group: not any(source.run.finished for source in group.all_sources))
 
+    @cached_property
+    def notes(self) -> Mapping[str, store.RunNotes]:
+        """What the user wrote about each run, by its name."""
+        return {run.run: store.read_notes(run.path) for run in self.runs}
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """Each run as it is offered in controls, by its name: with its tags and the beginning of its note."""
+        return {
+            name: " · ".join(filter(None, [name, *notes.tags, textwrap.shorten(notes.note, _NOTE_LETTERS)]))
+            for name, notes in self.notes.items()
+        }
+
     @property
     def studies(self) -> list[str]:
         """The studies that have runs, the one with the newest first."""
@@ -144,11 +171,24 @@ class RunIndex:
 def read_index(config: DashboardConfig) -> RunIndex:
     """The runs of the configured folder as they are now; the shipped ones while that folder is empty."""
     results = config.results.absolute()
-    index = _read(os.fsencode(results), _state(results))
+    state = _state(results)
+    index = _read(os.fsencode(results), state)
     if not (index.runs or index.broken or (results / "sweeps").is_dir()):
         shipped = shipped_results()
         index = replace(_read(os.fsencode(shipped), _state(shipped)), shipped=True)
-    return replace(index, data=config.data, requested=results)
+    return replace(index, data=config.data, requested=results, state=state)
+
+
+def has_changed(index: RunIndex) -> bool:
+    """Whether the configured folder has other runs or other records by now."""
+    return _state(index.requested) != index.state
+
+
+def read_folder(index: RunIndex, name: str) -> RunIndex:
+    """The runs in a folder of the configured folder that is a results folder itself, such as the archive."""
+    folder = index.requested / name
+    listed = _read(os.fsencode(folder), _state(folder))
+    return replace(index, folder=folder, shipped=False, runs=listed.runs, broken=listed.broken)
 
 
 def shipped_results() -> Path:
@@ -165,6 +205,11 @@ def _state(results: Path) -> tuple[tuple[bytes, int], ...]:
     names = glob.glob("*/*-*", root_dir=results, include_hidden=True)  # `Path.glob` fails if a folder vanishes
     runs = [results / name for name in names]
     return tuple(sorted((os.fsencode(run), change) for run in runs for change in _changes(run)))
+
+
+def content_state(run: Path) -> int:
+    """Changes whenever the files of a run directory do that readers use."""
+    return max(_changes(run), default=0)
 
 
 def _changes(run: Path) -> Iterator[int]:

@@ -11,6 +11,7 @@ import streamlit as st
 from lcl_lab import studies
 from lcl_lab.dashboard import controls, episodes_page, render
 from lcl_lab.dashboard.escape import escape_markdown
+from lcl_lab.dashboard.live_runs import show_live_runs
 from lcl_lab.dashboard.pages import Page
 from lcl_lab.dashboard.record_loading import load_records
 from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, SourceState
@@ -62,6 +63,7 @@ def study_findings(study: Study[Any], group: RunGroup, sources: Sequence[Source]
 def _show(study: Study[Any], index: RunIndex) -> None:
     """Controls, figures, statements and tables; a click on a point opens its episodes."""
     st.caption(escape_markdown(study.doc.strip().partition("\n")[0]))
+    show_live_runs(index, study.name)
     groups = index.groups_of(study.name)
     if not groups:
         st.info("There is no run of this study yet. This command makes one:")

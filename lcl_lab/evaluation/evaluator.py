@@ -178,6 +178,7 @@ def _evaluate_run_stage(
     stored = total - sum(count_queries(cells) for _, cells in missing)
     if not missing:
         return None
+    run.note(store.PLANNED, total=total, stored=stored)
     executor.begin(design, missing, notify)
     device = None
     with _progress_bar(disable=not progress) as bar:

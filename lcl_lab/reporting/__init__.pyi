@@ -18,6 +18,7 @@ from .glossary import TERMS, terms_markdown, terms_used
 from .html_page import html_document
 from .latex import latex_archive, latex_files, latex_text, write_latex
 from .methods_paragraph import METHODS, methods, methods_citations, methods_markdown, methods_used
+from .quantities import format_duration, format_size
 from .report import (
     Part,
     findings_body,
@@ -40,6 +41,7 @@ from .text import (
     format_value,
     render,
 )
+from .verdicts import verdict_table
 
 __all__ = [
     "METHODS",
@@ -66,10 +68,12 @@ __all__ = [
     "findings_page",
     "format_condition",
     "format_detectable",
+    "format_duration",
     "format_estimate",
     "format_interval",
     "format_number",
     "format_p",
+    "format_size",
     "format_value",
     "holm_levels",
     "html_document",
@@ -91,6 +95,7 @@ __all__ = [
     "table_text",
     "terms_markdown",
     "terms_used",
+    "verdict_table",
     "verdicts_after_holm",
     "write_collection",
     "write_latex",

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError
-from lcl_lab.store.event_log import read_events
+from lcl_lab.store.event_log import STORED, read_events
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.record_check import DamagedRecordsError, check_records
 from lcl_lab.store.run_layout import (
@@ -30,10 +30,7 @@ from lcl_lab.store.run_layout import (
 )
 from lcl_lab.store.shards import SUFFIX
 
-__all__ = ["STORED", "BrokenRun", "RunInfo", "check_config", "inspect_run"]
-
-STORED = "stored"
-"""The event before a shard is written: its cell, and the SHA-256 of the file."""
+__all__ = ["BrokenRun", "RunInfo", "check_config", "inspect_run"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,16 +24,19 @@ from lcl_lab.atomic import (
     write_json,
 )
 from lcl_lab.errors import UserError
-from lcl_lab.store.event_log import append_event, read_events
-from lcl_lab.store.inspection import STORED, BrokenRun, RunInfo, check_config, inspect_run
+from lcl_lab.file_locks import PROBED
+from lcl_lab.store.event_log import STORED, append_event, read_events
+from lcl_lab.store.inspection import BrokenRun, RunInfo, check_config, inspect_run
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.record_check import checksum
 from lcl_lab.store.records import Record
 from lcl_lab.store.run_layout import (
     CONFIG,
     MANIFEST,
+    OPEN_LOCK,
     PACKED,
     RECORDS,
+    RUN_LOCK,
     STAMP,
     config_digest,
     creation_time,
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-_LOCK = "run.lock"
 _CODE_EVENT = "evaluating"  # with the code that computes the records that follow
 _NAME = re.compile(r"[A-Za-z0-9._=-]+")
 
@@ -125,14 +127,14 @@ class Run:
         if not fresh and not os.access(folder, os.W_OK):  # where nothing can be locked, and nothing changes
             earlier, broken = _usable(run_directories(folder, f"*-{digest}"))
             if earlier and is_finished(earlier[-1]):
-                return cls(earlier[-1], study, FileLock(earlier[-1] / _LOCK), code, broken=broken)
+                return cls(earlier[-1], study, FileLock(earlier[-1] / RUN_LOCK), code, broken=broken)
         # Two processes that start at once must choose the same directory, and one of them is then refused.
-        choosing = _locked(folder / ".open.lock", wait=30)
+        choosing = _locked(folder / OPEN_LOCK, wait=30)
         try:
             earlier, broken = ([], None) if fresh else _usable(run_directories(folder, f"*-{digest}"))
             found = _newest_of_code(earlier, code, cells)
             path = found or _new_directory(folder, digest)
-            lock = _locked(path / _LOCK, wait=0)
+            lock = _locked(path / RUN_LOCK, wait=PROBED)
         finally:
             choosing.release()
         try:
@@ -178,7 +180,7 @@ class Run:
         if self._code is not None and not self._code_is_noted:
             self.note(_CODE_EVENT, code=self._code)  # before the records, in case the process is killed in between
             self._code_is_noted = True
-        self.note(STORED, cell=cell, sha256=sha256(content).hexdigest())
+        self.note(STORED, cell=cell, sha256=sha256(content).hexdigest(), records=len(records))
         write_atomic(path, content)
 
     def note(self, event: str, **fields: object) -> None:

@@ -7,6 +7,7 @@
     events.jsonl          among others, the checksum of every shard
     manifest.json         written last; a run that has it is finished
     run.lock              held while a process has the run open
+    notes.json            note and tags that a user gave the run, if any
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ __all__ = [
     "DIRECTORY",
     "EVENTS",
     "MANIFEST",
+    "NOTES",
+    "OPEN_LOCK",
     "PACKED",
     "RECORDS",
+    "RUN_LOCK",
     "STAMP",
     "config_digest",
     "creation_time",
@@ -39,7 +43,10 @@ __all__ = [
 ]
 
 CONFIG, MANIFEST, RECORDS, EVENTS = "config.json", "manifest.json", "records", "events.jsonl"
-PACKED = "records.parquet"
+PACKED, NOTES = "records.parquet", "notes.json"
+RUN_LOCK = "run.lock"
+OPEN_LOCK = ".open.lock"
+"""In the folder of a study's runs: held while a process chooses which of them to open."""
 STAMP = "%Y%m%d-%H%M%S"
 DIRECTORY = re.compile("[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 

@@ -26,7 +26,7 @@ from tests.store.factories import provenance, record
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "dashboards" / "shipped"
 STUDIES = [study.name for study in find_studies()]
-PAGES = ["", *STUDIES, "episodes", "compare", "sweeps", "provenance"]
+PAGES = ["", *STUDIES, "episodes", "compare", "sweeps", "runs", "provenance"]
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) :material/home: **b** $a$ {c}"
 
 

@@ -217,7 +217,7 @@ def test_each_view_is_one_step_in_the_history(window: Window) -> None:
     window.page.go_back()
     shows(several, list_address)
     window.page.go_back()
-    window.page.wait_for_selector("li[data-metric]")
+    window.page.wait_for_selector("li[data-metric]", state="attached")
     metrics = window.page.locator("li[data-metric]").evaluate_all("all => all.map(one => one.dataset.metric)")
     assert set(metrics) - {""} == {"candidate"}
 
@@ -225,7 +225,7 @@ def test_each_view_is_one_step_in_the_history(window: Window) -> None:
 def test_selections_are_in_the_address(window: Window) -> None:
     window.open("shots?by=open-ended&models=mini/2-way-random")
     window.page.wait_for_selector(CHART)
-    window.page.wait_for_selector("li[data-metric]")
+    window.page.wait_for_selector("li[data-metric]", state="attached")
     assert window.page.locator(CHART).locator('path[aria-label*="model: mini/base;"]').count() == 0
     metrics = window.page.locator("li[data-metric]").evaluate_all("all => all.map(one => one.dataset.metric)")
     assert set(metrics) - {""} == {"open-ended"}  # cut-off answers belong to no metric
@@ -248,6 +248,7 @@ def test_charts_and_pages_are_saved(window: Window, tmp_path: Path) -> None:
         download.value.save_as(tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
     window.page.keyboard.press("Escape")
+    window.page.get_by_text("Accuracy, with 95 % intervals over concept pairs").first.click()
     with window.page.expect_download() as download:
         window.page.get_by_role("button", name="CSV", exact=True).first.click()
     assert download.value.suggested_filename == "false_ratio-accuracy-with-95-intervals-over-concept-pairs.csv"

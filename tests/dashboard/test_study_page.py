@@ -103,7 +103,9 @@ def assert_page_shows(app: AppTest, findings: Findings) -> None:
         panel for section in findings.sections if isinstance(section.figure, Figure) for panel in section.figure.panels
     ]
     assert len(chart_specs(app)) == len(panels)
-    claims = [table.value for table in app.table]
+    conclusions = [one for section in findings.sections for one in section.statements if one.verdict and one.model]
+    assert sum(len(table.value) for table in app.table if "claim" not in table.value) == len(conclusions)
+    claims = [table.value for table in app.table if "claim" in table.value]
     assert sum(map(len, claims)) == len(findings.claims)
     if claims:
         verdicts = claims_table(findings.claims)[["verdict", "after Holm"]].to_numpy().tolist()
