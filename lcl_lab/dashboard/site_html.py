@@ -38,7 +38,7 @@ nav a[aria-current] { color: inherit; font-weight: bold; text-decoration: none }
 .sheet img, .sheet .missing, .query img { display: block; width: 6rem; height: 6rem; object-fit: contain;
   border: 3px solid transparent; background: var(--soft) }
 .sheet .false img, .sheet .false .missing { border-color: #d55e00 }
-.sheet .false .label { color: #d55e00 }
+.sheet .false .label { color: #b34f00 }
 .sheet .label { font-weight: bold } .sheet .note, .missing { font-size: 12px }
 .query img, .query .missing { border-color: #0072b2 }
 @media (prefers-color-scheme: dark) { .sheet .false .label { color: #f0884a } }
@@ -152,6 +152,7 @@ async function draw(chart) {
     actions: {export: true, source: false, compiled: false, editor: false}};
   const shown = {...(dark.matches ? recolored(spec) : spec), width: "container", background: "transparent"};
   await vegaEmbed(chart.querySelector(".view"), shown, options);
+  chart.querySelector("summary").setAttribute("aria-label", "Save this chart");
 }
 const drawAll = () => document.querySelectorAll(".chart").forEach(draw);
 dark.addEventListener("change", drawAll);

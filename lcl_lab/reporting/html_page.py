@@ -29,6 +29,8 @@ code, pre { background: var(--soft); padding: 1px 4px; font-size: 14px }
 pre { padding: 8px; overflow-x: auto; overflow-wrap: normal }
 """
 _ROOT = re.compile("<svg[^>]*>")
+_SCROLLING = re.compile("<(table|pre|p(?=><img))>")
+"""What may be wider than a phone and scrolls alone, which the keyboard must reach."""
 
 
 def html_document(title: str, body: str, style: str = "", head: str = "") -> str:
@@ -43,6 +45,7 @@ def html_document(title: str, body: str, style: str = "", head: str = "") -> str
     title = html.escape(remove_controls(title))
     start = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     rules = f"<style>{_STYLE}{style}</style>"
+    body = _SCROLLING.sub(r'<\1 tabindex="0">', body)
     return (
         f'<!doctype html><html lang="en"><head>{start}<title>{title}</title>{rules}{head}</head>'
         f"<body>{body}</body></html>"

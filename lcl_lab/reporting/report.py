@@ -218,7 +218,7 @@ def _page(title: str, markdown: str, folder: Path, links: Collection[str] = ()) 
         return f'src="data:image/{kind};base64,{base64.b64encode(content).decode()}"'
 
     content = re.sub(r'src="([^"]+\.png)"', inline, _rendered(markdown, links))
-    return html_document(title, content)
+    return html_document(title, f"<main>{content}</main>")
 
 
 def _rendered(markdown: str, links: Collection[str] = ()) -> str:

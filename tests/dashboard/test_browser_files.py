@@ -18,6 +18,7 @@ from lcl_lab.studies import find_studies
 from tests.dashboard.factories import copy_shipped
 
 sync_api = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.slow,
@@ -74,6 +75,12 @@ def wait_for_charts(page: sync_api.Page) -> None:
     )
 
 
+def check_accessibility(page: sync_api.Page) -> None:
+    """No violation that axe-core calls serious or critical."""
+    found = axe.Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+
+
 def corner(image: bytes) -> int:
     """The brightness of the top left corner of a picture, from 0 to 255."""
     return Image.open(io.BytesIO(image)).convert("L").getpixel((2, 2))  # type: ignore[return-value]
@@ -96,6 +103,7 @@ def test_the_site_opens_from_the_disk_without_a_server(page: sync_api.Page, fold
     page.wait_for_url("**/episodes-categories.html")
     pictures = page.locator(".sheet img, .query img")
     assert pictures.count() > 8
+    check_accessibility(page)
     for number in range(pictures.count()):
         pictures.nth(number).scroll_into_view_if_needed()
     page.wait_for_function("[...document.images].every(one => one.complete && one.naturalWidth > 30)")
@@ -114,7 +122,8 @@ def test_the_site_is_dark_and_as_narrow_as_a_phone(name: str, page: sync_api.Pag
     wait_for_charts(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("*").evaluate_all(WHITE_SLABS) == []
-    for chart in page.locator(".chart .view > svg, .chart svg.marks").all():
+    check_accessibility(page)
+    for chart in page.locator(".chart svg.marks").all():
         box = chart.bounding_box()
         assert box and box["x"] >= 0 and box["x"] + box["width"] <= 391
     if page.locator(".chart svg.marks").count():
@@ -122,6 +131,7 @@ def test_the_site_is_dark_and_as_narrow_as_a_phone(name: str, page: sync_api.Pag
         page.emulate_media(color_scheme="light")
         page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'")
         wait_for_charts(page)
+        check_accessibility(page)
         ink = page.locator(".chart svg.marks .role-title-text text, .chart svg.marks .role-axis-label text").first
         sync_api.expect(ink).to_have_attribute("fill", "#222222")
 
@@ -134,5 +144,7 @@ def test_a_report_is_dark_and_as_narrow_as_a_phone(page: sync_api.Page, folder: 
     assert page.locator("img").count() >= 2
     for picture in page.locator("img").all():
         assert corner(picture.screenshot()) < 60
+    check_accessibility(page)
     page.emulate_media(color_scheme="light")
+    check_accessibility(page)
     assert corner(page.locator("img").first.screenshot()) > 240
