@@ -30,7 +30,7 @@ from lcl_lab.evaluation import (
 )
 from lcl_lab.models import Answer, Loglik, find_checkpoint
 from lcl_lab.prompts import Prompt, Turn
-from lcl_lab.store import FIXED, Run
+from lcl_lab.store import FIXED, PLANNED, Run, read_progress
 
 WORLD = load_dataset("world-100")
 
@@ -238,6 +238,26 @@ def test_a_run_that_ended_between_two_stages_is_resumed_with_the_second(tmp_path
     checkpoint = find_checkpoint("heuristic/last")
     with Run.open(tmp_path, "staged", {"seed": 0}) as run:
         evaluate_run(run, [checkpoint], first, progress=False)
+        assert _stored_and_total(run) == (4, 4)
     with Run.open(tmp_path, "staged", {"seed": 0}) as run:
         evaluate_run(run, [checkpoint], replace(first, following=lambda _: second), progress=False)
         assert run.records()["part"].value_counts().to_dict() == {"first": 4, "second": 4}
+
+
+def test_a_resumed_run_logs_what_was_stored_before(tmp_path: Path) -> None:
+    checkpoint = find_checkpoint("heuristic/last")
+    parts = [({"part": part}, draw) for part in ("a", "b", "c")]
+    with Run.open(tmp_path, "parts", {"seed": 0}) as run:
+        evaluate_run(run, [checkpoint], episode_design(WORLD, 4, parts[:1]), progress=False)
+        evaluate_run(run, [checkpoint], episode_design(WORLD, 4, parts), progress=False)
+        assert [(event["stored"], event["total"]) for event in run.events() if event["event"] == PLANNED] == [
+            (0, 4),
+            (4, 12),
+        ]
+        assert _stored_and_total(run) == (12, 12)
+
+
+def _stored_and_total(run: Run) -> tuple[int, int]:
+    progress = read_progress(run.events())
+    assert progress
+    return progress.stored, progress.total
