@@ -70,7 +70,8 @@ def _show_table(rows: pd.DataFrame) -> None:
     counts = {name: st.column_config.NumberColumn(format="localized") for name in ("records", "prompt tokens")}
     disk = st.column_config.NumberColumn("disk use", format="bytes")
     started = st.column_config.DatetimeColumn("started (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC")
-    columns = {**seconds, **counts, "disk": disk, "started": started, "tags": st.column_config.ListColumn()}
+    written = {"tags": st.column_config.ListColumn(width=160), "note": st.column_config.TextColumn(width=240)}
+    columns = {**seconds, **counts, **written, "disk": disk, "started": started}
     st.dataframe(rows.dropna(axis=1, how="all"), hide_index=True, column_config=columns)
 
 
