@@ -12,13 +12,13 @@ from lcl_lab.reporting import Statement
 
 __all__ = ["escape_markdown", "show_paragraph", "show_statements"]
 
-_BOLD_ONLY = MarkdownIt("zero").enable("emphasis")  # escapes everything else; knows no links, images or HTML
+_BOLD_AND_CODE = MarkdownIt("zero").enable(["emphasis", "backticks"])  # escapes all else: links, images, HTML
 
 
 def show_statements(statements: Sequence[Statement]) -> None:
-    """Show statements as a list. Their **bold** is kept; each item carries its metric in `data-metric`."""
+    """Show statements as a list. Their **bold** and `code` are kept; each item carries its metric in `data-metric`."""
     items = [
-        f'<li data-metric="{statement.metric or ""}">{_BOLD_ONLY.renderInline(statement.text)}</li>'
+        f'<li data-metric="{statement.metric or ""}">{_BOLD_AND_CODE.renderInline(statement.text)}</li>'
         for statement in statements
     ]
     if items:
@@ -27,7 +27,7 @@ def show_statements(statements: Sequence[Statement]) -> None:
 
 def show_paragraph(text: str) -> None:
     """Show a paragraph whose names may come from records, without any markup but **bold**."""
-    st.html(f"<p>{_BOLD_ONLY.renderInline(text)}</p>")
+    st.html(f"<p>{_BOLD_AND_CODE.renderInline(text)}</p>")
 
 
 def escape_markdown(text: str) -> str:

@@ -10,14 +10,15 @@ def page() -> None:
     from lcl_lab.dashboard.escape import show_statements
     from lcl_lab.reporting import Statement
 
-    hostile = "<script>x</script> ![i](http://evil.example/x.png) [l](http://evil.example) a_b_c"
+    hostile = "<script>x</script> `<i>` ![i](http://evil.example/x.png) [l](http://evil.example) a_b_c"
     show_statements([Statement("{model}, {metric}: {text}", {"text": hostile}, "candidate", "mini/2-way")])
 
 
-def test_only_bold_text_of_a_statement_is_markup() -> None:
+def test_only_bold_text_and_code_of_a_statement_are_markup() -> None:
     app = AppTest.from_function(page).run()
     body = app.get("html")[0].proto.body
     assert body.startswith('<ul><li data-metric="candidate"><strong>mini/2-way</strong>, candidate: &lt;script&gt;')
+    assert "<code>&lt;i&gt;</code>" in body
     assert "<a" not in body and "<img" not in body
     assert statements(app)[0][1].endswith("[l](http://evil.example) a_b_c")
 
