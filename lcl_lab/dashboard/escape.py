@@ -26,7 +26,7 @@ def show_statements(statements: Sequence[Statement]) -> None:
 
 
 def show_paragraph(text: str) -> None:
-    """Show a paragraph whose names may come from records, without any markup but **bold**."""
+    """Show a paragraph whose names may come from records, without any markup but **bold** and `code`."""
     st.html(f"<p>{_BOLD_AND_CODE.renderInline(text)}</p>")
 
 
