@@ -42,7 +42,7 @@ def show_image(allowed: tuple[str, ...], name: str, width: int, caption: str | N
         st.image(image, width=width, caption=caption, alt=name)
         return
     with st.container(width=width, gap=None):
-        st.text(name)
+        st.text(f"[{name}]")
         if caption:
             st.caption(caption)
 
