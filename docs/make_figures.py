@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL.Image import Image
 
 from lcl_lab.dashboard import DashboardConfig
 from lcl_lab.dashboard.run_index import read_index, shipped_results
@@ -22,8 +22,8 @@ def main() -> None:
         group = index.groups_of(name)[0]
         findings, _ = study_findings(study, group, group.select(group.models, group.seeds))
         figure = next((section.figure for section in findings.sections if section.figure is not None), None)
-        if isinstance(figure, Image.Image):
-            figure.quantize(128, Image.Quantize.FASTOCTREE).save(FOLDER / f"{name}.png", optimize=True)
+        if isinstance(figure, Image):
+            figure.save(FOLDER / f"{name}.png", optimize=True)
         elif figure is not None:
             figure.write(FOLDER / f"{name}.svg")
     power_curves(difference=0.05).figure.write(FOLDER / "power.svg")

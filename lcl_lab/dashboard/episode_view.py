@@ -80,8 +80,8 @@ def _show_steps(answers: Answers, found: FoundAnswer) -> None:
 def _show_answers(answers: Sequence[ShownAnswer]) -> None:
     """The answers in columns, what their rows mean, and on request all that the table leaves out."""
     _show_table(answers, _CANDIDATES)
-    rules = {verdict.name: verdict.rule for answer in answers for verdict in answer.verdicts.values()}
-    meanings = [f"✓ {name}: {rule}" for name, rule in rules.items()]
+    rules = dict.fromkeys(verdict.rule for answer in answers for verdict in answer.verdicts.values())
+    meanings = [f"✓ {rule.name}: {rule.meaning}" for rule in rules]
     if any("candidate" in answer.verdicts for answer in answers):
         meanings.append("names: log-likelihood in nats, in total and per token")
     st.caption(escape_markdown("; ".join(meanings)))

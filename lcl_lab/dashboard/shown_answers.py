@@ -102,7 +102,7 @@ def _verdicts(answer: ShownAnswer) -> dict[str, str]:
     """The answer, and whether it is right by each rule."""
     if answer.record is None:
         return {}
-    marks = {verdict.name: MARKS[verdict.right] for verdict in answer.verdicts.values()}
+    marks = {verdict.rule.name: MARKS[verdict.right] for verdict in answer.verdicts.values()}
     return {_ANSWER: shortened(answer.record["answer"], CELL), **marks}
 
 

@@ -20,7 +20,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     records = read_run(results / newest_run(results, "zero_shot")).drop_duplicates("kind")
     rule = open_rule(source.state, source)
     rows: list[dict[str, Any]] = records.to_dict("records")
-    return {row["kind"]: verdicts(row, rule)["open-ended"].name for row in rows}
+    return {row["kind"]: verdicts(row, rule)["open-ended"].rule.name for row in rows}
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_candidates_are_judged_by_log_likelihood(tmp_path: Path) -> None:
         verdict = verdicts({str(key): value for key, value in record.items()}, "paper")["candidate"]
         per_token = [record[f"loglik_{side}"] / record[f"tokens_{side}"] for side in ("true", "other")]
         assert verdict.text == f"{'✓' if per_token[0] > per_token[1] else '✗'} candidate"
-        assert "per token" in verdict.rule
+        assert "per token" in verdict.rule.meaning
