@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -16,6 +18,9 @@ from lcl_lab.dashboard.images import record_picture, show_image
 from lcl_lab.dashboard.run_index import RunIndex
 from lcl_lab.dashboard.shown_answers import CELL, ShownAnswer, answer_lines, answer_table, permanent_link, shown_answers
 from lcl_lab.dashboard.support_sheet import show_attention, show_support
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["show_episode"]
 
@@ -57,7 +62,7 @@ def show_episode(index: RunIndex, query: AnswerQuery, answers: Answers) -> None:
             with st.container(horizontal=True, gap="small"):
                 show_image(index.data, record["query_image"], _QUERY_SIDE)
                 st.text(record["question"], width="stretch")
-            _show_answers(shown)
+            _show_answers(shown, _record_links(query, shown, answers.conditions))
         show_attention(index, record)
         with st.container(horizontal=True, vertical_alignment="center"):
             _show_links(query, found, answers.conditions)
@@ -77,15 +82,23 @@ def _show_steps(answers: Answers, found: FoundAnswer) -> None:
         st.button(label, disabled=number is None, shortcut=key, on_click=controls.go_to, args=(address,))
 
 
-def _show_answers(answers: Sequence[ShownAnswer]) -> None:
-    """The answers in columns, what their rows mean, and on request all that the table leaves out."""
-    _show_table(answers, _CANDIDATES)
+def _show_answers(answers: Sequence[ShownAnswer], links: Mapping[str, str]) -> None:
+    """The answers in columns, what their rows mean, and on request all that the table leaves out.
+
+    Args:
+        answers: at least one.
+        links: the address of each one's record, by its name.
+    """
+    _show_table(answer_table(answers, _CANDIDATES), links)
     rules = dict.fromkeys(verdict.rule for answer in answers for verdict in answer.verdicts.values())
     meanings = [f"✓ {rule.name}: {rule.meaning}" for rule in rules]
     if any("candidate" in answer.verdicts for answer in answers):
         meanings.append("names: log-likelihood in nats, in total and per token")
     st.caption(escape_markdown("; ".join(meanings)))
-    _show_all_candidates(answers)
+    count = max(len(answer.record["other_names"] or [""]) + 1 for answer in answers if answer.record)
+    if count > _CANDIDATES:
+        with st.popover(reporting.render("All {count} candidates", {"count": count})):
+            _show_table(answer_table(answers), links)
     for answer in answers:
         texts = {kind: answer.record[kind] for kind in ("answer", "thinking")} if answer.record else {}
         for kind, text in texts.items():
@@ -94,16 +107,12 @@ def _show_answers(answers: Sequence[ShownAnswer]) -> None:
                     st.text(text)
 
 
-def _show_table(answers: Sequence[ShownAnswer], candidates: int | None = None) -> None:
-    table = answer_table(answers, candidates).map(escape_markdown)
-    st.table(table.rename(index=escape_markdown, columns=escape_markdown), border="horizontal")
-
-
-def _show_all_candidates(answers: Sequence[ShownAnswer]) -> None:
-    count = max(len(answer.record["other_names"] or [0]) + 1 for answer in answers if answer.record)
-    if count > _CANDIDATES:
-        with st.popover(reporting.render("All {count} candidates", {"count": count})):
-            _show_table(answers)
+def _show_table(table: pd.DataFrame, links: Mapping[str, str]) -> None:
+    """A table whose column names are links where there are any, so that a keyboard reaches all of a wide one."""
+    headers = {
+        name: f"[{escape_markdown(name)}]({links[name]})" if name in links else escape_markdown(name) for name in table
+    }
+    st.table(table.map(escape_markdown).rename(index=escape_markdown, columns=headers), border="horizontal")
 
 
 def _size(name: str, kind: str, text: str) -> str:
@@ -114,6 +123,19 @@ def _size(name: str, kind: str, text: str) -> str:
 
 def _show_links(query: AnswerQuery, found: FoundAnswer, conditions: Sequence[str]) -> None:
     address = permanent_link(query, found.record, conditions)
-    st.link_button("Permanent link to this episode", f"?{urlencode(address, doseq=True)}", type="tertiary")
+    st.link_button("Permanent link to this episode", _url(address), type="tertiary")
     condition = {key: value for key, value in address.items() if key != "query"}
     st.button("All episodes of this condition", type="tertiary", on_click=controls.go_to, args=(condition,))
+
+
+def _record_links(query: AnswerQuery, answers: Sequence[ShownAnswer], conditions: Sequence[str]) -> dict[str, str]:
+    """The address of each answer alone, by its name."""
+    return {
+        answer.name: _url(permanent_link(replace(query, source=answer.source, others=()), answer.record, conditions))
+        for answer in answers
+        if answer.record
+    }
+
+
+def _url(address: Mapping[str, Any]) -> str:
+    return f"?{urlencode(address, doseq=True)}"

@@ -11,6 +11,7 @@ import pandas as pd
 from lcl_lab.dashboard.answer_controls import answer_address, source_label, source_name
 from lcl_lab.dashboard.answer_queries import AnswerQuery, FoundAnswer
 from lcl_lab.dashboard.answer_texts import candidate_texts, margin_text, seconds_text, shortened
+from lcl_lab.dashboard.run_index import Source
 from lcl_lab.dashboard.verdicts import MARKS, Verdict, open_rule, verdicts
 
 __all__ = ["CELL", "ShownAnswer", "answer_lines", "answer_table", "permanent_link", "shown_answers"]
@@ -26,31 +27,29 @@ class ShownAnswer:
     """What one source answered.
 
     Attributes:
+        source: the model and run.
         name: the model, and when its run was started if that is another than the first one's.
         record: its record; None where it has none.
         verdicts: by metric.
+        notes: what was unusual about the answer.
     """
 
+    source: Source
     name: str
     record: dict[str, Any] | None
     verdicts: Mapping[str, Verdict]
-
-    @property
-    def notes(self) -> list[str]:
-        """What was unusual about the answer."""
-        if self.record is None:
-            return ["no record of this query"]
-        cut_off = ["cut off at the maximum number of tokens"] if self.record["cut_off"] else []
-        return cut_off + ([f"status: {self.record['status']}"] if self.record["status"] != "ok" else [])
+    notes: Sequence[str]
 
 
 def shown_answers(query: AnswerQuery, found: FoundAnswer) -> list[ShownAnswer]:
     """The answer of each source of a query, that of the first one first."""
     return [
         ShownAnswer(
+            source,
             source_label(source, query.source),
             record,
             verdicts(record, open_rule(source.state, source)) if record else {},
+            _notes(record, found.record),
         )
         for source, record in zip((query.source, *query.others), (found.record, *found.others), strict=True)
     ]
@@ -96,6 +95,17 @@ def permanent_link(query: AnswerQuery, record: dict[str, Any], conditions: Seque
     values = {column: record[column] for column in conditions if record[column] is not None}
     more: dict[str, Any] = {"beside": beside} if beside else {}
     return answer_address(query.source, values, query=str(record["query_id"]), metric=query.metric, **more)
+
+
+def _notes(record: Mapping[str, Any] | None, first: Mapping[str, Any]) -> list[str]:
+    if record is None:
+        return ["no record of this query"]
+    notes = {
+        "another support": record["episode_id"] != first["episode_id"],
+        "cut off at the maximum number of tokens": record["cut_off"],
+        f"status: {record['status']}": record["status"] != "ok",
+    }
+    return [note for note, is_true in notes.items() if is_true]
 
 
 def _verdicts(answer: ShownAnswer) -> dict[str, str]:
