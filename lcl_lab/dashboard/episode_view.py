@@ -30,6 +30,7 @@ _STYLE = """<style>
 .stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 1rem }
 .st-key-episode td, .st-key-episode th { padding: 2px 8px !important; min-width: 5.5rem }
 .st-key-support .stImage p { font-size: 0.75rem; line-height: 1.4 }
+.st-key-support .stMarkdownColoredBackground { outline: 1px solid #D55E00 }
 .stImage:has(img[style*="object-fit"]), .stImage:has(img[style*="object-fit"]) > div { width: min(85vw, 85vh) }
 </style>"""
 """Fits an episode on a screen; and an image that is shown in full screen fills it, however small it is."""
