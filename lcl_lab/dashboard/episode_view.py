@@ -110,9 +110,8 @@ def _show_answers(answers: Sequence[ShownAnswer], links: Mapping[str, str]) -> N
 
 def _show_table(table: pd.DataFrame, links: Mapping[str, str]) -> None:
     """A table whose column names are links where there are any, so that a keyboard reaches all of a wide one."""
-    headers = {
-        name: f"[{escape_markdown(name)}]({links[name]})" if name in links else escape_markdown(name) for name in table
-    }
+    escaped = {str(name): escape_markdown(str(name)) for name in table}
+    headers = {name: f"[{text}]({links[name]})" if name in links else text for name, text in escaped.items()}
     st.table(table.map(escape_markdown).rename(index=escape_markdown, columns=headers), border="horizontal")
 
 
