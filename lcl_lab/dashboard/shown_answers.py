@@ -11,8 +11,8 @@ import pandas as pd
 from lcl_lab.dashboard.answer_controls import answer_address, source_label, source_name
 from lcl_lab.dashboard.answer_queries import AnswerQuery, FoundAnswer
 from lcl_lab.dashboard.answer_texts import candidate_texts, margin_text, seconds_text, shortened
+from lcl_lab.dashboard.answer_verdicts import MARKS, Verdict, open_rule, verdicts
 from lcl_lab.dashboard.run_index import Source
-from lcl_lab.dashboard.verdicts import MARKS, Verdict, open_rule, verdicts
 
 __all__ = ["CELL", "ShownAnswer", "answer_lines", "answer_table", "permanent_link", "shown_answers"]
 

@@ -10,6 +10,7 @@ import pytest
 from tests.dashboard.factories import copy_shipped, newest_run, rewrite_records
 from tests.dashboard.test_browser import Window, chromium, screenshot, start, sync_api, window
 from tests.dashboard.test_browser import pytestmark as needs_chromium
+from tests.dashboard.test_whole_pages import violations
 
 __all__ = ["chromium", "window"]
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -51,6 +52,7 @@ def test_an_episode_of_sixteen_shots_is_one_screen(window: Window) -> None:
     assert window.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight") <= 900
     bottoms = [box["y"] + box["height"] for box in map(sync_api.Locator.bounding_box, all_content(window)) if box]
     assert 0 < max(bottoms) <= 900
+    assert violations(window) == []
     screenshot(window, "episode-1440")
     window.page.get_by_role("button", name="Fullscreen").first.click(force=True)
     window.page.wait_for_timeout(500)
@@ -60,6 +62,7 @@ def test_an_episode_of_sixteen_shots_is_one_screen(window: Window) -> None:
     window.page.set_viewport_size({"width": 390, "height": 844})
     window.page.wait_for_timeout(500)
     assert window.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    assert violations(window, "scrollable-region-focusable") == []  # the table is wider than the phone
     screenshot(window, "episode-390")
 
 
@@ -166,4 +169,5 @@ def test_a_dark_page_has_no_white_slabs(window: Window) -> None:
     screenshot(window, "qualitative-dark")
     window.open(episodes(window, "&query=7"))
     shows(window, "Query 7:")
+    assert violations(window, "color-contrast") == []
     screenshot(window, "episode-dark")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from lcl_lab.dashboard import DashboardConfig
+from lcl_lab.dashboard.answer_verdicts import open_rule, verdicts
 from lcl_lab.dashboard.run_index import read_index
-from lcl_lab.dashboard.verdicts import open_rule, verdicts
 from lcl_lab.store import read_run
 from tests.dashboard.factories import copy_shipped, newest_run
 
