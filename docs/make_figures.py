@@ -23,7 +23,7 @@ def main() -> None:
         findings, _ = study_findings(study, group, group.select(group.models, group.seeds))
         figure = next((section.figure for section in findings.sections if section.figure is not None), None)
         if isinstance(figure, Image):
-            figure.convert("P", palette=1, colors=128).save(FOLDER / f"{name}.png", optimize=True)
+            figure.save(FOLDER / f"{name}.png", optimize=True)
         elif figure is not None:
             figure.write(FOLDER / f"{name}.svg")
     power_curves(difference=0.05).figure.write(FOLDER / "power.svg")

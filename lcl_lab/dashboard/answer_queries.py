@@ -1,68 +1,111 @@
-"""Finds answers of one model, next to another's on the same queries, by SQL and one page at a time."""
+"""Finds answers of one model, and those of others to the same queries, by SQL and one page at a time.
+
+Of all records, only the columns that a filter or an order needs are read. Supports and texts are read for the rows of
+one page, which are found by their key.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import streamlit as st
-
 from lcl_lab.analysis import METRICS
+from lcl_lab.dashboard.answer_choices import condition_columns
 from lcl_lab.dashboard.record_loading import connect_runs
-from lcl_lab.dashboard.run_index import Source, SourceState
-from lcl_lab.store import FIXED, quoted_names
+from lcl_lab.dashboard.run_index import Source
+from lcl_lab.store import quoted_names
 
-__all__ = ["OUTCOMES", "AnswerQuery", "Answers", "FoundAnswer", "address_value", "condition_values", "metrics_of"]
+__all__ = ["ORDERS", "OUTCOMES", "AnswerQuery", "Answers", "FoundAnswer", "Neighbours", "search_terms"]
 
-_MAX_CHOICES = 1000  # values of a control
 OUTCOMES = {
     "all": "TRUE",
     "right": "a.{column}",
     "wrong": "NOT a.{column}",
-    "flipped": "a.{column} <> b.{column}",
+    "flipped": "(a.{column} <> b.any_right OR a.{column} <> b.all_right)",
 }
-"""Which answers to show, each with its SQL test."""
-_OTHER = ("answer", *(f"{kind}_{side}" for kind in ("loglik", "tokens") for side in ("true", "other", "others")))
+"""Which answers to show, each with its SQL test. ``flipped``: another model is right where this one is wrong, or the
+other way round."""
+_MARGIN = "(loglik_true / nullif(tokens_true, 0) - loglik_other / nullif(tokens_other, 0))"
+_OWN_MARGIN = re.sub(r"\b(?=loglik|tokens)", "a.", _MARGIN)
+ORDERS = {
+    "query": "0",
+    "lowest margin": _OWN_MARGIN,
+    "highest margin": f"-{_OWN_MARGIN}",
+    "disagreement": (
+        f"-CASE WHEN {_OWN_MARGIN} IS NULL OR b.lowest IS NULL THEN CAST({OUTCOMES['flipped']} AS INTEGER) "
+        f"ELSE greatest(b.highest, {_OWN_MARGIN}) - least(b.lowest, {_OWN_MARGIN}) END"
+    ),
+    "seconds": "-a.seconds",
+}
+"""What answers are sorted by, each with an SQL expression that is smallest for the first. The margin is the
+log-likelihood per token of the true name minus that of the best other one; models disagree by the difference between
+their margins, or where there are no log-likelihoods by whether some are right and others wrong."""
+_COMPARING = {"flipped", "disagreement"}
+_SEARCHED = ("a.answer", "a.true_name", "a.other_name", "array_to_string(a.other_names, ' ')")
+_CONTAINS = " OR ".join(f"contains(lower({text}), lower(?))" for text in _SEARCHED)
+_NEVER_NULL = ("query_id", "seed", "data")
+"""Columns that identify an answer of a source, together with those of its condition."""
+_TERM = re.compile(r'"([^"]+)"|(\S+)')
 
 
 @dataclass(frozen=True)
 class AnswerQuery:
-    """Which answers to find.
+    """Which answers to find, and in which order.
 
     Attributes:
         source: the model and run.
-        other: a second source to show next to it; None for none.
+        others: further sources, whose answers to the same queries are shown next to it.
         metric: decides which answers are right.
         where: values of condition columns, pair or true name, as text.
         outcome: a key of `OUTCOMES`.
         query: the number of a single query.
+        text: what the answer or a name contains; see `search_terms`.
+        order: a key of `ORDERS`.
     """
 
     source: Source
-    other: Source | None
+    others: tuple[Source, ...]
     metric: str
     where: Mapping[str, str]
-    outcome: str
-    query: int | None
+    outcome: str = "all"
+    query: int | None = None
+    text: str = ""
+    order: str = "query"
 
 
 @dataclass(frozen=True)
 class FoundAnswer:
-    """An answer, and the other source's to the same query under the same condition.
+    """An answer, and those of the other sources to the same query under the same condition.
 
     Attributes:
         record: its record.
-        right: whether it is right; None if that is not known.
-        other: answer, log-likelihoods and tokens of the other source's record.
-        other_right: whether the other one is right.
+        others: the record of each other source; None where it has none.
+        rank: its value in the order of the query.
     """
 
     record: dict[str, Any]
-    right: bool | None
-    other: dict[str, Any]
-    other_right: bool | None
+    others: tuple[dict[str, Any] | None, ...]
+    rank: float
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Where an answer is among those that its query finds without the number.
+
+    Attributes:
+        number: its place, from 1 on.
+        total: the number of answers.
+        previous: the query of the answer before it; None for the first.
+        next: the query of the answer after it; None for the last.
+    """
+
+    number: int
+    total: int
+    previous: int | None
+    next: int | None
 
 
 class Answers:
@@ -74,50 +117,45 @@ class Answers:
     """
 
     def __init__(self, query: AnswerQuery) -> None:
-        other = query.other or query.source
-        self._connection = connect_runs([query.source.run, other.run])
-        types = {str(row[0]): str(row[1]) for row in self._connection.execute("DESCRIBE records").fetchall()}
-        self._names, self._column = list(types), METRICS[query.metric]
-        self.conditions = _condition_columns(self._names)
-        self._selection, self._values = self._sql(query, other, types)
-        counted = self._connection.execute(f"SELECT count(*) {self._selection}", self._values).fetchone()
-        self.total = int(counted[0]) if counted else 0
-
-    def _sql(self, query: AnswerQuery, other: Source, types: Mapping[str, str]) -> tuple[str, list[object]]:
-        keys = ("seed", "query_id", *(quoted_names([name]) for name in self.conditions))
-        same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in keys)
-        tests = [
-            OUTCOMES[query.outcome].format(column=self._column),
-            *(f"a.{quoted_names([name])} = CAST(? AS {types[name]})" for name in query.where),
-        ]
-        values: list[object] = [query.source.run.run, query.source.model, other.run.run, other.model]
-        values += query.where.values()
-        if query.query is not None:
-            tests.append("a.query_id = ?")
-            values.append(query.query)
-        selection = (
-            "FROM (SELECT * FROM records WHERE run = ? AND model = ?) a "
-            f"JOIN (SELECT * FROM records WHERE run = ? AND model = ?) b ON {same} WHERE {' AND '.join(tests)}"
-        )
-        return selection, values
+        self._query = query
+        self._connection = connect_runs([query.source.run, *(other.run for other in query.others)])
+        self._types = {str(name): str(kind) for name, kind, *_ in self._rows("DESCRIBE records")}
+        self.conditions = condition_columns(list(self._types))
+        self._keys = [quoted_names([name]) for name in (*_NEVER_NULL, *self.conditions)]
+        self._rank = f"coalesce(CAST({self._sql(ORDERS[query.order])} AS DOUBLE), 'infinity')"
+        self._selection, self._values = self._select(bool(_COMPARING & {query.outcome, query.order}))
+        counted, values = self._select(query.outcome in _COMPARING)  # whatever the order
+        ((self.total,),) = self._rows(f"SELECT count(*) {counted} AND {self._this_query}", values)
 
     def rows(self, first: int, count: int) -> list[FoundAnswer]:
-        """`count` answers from number `first` on, by query and condition."""
-        columns = [*(f"a.{quoted_names([name])}" for name in self._names), f"a.{self._column}"]
-        columns += [f"b.{name}" for name in (*_OTHER, self._column)]
-        order = ", ".join(f"a.{quoted_names([name])}" for name in ("query_id", *self.conditions))
-        page = f"SELECT {', '.join(columns)} {self._selection} ORDER BY {order} LIMIT {count} OFFSET {first}"
-        return [self._answer(row) for row in self._connection.execute(page, self._values).fetchall()]
-
-    def _answer(self, row: Sequence[Any]) -> FoundAnswer:
-        size = len(self._names)
-        record, right, other = row[:size], row[size], row[size + 1 :]
-        return FoundAnswer(
-            record=dict(zip(self._names, record, strict=True)),
-            right=right,
-            other=dict(zip(_OTHER, other[:-1], strict=True)),
-            other_right=other[-1],
+        """`count` answers from number `first` on."""
+        keys = ", ".join(f"a.{name} AS key_{number}" for number, name in enumerate(self._keys))
+        order = ", ".join(f"a.{name}" for name in self._keys)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE page AS SELECT row_number() OVER () AS place, * FROM "
+            f"(SELECT {keys}, {self._rank} AS rank {self._selection} AND {self._this_query} "
+            f"ORDER BY rank, {order} LIMIT {count} OFFSET {first})",
+            self._values,
         )
+        own, *others = (self._records(source) for source in (self._query.source, *self._query.others))
+        ranks = self._rows("SELECT place, rank FROM page ORDER BY place")
+        return [FoundAnswer(own[place], tuple(other.get(place) for other in others), rank) for place, rank in ranks]
+
+    def around(self, found: FoundAnswer) -> Neighbours:
+        """The answers before and after one, in the order of the query and whatever number it asks for."""
+        at = [found.rank, found.rank, found.record["query_id"]]
+        before, after = (f"({self._rank} {sign} ? OR ({self._rank} = ? AND a.query_id {sign} ?))" for sign in "<>")
+        count = f"SELECT count(*), count(*) FILTER (WHERE {before}) {self._selection}"
+        ((total, earlier),) = self._rows(count, [*at, *self._values])
+        previous, following = (
+            self._rows(
+                f"SELECT a.query_id {self._selection} AND {side} "
+                f"ORDER BY {self._rank} {direction}, a.query_id {direction} LIMIT 1",
+                [*self._values, *at],
+            )
+            for side, direction in ((before, "DESC"), (after, "ASC"))
+        )
+        return Neighbours(earlier + 1, total, *(rows[0][0] if rows else None for rows in (previous, following)))
 
     def __enter__(self) -> Self:
         return self
@@ -127,32 +165,59 @@ class Answers:
     ) -> None:
         self._connection.close()
 
+    @property
+    def _this_query(self) -> str:
+        return "TRUE" if self._query.query is None else f"a.query_id = {self._query.query}"
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def condition_values(state: SourceState, _source: Source) -> dict[str, list[str]]:
-    """The values of each condition column, of pairs and of true names, as text; cached while the run is unchanged."""
-    with connect_runs([_source.run]) as connection:
-        columns = [str(row[0]) for row in connection.execute("DESCRIBE records").fetchall()]
-        choices = {}
-        for name in [*_condition_columns(columns), "pair", "true_name"]:
-            rows = connection.execute(f"SELECT DISTINCT {quoted_names([name])} FROM records ORDER BY 1").fetchall()
-            choices[name] = [address_value(value) for (value,) in rows if value is not None]
-        return {name: values for name, values in choices.items() if 0 < len(values) <= _MAX_CHOICES}
+    def _select(self, compare: bool) -> tuple[str, list[object]]:
+        """The answers in SQL from FROM on, whatever their query, and the values of its parameters.
+
+        Args:
+            compare: join the other sources' answers.
+        """
+        query = self._query
+        own, values = self._records_of([query.source], list(query.where))
+        joined = ""
+        if compare:
+            others, more = self._records_of(query.others, [name for name in query.where if name in self.conditions])
+            same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in self._keys)
+            right = self._sql("{column}")
+            joined = (
+                f"LEFT JOIN (SELECT {', '.join(self._keys)}, min({_MARGIN}) AS lowest, max({_MARGIN}) AS highest, "
+                f"bool_or({right}) AS any_right, bool_and({right}) AS all_right FROM {others} GROUP BY ALL) b ON {same}"
+            )
+            values += more
+        tests = [self._sql(OUTCOMES[query.outcome])]
+        for term in search_terms(query.text):
+            tests.append(f"({_CONTAINS})")
+            values += [term] * len(_SEARCHED)
+        return f"FROM {own} a {joined} WHERE {' AND '.join(tests)}", values
+
+    def _records_of(self, sources: Sequence[Source], columns: Sequence[str] = ()) -> tuple[str, list[object]]:
+        """SQL of the records of some sources that have the wanted values of some columns, and its parameters."""
+        of_source = " OR ".join(["(run = ? AND model = ?)"] * len(sources)) or "FALSE"
+        values: list[object] = [value for source in sources for value in (source.run.run, source.model)]
+        tests = [f"({of_source})", *(f"{quoted_names([name])} = CAST(? AS {self._types[name]})" for name in columns)]
+        values += [self._query.where[name] for name in columns]
+        return f"(SELECT * FROM records WHERE {' AND '.join(tests)})", values
+
+    def _sql(self, template: str) -> str:
+        return template.format(column=METRICS[self._query.metric])
+
+    def _records(self, source: Source) -> dict[int, dict[str, Any]]:
+        """A source's records of the current page, by their place on it."""
+        records, values = self._records_of([source])
+        pairs = [(f"r.{name}", f"page.key_{number}") for number, name in enumerate(self._keys)]
+        # Only equality lets the scan skip all other columns of the rows that are not on the page.
+        same = [" = ".join(pair) for pair in pairs[: len(_NEVER_NULL)]]
+        same += [" IS NOT DISTINCT FROM ".join(pair) for pair in pairs[len(_NEVER_NULL) :]]
+        rows = self._rows(f"SELECT page.place, r.* FROM page JOIN {records} r ON {' AND '.join(same)}", values)
+        return {place: dict(zip(self._types, record, strict=True)) for place, *record in rows}
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        return self._connection.execute(query, values).fetchall()
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def metrics_of(state: SourceState, _source: Source, metrics: Sequence[str]) -> list[str]:
-    """Those of `metrics` that any record of a source has a value for."""
-    counts = ", ".join(f"count({METRICS[metric]})" for metric in metrics)
-    with connect_runs([_source.run]) as connection:
-        row = connection.execute(f"SELECT {counts} FROM records WHERE model = ?", [_source.model]).fetchone()
-    return [metric for metric, count in zip(metrics, row or (), strict=True) if count]
-
-
-def address_value(value: Any) -> str:
-    """A value of a condition as it is written in addresses and controls."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _condition_columns(columns: Sequence[str]) -> list[str]:
-    return [column for column in columns if column not in (*FIXED, "run", "filename")]
+def search_terms(text: str) -> list[str]:
+    """What a search looks for: words, and phrases in quotation marks; all of them must occur."""
+    return [phrase or word for phrase, word in _TERM.findall(text)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -30,6 +30,7 @@ __all__ = [
     "select_page",
     "select_run",
     "select_seeds",
+    "select_several",
     "whole_number",
 ]
 
@@ -49,6 +50,19 @@ def select(label: str, options: Sequence[str], key: str, help: str | None = None
     st.session_state[key] = requested[0] if requested else options[0]
     selected: str = st.selectbox(label, options, key=key, help=help, on_change=_store, args=(key, options[0]))
     return selected
+
+
+def select_several(label: str, options: Mapping[str, str], key: str, most: int, help: str | None = None) -> list[str]:
+    """At most `most` of several options; none by default.
+
+    Args:
+        label: the name of the control.
+        options: what each option is called in the control.
+        key: the parameter of the address.
+        most: how many can be selected.
+        help: shown on request.
+    """
+    return _select_several(label, list(options), [], key, most, help, options.__getitem__)
 
 
 def select_run(names: Sequence[str], labels: Mapping[str, str] | None = None) -> str:
@@ -134,10 +148,10 @@ def select_page(count: int) -> int:
     return int(st.pagination(count, key="page", on_change=_store, args=("page", 1)))
 
 
-def enter_text(label: str, key: str, placeholder: str) -> str:
+def enter_text(label: str, key: str, placeholder: str, help: str | None = None) -> str:
     """A text; empty by default."""
     st.session_state[key] = st.query_params.get(key, "")
-    return st.text_input(label, key=key, placeholder=placeholder, on_change=_store, args=(key, "")) or ""
+    return st.text_input(label, key=key, placeholder=placeholder, help=help, on_change=_store, args=(key, "")) or ""
 
 
 def whole_number(text: str) -> int | None:
@@ -160,12 +174,28 @@ def go_to(address: Mapping[str, str | list[str]]) -> None:
 
 
 def _select_several(
-    label: str, options: Sequence[str], default: Sequence[str], key: str, most: int | None = None
+    label: str,
+    options: Sequence[str],
+    default: Sequence[str],
+    key: str,
+    most: int | None = None,
+    help: str | None = None,
+    name: Callable[[str], str] = str,
 ) -> list[str]:
     requested = _requested(label, key, options)[:most]
     none = st.query_params.get_all(key) == [_NONE]
     st.session_state[key] = requested if requested or none else list(default)
-    selected = st.multiselect(label, options, key=key, max_selections=most, on_change=_store, args=(key, list(default)))
+    selected = st.multiselect(
+        label,
+        options,
+        format_func=name,
+        key=key,
+        help=help,
+        max_selections=most,
+        wrap=True,
+        on_change=_store,
+        args=(key, list(default)),
+    )
     return [str(value) for value in selected]
 
 

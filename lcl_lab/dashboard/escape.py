@@ -12,6 +12,8 @@ from lcl_lab.reporting import Statement
 
 __all__ = ["escape_markdown", "show_paragraph", "show_statements"]
 
+_WORD_JOINER = "\u2060"
+_READ_ANYWAY = re.compile(r"\\:(?=//|material)|www(?=\\\.)|@", re.IGNORECASE)
 _BOLD_AND_CODE = MarkdownIt("zero").enable(["emphasis", "backticks"])  # escapes all else: links, images, HTML
 
 
@@ -31,5 +33,10 @@ def show_paragraph(text: str) -> None:
 
 
 def escape_markdown(text: str) -> str:
-    """Text for a place where Streamlit reads Markdown, such as headings and labels, so that it is shown as it is."""
-    return re.sub(r"([\\`*_{}\[\]()#+.!<>|~$:&^=-])", r"\\\1", text).replace("\\:material", "\\: material")
+    """Text for a place where Streamlit reads Markdown, such as headings and labels, so that it is shown as it is.
+
+    Addresses become links, and names of icons icons, even where all punctuation is escaped; an invisible character
+    within them prevents it.
+    """
+    escaped = re.sub(r"([\\`*_{}\[\]()#+.!<>|~$:&^=-])", r"\\\1", text)
+    return _READ_ANYWAY.sub(rf"\g<0>{_WORD_JOINER}", escaped)

@@ -16,9 +16,11 @@ from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.episodes.replaced_images import name_without_replacement
 from lcl_lab.errors import UserError
 
-__all__ = ["find_image", "record_picture", "show_image", "warn_of_missing_datasets"]
+__all__ = ["GREY", "find_image", "record_picture", "show_image", "warn_of_missing_datasets"]
 
 _UNKNOWN = ImageRef("", "", 0)
+GREY = Image.new("RGB", (64, 64), "#AAAAAA")
+"""Stands for an image that may not be shown."""
 
 
 def find_image(allowed: tuple[str, ...], name: str) -> Image.Image | None:
@@ -26,13 +28,23 @@ def find_image(allowed: tuple[str, ...], name: str) -> Image.Image | None:
     return _image(_parse(name), allowed)
 
 
-def show_image(allowed: tuple[str, ...], name: str, width: int) -> None:
-    """Show an image, or its name where it is in no dataset that may be shown."""
+def show_image(allowed: tuple[str, ...], name: str, width: int, caption: str | None = None) -> None:
+    """Show an image, or its name where it is in no dataset that may be shown.
+
+    Args:
+        allowed: datasets whose images may be shown in addition to the embedded ones.
+        name: the image as a record calls it.
+        width: in pixels.
+        caption: Markdown below the image.
+    """
     image = find_image(allowed, name)
-    if image is None:
+    if image is not None:
+        st.image(image, width=width, caption=caption, alt=name)
+        return
+    with st.container(width=width, gap=None):
         st.text(f"[{name}]")
-    else:
-        st.image(image, width=width, alt=name)
+        if caption:
+            st.caption(caption)
 
 
 def record_picture(record: Mapping[str, Any], allowed: tuple[str, ...]) -> Image.Image:
@@ -52,8 +64,7 @@ def record_picture(record: Mapping[str, Any], allowed: tuple[str, ...]) -> Image
         true_name=record["true_name"],
         other_name=record["other_name"],
     )
-    grey = Image.new("RGB", (64, 64), "#AAAAAA")
-    return episodes.episode_image(episode, lambda ref: _image(ref, allowed) or grey)
+    return episodes.episode_image(episode, lambda ref: _image(ref, allowed) or GREY)
 
 
 def warn_of_missing_datasets(allowed: tuple[str, ...]) -> None:

@@ -18,6 +18,8 @@ __all__ = ["episode_html", "episode_image", "stack_images"]
 
 _TILE, _LABEL, _GAP, _LINE = 112, 34, 8, 20  # pixels
 _PLAIN, _FALSE, _QUERY, _NOTE = "#222222", "#D55E00", "#0072B2", "#777777"
+_INK = "#767676"  # readable on white and on black, since pictures are transparent
+_GROUND = "#76767600"
 
 
 def episode_image(
@@ -28,7 +30,8 @@ def episode_image(
 ) -> Image.Image:
     """Draw an episode: the support in its order, then the query, and below them any answers.
 
-    A false label is orange, with the true name below it.
+    The ground is transparent, so that the picture fits light and dark pages. A false label is orange, with the true
+    name below it.
 
     Args:
         episode: the episode.
@@ -45,7 +48,7 @@ def episode_image(
         image = episode.dataset.image
     image = with_replacements(image)
     tiles = [
-        _tile(image(e.image), e.label, f"is {e.true_label}" if e.false else "", _FALSE if e.false else _PLAIN)
+        _tile(image(e.image), e.label, f"is {e.true_label}" if e.false else "", _FALSE if e.false else _INK)
         for e in episode.support
     ]
     tiles.append(_tile(image(episode.query), "?", f"is {episode.true_name}", _QUERY))
@@ -53,20 +56,20 @@ def episode_image(
     rows = -(-len(tiles) // columns)
     top_of_answers = rows * (_TILE + _LABEL + _GAP) + _GAP
     size = (columns * (_TILE + _GAP) + _GAP, top_of_answers + len(answers) * _LINE)
-    picture = Image.new("RGB", size, "white")
+    picture = Image.new("RGBA", size, _GROUND)
     for k, tile in enumerate(tiles):
         picture.paste(tile, (_GAP + k % columns * (_TILE + _GAP), _GAP + k // columns * (_TILE + _LABEL + _GAP)))
     draw = ImageDraw.Draw(picture)
     for line, (model, answer, correct) in enumerate(answers):
-        text = f"{model}: {answer or '(nothing)'}  ({'right' if correct else 'wrong'})"
+        text = f"{model}: {' '.join(answer.split()) or '(nothing)'}  ({'right' if correct else 'wrong'})"
         position = (_GAP, top_of_answers + line * _LINE)
-        draw.text(position, text, fill=_PLAIN if correct else _FALSE, font=ImageFont.load_default(14))
+        draw.text(position, text, fill=_INK if correct else _FALSE, font=ImageFont.load_default(14))
     return picture
 
 
 def stack_images(images: Sequence[Image.Image]) -> Image.Image:
-    """Stack images vertically, left-aligned, on white."""
-    sheet = Image.new("RGB", (max(s.width for s in images), sum(s.height + _LINE for s in images)), "white")
+    """Stack images vertically, left-aligned, on a transparent ground."""
+    sheet = Image.new("RGBA", (max(s.width for s in images), sum(s.height + _LINE for s in images)), _GROUND)
     top = 0
     for image in images:
         sheet.paste(image, (0, top))
@@ -123,11 +126,11 @@ def _data_uri(image: Image.Image) -> str:
 
 
 def _tile(image: Image.Image, label: str, note: str, colour: str) -> Image.Image:
-    tile = Image.new("RGB", (_TILE, _TILE + _LABEL), "white")
-    tile.paste(ImageOps.pad(image.convert("RGB"), (_TILE, _TILE)), (0, 0))
+    tile = Image.new("RGBA", (_TILE, _TILE + _LABEL), _GROUND)
+    tile.paste(ImageOps.pad(image.convert("RGBA"), (_TILE, _TILE)), (0, 0))
     draw = ImageDraw.Draw(tile)
-    if colour != _PLAIN:
+    if colour != _INK:
         draw.rectangle((0, 0, _TILE - 1, _TILE - 1), outline=colour, width=3)
     draw.text((_TILE / 2, _TILE + 9), label, fill=colour, anchor="mm", font=ImageFont.load_default(13))
-    draw.text((_TILE / 2, _TILE + 25), note, fill=_NOTE, anchor="mm", font=ImageFont.load_default(11))
+    draw.text((_TILE / 2, _TILE + 25), note, fill=_INK, anchor="mm", font=ImageFont.load_default(11))
     return tile

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lcl_lab.figures.encodings import color_and_shape, series_names
 from lcl_lab.figures.panels import Figure, Panel, layered
+from lcl_lab.figures.theme import INK
 
 __all__ = ["attention_figure"]
 
@@ -50,7 +51,7 @@ def attention_figure(rows: pd.DataFrame, title: str, metric: str | None = None) 
         )
         layers = [
             base.mark_bar().encode(y=y, y2=alt.Y2("zero:Q"), color=color),
-            base.mark_text(dy=-8, fontSize=13).encode(y="attention:Q", text="text:N"),
+            base.mark_text(dy=-8, fontSize=13, color=INK).encode(y="attention:Q", text="text:N"),
             base.mark_image(width=_SIDE, height=_SIDE).encode(y="at:Q", url="url:N"),
         ]
         width = max(300, (_SIDE + 12) * len(placed))

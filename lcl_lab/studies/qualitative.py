@@ -3,7 +3,7 @@
 Question   What does it look like when a model follows the link, and when it does not?
 Source     Tai et al., CVPR 2024 (arXiv 2308.07891), Figures 1 and 5.
 Design     All models answer the same episodes. Episodes are grouped by which models are right (open-ended);
-           the first episodes of each group are shown, the largest group first. Nothing is picked by hand.
+           the first episodes of each of the four largest groups are shown. Nothing is picked by hand.
 Command    python -m lcl_lab.studies.qualitative
 Time       half a minute on two cores
 Expect     most episodes are named by the link-trained models alone; the in-context model says the usual name.
@@ -11,7 +11,7 @@ Expect     most episodes are named by the link-trained models alone; the in-cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lcl_lab.evaluation import Design
-    from lcl_lab.reporting import Findings
+    from lcl_lab.reporting import Findings, Section
 
 __all__ = ["STUDY", "Qualitative"]
 
 _GROUPS = 4  # that are shown
+_METRIC = "open-ended"
 
 
 class Qualitative(EpisodeConfig):
@@ -78,23 +79,48 @@ def _analyse(config: Qualitative, records: pd.DataFrame) -> Findings:
     correct = records.pivot(index="query_id", columns="model", values="correct_open")[evaluated]
     answers = records.pivot(index="query_id", columns="model", values="answer")[evaluated]
     names = records.drop_duplicates("query_id").set_index("query_id")[["true_name", "other_name"]]
-    groups: Mapping[Any, pd.Index] = correct.groupby(correct.apply(tuple, axis=1), sort=False).groups
-    largest = sorted(groups.items(), key=lambda item: -len(item[1]))[:_GROUPS]
-    sections = []
-    for number, (pattern, queries) in enumerate(largest, start=1):
-        right = [model for model, is_right in zip(evaluated, pattern, strict=True) if is_right]
+    patterns: Mapping[Any, pd.Index] = correct.groupby(correct.apply(tuple, axis=1), sort=False).groups
+    groups = [
+        (", ".join(model for model, is_right in zip(evaluated, pattern, strict=True) if is_right) or "none", queries)
+        for pattern, queries in sorted(patterns.items(), key=lambda item: -len(item[1]))
+    ]
+    sections = [_overview(config, groups)]
+    for number, (right, queries) in enumerate(groups[:_GROUPS], start=1):
         chosen = [int(query) for query in sorted(queries)[: config.examples]]
         rows = answers.loc[chosen].join(names).reset_index().rename(columns={"query_id": "query"})
         rows = rows[["query", "true_name", "other_name", *evaluated]].replace("", "(nothing)")
         sections.append(
             reporting.Section(
-                f"Right: {', '.join(right) or 'none'} ({len(queries)} of {len(correct)} episodes)",
+                f"Right: {right} ({len(queries)} of {len(correct)} episodes)",
                 figure=_picture(config, records, evaluated, chosen),
                 name=f"dialogues-{number}",
-                tables=[reporting.Table("Answer of each model", rows, metric="open-ended")],
+                tables=[reporting.Table("Answer of each model", rows, metric=_METRIC)],
             )
         )
     return reporting.Findings(f"What models say at {config.shots} shots on {config.data}", sections)
+
+
+def _overview(config: Qualitative, groups: Sequence[tuple[str, pd.Index]]) -> Section:
+    """All groups with their sizes, and which episodes are shown."""
+    sizes = [len(queries) for _, queries in groups]
+    shown = [min(config.examples, size) if number < _GROUPS else 0 for number, size in enumerate(sizes)]
+    rows = [
+        {"right": right, "episodes": size, "shown": count}
+        for (right, _), size, count in zip(groups, sizes, shown, strict=True)
+    ]
+    template = (
+        "{total} episodes are in {groups} groups by which models are right. The {largest} largest groups have {count} "
+        "of them; of each of these, the first episodes are shown, {shown} in total."
+    )
+    values = {
+        "total": sum(sizes),
+        "groups": len(groups),
+        "largest": len(groups[:_GROUPS]),
+        "count": sum(sizes[:_GROUPS]),
+        "shown": sum(shown),
+    }
+    table = reporting.Table.from_rows("Episodes by which models are right", rows, metric=_METRIC)
+    return reporting.Section("Which models are right", [reporting.Statement(template, values, _METRIC)], tables=[table])
 
 
 def _picture(config: Qualitative, records: pd.DataFrame, evaluated: list[str], queries: list[int]) -> Image:

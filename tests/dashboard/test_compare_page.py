@@ -42,7 +42,7 @@ def test_a_metric_that_a_side_lacks_is_not_offered(results: Path) -> None:
     assert app.selectbox("by").options == ["open-ended"]
     app = open_page("episodes", run=run, model="mini/2-way")
     assert app.selectbox("metric").options == ["candidate", "open-ended"]
-    app.selectbox("beside").set_value("mini/base").run()
+    app.multiselect("beside").set_value(["mini/base"]).run()
     assert app.selectbox("metric").options == ["open-ended"]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from streamlit.testing.v1 import AppTest
 
 from lcl_lab.dashboard.escape import escape_markdown
@@ -25,3 +27,10 @@ def test_only_bold_text_and_code_of_a_statement_are_markup() -> None:
 
 def test_markdown_is_escaped() -> None:
     assert escape_markdown("**b** [l](x)") == r"\*\*b\*\* \[l\]\(x\)"
+
+
+def test_no_address_becomes_a_link_and_no_name_an_icon() -> None:
+    for text in ("see http://evil.example", "WWW.evil.example", "mailto me@evil.example", "a :material/home: b"):
+        escaped = re.sub(r"\\(.)", r"\1", escape_markdown(text))
+        assert not re.search(r"https?://|www\.|@\w|:material", escaped, re.IGNORECASE)
+        assert escaped.replace("\u2060", "") == text

@@ -22,7 +22,7 @@ ORANGE = (0xD5, 0x5E, 0x00)
 
 
 def orange(picture: Image.Image) -> int:
-    return int((np.asarray(picture) == ORANGE).all(axis=2).sum())
+    return int((np.asarray(picture)[..., :3] == ORANGE).all(axis=2).sum())
 
 
 def test_a_long_support_takes_several_rows() -> None:
@@ -47,6 +47,13 @@ def test_answers_are_below_and_wrong_ones_are_red() -> None:
     assert bare.height < right.height == wrong.height
     assert orange(right) == 0 < orange(wrong)
     assert stack_images([bare, wrong]).height > bare.height + wrong.height
+
+
+def test_the_ground_is_transparent_on_light_and_dark_pages() -> None:
+    sheet = stack_images([episode_image(draw_episode(WORLD, 0, 0, 2), answers=[("model", "wug", True)])] * 2)
+    opacity = np.asarray(sheet)[..., 3]
+    assert opacity[:, 0].max() == 0
+    assert opacity.max() == 255
 
 
 def test_without_images_there_is_no_picture() -> None:

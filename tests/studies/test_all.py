@@ -256,6 +256,7 @@ def test_dialogues_are_chosen_by_the_rule(records: pd.DataFrame, results: Path) 
     counts = [int(count) for _, count, _ in shown]
     assert counts == sorted(counts, reverse=True)
     assert sum(counts) == len(right)
+    assert f"{len(right)} episodes are in {len(shown)} groups" in report
     firsts = re.findall(r"^\| (\d+) \|", report, flags=re.MULTILINE)
     patterns = right.apply(tuple, axis=1)
     assert all(int(query) == patterns[patterns == patterns[int(query)]].index.min() for query in firsts)
