@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.estimates import IntervalEstimate
 from lcl_lab.analysis.intervals import cluster_bootstrap
 from lcl_lab.analysis.paired import paired_difference, paired_values
@@ -69,10 +70,11 @@ def flip_rate(
         UserError: a condition has no records, or records cannot be paired.
     """
     codes = frame.assign(**{column: frame[column].astype("category").cat.codes})
-    before, after, clusters = paired_values(codes, column, a, b)
+    before, after, names = paired_values(codes, column, a, b)
+    clusters = cluster_numbers(names)
     flips = (before != after).astype(np.float64)
     low, high = cluster_bootstrap(flips, clusters, rng)
-    return LinkScore(float(flips.mean()), low, high, len(flips), len(np.unique(clusters)))
+    return LinkScore(float(flips.mean()), low, high, len(flips), count_clusters(clusters))
 
 
 def link_verdict(

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from statsmodels.stats.contingency_tables import mcnemar
+from scipy.special import betaincc
 
 from lcl_lab.analysis.accuracies import require_columns
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import FEW, effective_size, wilson
 from lcl_lab.analysis.sign_flip import cluster_mcnemar, sign_flip_interval
 from lcl_lab.errors import UserError, nearest
@@ -82,11 +83,10 @@ def paired_difference(
         UserError: a column is missing, a condition has no records or records without a value, or the pairing is not
             one to one.
     """
-    before, after, clusters = paired_values(frame, column, a, b, on, cluster)
+    before, after, names = paired_values(frame, column, a, b, on, cluster)
+    clusters = cluster_numbers(names)
     low, high = difference_interval(after - before, clusters, level)
     gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
-    both = int((before * after).sum())
-    table = [[both, losses], [gains, len(before) - both - losses - gains]]
     return PairedDifference(
         estimate=float((after - before).mean()),
         low=low,
@@ -94,12 +94,18 @@ def paired_difference(
         accuracy_a=float(before.mean()),
         accuracy_b=float(after.mean()),
         n=len(before),
-        clusters=len(np.unique(clusters)),
+        clusters=count_clusters(clusters),
         gains=gains,
         losses=losses,
-        p_independent=float(mcnemar(table, exact=True).pvalue),
+        p_independent=_mcnemar(gains, losses),
         p_value=cluster_mcnemar(after - before, clusters),
     )
+
+
+def _mcnemar(gains: int, losses: int) -> float:
+    """McNemar's exact test: twice the probability of at most the fewer changes if either direction has 1/2."""
+    fewer, more = sorted((gains, losses))
+    return min(1.0, 2 * float(betaincc(fewer + 1, more, 0.5)))
 
 
 def paired_values(
@@ -120,11 +126,12 @@ def paired_values(
     """
     require_columns(frame, [column, cluster, *on, *a, *b])
     left, right = (_side(frame, column, condition, on, cluster) for condition in (a, b))
-    unpaired = left.index.symmetric_difference(right.index)
-    if len(unpaired):
-        first = _describe(on, unpaired[0])
-        raise UserError(f"{len(unpaired)} queries have only one of {dict(a)} and {dict(b)}, first {first}")
-    right = right.loc[left.index]
+    if not left.index.equals(right.index):
+        unpaired = left.index.symmetric_difference(right.index)
+        if len(unpaired):
+            first = _describe(on, unpaired[0])
+            raise UserError(f"{len(unpaired)} queries have only one of {dict(a)} and {dict(b)}, first {first}")
+        right = right.loc[left.index]
     clusters = left[cluster].to_numpy()
     moved = clusters != right[cluster].to_numpy()
     if moved.any():
@@ -195,7 +202,7 @@ def difference_interval(difference: ArrayLike, clusters: ArrayLike, level: float
     Returns:
         The lower and upper end.
     """
-    values, names = np.asarray(difference, dtype=np.float64), np.asarray(clusters)
+    values, names = np.asarray(difference, dtype=np.float64), cluster_numbers(clusters)
     low, high = sign_flip_interval(values, names, level)
     gains, losses = np.maximum(values, 0), np.maximum(-values, 0)
     sizes = [effective_size(share, names, level) for share in (gains, losses)]
