@@ -35,6 +35,7 @@ from .power_simulation import (
 )
 from .published_results import published, published_false_ratio
 from .rejection import SCORES, TPR, accepted_accuracy, answer_scores, auroc, fpr_at_tpr, tpr_threshold
+from .rows import rows_of, select_rows
 from .searched_option import SearchedOption
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
@@ -141,8 +142,10 @@ __all__ = [
     "published",
     "published_false_ratio",
     "require_columns",
+    "rows_of",
     "score_ties",
     "seeds",
+    "select_rows",
     "sign_flip_interval",
     "simultaneous_means",
     "step_changes",

@@ -125,7 +125,8 @@ def _crossing(accuracy: NDArray[np.float64], weights: NDArray[np.float64], doses
         return -np.inf
     if accuracy[-1] >= 0.5:
         return np.inf
-    fit = isotonic_regression(accuracy, weights=weights, increasing=False).x
+    is_falling = bool((accuracy[1:] < accuracy[:-1]).all())
+    fit = accuracy if is_falling else isotonic_regression(accuracy, weights=weights, increasing=False).x
     last_above, first_below = int(np.flatnonzero(fit > 0.5)[-1]), int(np.flatnonzero(fit < 0.5)[0])
     # Both lines meet one half at the same dose, unless the fit equals one half at the doses between them.
     ends = [_on_line(doses[k : k + 2], fit[k : k + 2]) for k in (last_above, first_below - 1)]

@@ -16,6 +16,7 @@ from scipy.special import betaincc
 from lcl_lab.analysis.accuracies import require_columns
 from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import FEW, effective_size, wilson
+from lcl_lab.analysis.rows import rows_of
 from lcl_lab.analysis.sign_flip import cluster_mcnemar, sign_flip_interval
 from lcl_lab.errors import UserError, nearest
 
@@ -146,10 +147,8 @@ def _side(
     frame: pd.DataFrame, column: str, condition: Mapping[str, object], on: Sequence[str], cluster: str
 ) -> pd.DataFrame:
     """The records of one condition, indexed by `on` in sorted order."""
-    mask = np.ones(len(frame), dtype=bool)
-    for name, value in condition.items():
-        mask &= (frame[name] == value).to_numpy(dtype=bool, na_value=False)  # null is no value
-    rows = frame.loc[mask, list(dict.fromkeys([column, cluster, *on]))]
+    columns = list(dict.fromkeys([column, cluster, *on]))
+    rows = rows_of(frame[list(dict.fromkeys([*columns, *condition]))], condition)[columns]
     if rows.empty:
         raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")
     if rows.isna().to_numpy().any():
@@ -157,7 +156,7 @@ def _side(
     indexed = rows.set_index(list(on))
     repeated = indexed.index[indexed.index.duplicated()]
     if len(repeated):
-        same = frame.loc[mask].set_index(list(on)).loc[[repeated[0]]]
+        same = rows_of(frame, condition).set_index(list(on)).loc[[repeated[0]]]
         differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
         hint = f"; they differ in {', '.join(differ)}" if differ else ", all identical"
         raise UserError(f"{_describe(on, repeated[0])} has {len(same)} records with {_text(condition)}{hint}")

@@ -53,7 +53,7 @@ def metrics_in(records: pd.DataFrame) -> list[str]:
 def per_model(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each evaluated model and its records."""
     for model in evaluated_models(records, models):
-        yield model, records[records["model"] == model]
+        yield model, analysis.rows_of(records, {"model": model})
 
 
 def per_model_and_metric(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
