@@ -149,20 +149,22 @@ def pairwise_comparisons(
         The table of paired differences with p-values (raw, Holm, Benjamini–Hochberg), and a statement that counts the
         differences that remain.
     """
-    tested = [
-        change(records, metric, {"model": a, **condition}, {"model": b, **condition})
-        for condition in conditions
-        for a, b in combinations(models, 2)
-    ]
+    tested, ratios = [], []
+    for condition in conditions:
+        rows_of_condition = analysis.rows_of(records, condition)
+        for a, b in combinations(models, 2):
+            sides = {"model": a, **condition}, {"model": b, **condition}
+            tested.append(change(rows_of_condition, metric, *sides))
+            ratios.append(odds_ratio(rows_of_condition, metric, *sides))
     rows = [
         {
             "comparison": f"{comparison.b['model']} − {comparison.a['model']}",
             **{name: value for name, value in comparison.a.items() if name != "model"},
             "gains": comparison.gains,
             "losses": comparison.losses,
-            **_odds_ratio_columns(odds_ratio(records, metric, comparison.a, comparison.b)),
+            **_odds_ratio_columns(ratio),
         }
-        for comparison in tested
+        for comparison, ratio in zip(tested, ratios, strict=True)
     ]
     how = "95 % intervals and the test over concept pairs that they come from"
     return family_of_tests(tested, rows, metric, "differences between models", f"Paired differences, {metric}: {how}")

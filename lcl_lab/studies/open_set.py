@@ -111,8 +111,10 @@ def _analyse(config: OpenSet, records: pd.DataFrame) -> Findings:
     title = f"Queries from outside the support, {support}"
     scored = {
         (model, prompt): _scores(rows[rows["prompt"] == prompt])
-        for model, rows in comparisons.per_model(records, list(dict.fromkeys([*config.model, *records["model"]])))
-        if rows["loglik_others"].notna().all()
+        for model, rows in comparisons.per_model(
+            records, list(dict.fromkeys([*config.model, *records["model"].unique()]))
+        )
+        if "loglik_others" in rows and rows["loglik_others"].notna().all()
         for prompt in QUESTIONS
     }
     sections = []
