@@ -76,10 +76,17 @@ def views(results: Path, large: LargeResults) -> Iterator[View]:
     yield View(f"statistics of one run of {size}", study, design)
     yield View(f"overview of {size}", _DEFAULT, design)
     yield View(f"compare two models of {size}", "compare", {"study": study, **design})
-    run, model = large.large, group.models[0]
-    yield View(f"episodes of {size}", "episodes", {"run": run, "model": model})
-    yield View("their last page", "episodes", {"run": run, "model": model, "page": "2000"})
-    yield View("those answered wrong", "episodes", {"run": run, "model": model, "answers": "wrong"})
+    of_model = {"run": large.large, "model": group.models[0]}
+    middle = large.large_records // len(group.models) // 20  # with ten on a page
+    yield View(f"episodes of {size}", "episodes", of_model)
+    yield View("a page from their middle", "episodes", {**of_model, "page": f"{middle}"})
+    beside = {"beside": group.models[1]}
+    yield View("those answered wrong", "episodes", {**of_model, "answers": "wrong"})
+    yield View("a search in answers and names", "episodes", {**of_model, "find": "oo"})
+    for order in ("lowest margin", "seconds"):
+        yield View(f"sorted by {order}", "episodes", {**of_model, "sort": order})
+    yield View("sorted by disagreement with another model", "episodes", {**of_model, **beside, "sort": "disagreement"})
+    yield View("those that flip", "episodes", {**of_model, **beside, "answers": "flipped"})
 
 
 def time_view(view: View) -> float:
@@ -97,7 +104,7 @@ def time_view(view: View) -> float:
     started = time.perf_counter()
     app.run()
     seconds = time.perf_counter() - started
-    problems = [*app.exception, *app.error, *app.warning]
+    problems = [one.message for one in app.exception] + [one.value for one in [*app.error, *app.warning]]
     if problems:
         raise RuntimeError(f"{view.name}: {problems[0]}")
     return seconds
