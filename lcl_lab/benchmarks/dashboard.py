@@ -68,7 +68,7 @@ def views(results: Path, large: LargeResults) -> Iterator[View]:
     """Every page as it opens, then the largest run: its statistics, and its episodes by search and sort."""
     paths = [page.path for section in find_pages().values() for page in section]
     yield from (View(path, path) for path in paths)
-    index = read_index(dashboard.DashboardConfig(results=results))
+    index = read_index(dashboard.DashboardConfig.create(results=results))
     study = large.large.partition("/")[0]
     group = next(g for g in index.groups_of(study) if any(source.run.run == large.large for source in g.all_sources))
     design = {f"of_{name}": value for name, value in group.design.items()}
