@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["connect_runs", "load_records"]
 
 _UNREAD = ("support", "run", "filename", "episode_id", "question", "thinking")
-_OF_SEVERAL = ("other_names", "loglik_others", "tokens_others")
 _CONTENT_FREE = tuple(
     f"loglik_{side}_{image}" for image in ("grey", "black", "white", "noise") for side in ("true", "other")
 )
@@ -44,8 +43,8 @@ def load_records(sources: Sequence[Source], supports: Supports | None = None) ->
 
     Returns:
         The records in the order in which they are stored, so that those of a model or a condition lie together in a
-        finished run. Where no record needs them, there are no columns for more than two candidates, for calibration,
-        for supports, and for the images of queries, which tell the queries apart that an answer is missing of.
+        finished run. Where no record needs them, there are no columns for calibration, for supports, and for the images
+        of queries, which tell the queries apart that an answer is missing of.
     """
     seeds = sorted({source.seed for source in sources})
     shifts = {source.run.run: seeds.index(source.seed) * _SEED_OFFSET for source in sources}
@@ -67,10 +66,9 @@ def load_records(sources: Sequence[Source], supports: Supports | None = None) ->
 
 def _columns(connection: duckdb.DuckDBPyConnection, supports: Supports | None) -> tuple[str, list[str]]:
     """SQL for the columns that the records need, and the values of its parameters."""
-    needs = "SELECT count(other_names), count(loglik_true_grey), count_if(status <> 'ok') FROM records"
-    ((several, calibrated, missing),) = connection.execute(needs).fetchall()
+    needs = "SELECT count(loglik_true_grey), count_if(status <> 'ok') FROM records"
+    ((calibrated, missing),) = connection.execute(needs).fetchall()
     unread = [*_UNREAD]
-    unread += [] if several else _OF_SEVERAL
     unread += [] if calibrated else _CONTENT_FREE
     unread += [] if missing else ["query_image"]
     columns = f"* EXCLUDE ({', '.join(unread)})"

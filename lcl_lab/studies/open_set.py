@@ -114,7 +114,7 @@ def _analyse(config: OpenSet, records: pd.DataFrame) -> Findings:
         for model, rows in comparisons.per_model(
             records, list(dict.fromkeys([*config.model, *records["model"].unique()]))
         )
-        if "loglik_others" in rows and rows["loglik_others"].notna().all()
+        if rows["loglik_others"].notna().all()
         for prompt in QUESTIONS
     }
     sections = []

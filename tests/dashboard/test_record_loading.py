@@ -93,7 +93,7 @@ def test_records_keep_their_order_types_and_values(results: Path) -> None:
     for name in ("model", "pair", "answer", "query_id", "loglik_true", "correct_candidate", "false_ratio"):
         assert read[name].tolist() == raw[name].tolist()
     assert read["correct_open"].dtype == "boolean" and read["correct_open"].isna().sum() == (raw["query_id"] == 0).sum()
-    assert {"support", "query_image", "other_names", "loglik_true_grey"}.isdisjoint(read.columns)
+    assert {"support", "query_image", "loglik_true_grey"}.isdisjoint(read.columns)
     assert np.shares_memory(
         analysis.rows_of(read, {"model": "mini/mix"})["query_id"].to_numpy(), read["query_id"].to_numpy()
     )
