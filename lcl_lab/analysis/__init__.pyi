@@ -22,7 +22,7 @@ from .logistic import clustered_logistic
 from .metrics import CALIBRATED_METRICS, MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
-from .paired import PairedDifference, difference_interval, paired_difference, paired_values
+from .paired import PairedDifference, difference_interval, difference_of_values, paired_difference, paired_values
 from .position_effects import PositionEffects, detectable_drop, factorial_effects, position_drops, positions_differ
 from .power_simulation import (
     Clustering,
@@ -113,6 +113,7 @@ __all__ = [
     "detectable_drop",
     "difference_interval",
     "difference_of_strategies",
+    "difference_of_values",
     "dose_response",
     "effective_size",
     "equivalence",

@@ -20,7 +20,7 @@ from lcl_lab.analysis.rows import rows_of
 from lcl_lab.analysis.sign_flip import cluster_mcnemar, sign_flip_interval
 from lcl_lab.errors import UserError, nearest
 
-__all__ = ["PairedDifference", "difference_interval", "paired_difference", "paired_values"]
+__all__ = ["PairedDifference", "difference_interval", "difference_of_values", "paired_difference", "paired_values"]
 
 _WIDTH_OF_NONE = 1e-3  # of an interval between whose clusters nothing varies
 _SMALLEST = float(np.finfo(float).tiny)  # an end of an interval that excludes 0
@@ -84,9 +84,21 @@ def paired_difference(
         UserError: a column is missing, a condition has no records or records without a value, or the pairing is not
             one to one.
     """
-    before, after, names = paired_values(frame, column, a, b, on, cluster)
-    clusters = cluster_numbers(names)
-    low, high = difference_interval(after - before, clusters, level)
+    return difference_of_values(*paired_values(frame, column, a, b, on, cluster), level)
+
+
+def difference_of_values(a: ArrayLike, b: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> PairedDifference:
+    """`paired_difference` of outcomes that are paired already, such as those of `paired_values`.
+
+    Args:
+        a: (N,) outcomes, 0 to 1, under condition a.
+        b: (N,) outcomes of the same queries under condition b.
+        clusters: (N,) the cluster of each query.
+        level: coverage of the interval.
+    """
+    before, after = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    numbers = cluster_numbers(clusters)
+    low, high = difference_interval(after - before, numbers, level)
     gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
     return PairedDifference(
         estimate=float((after - before).mean()),
@@ -95,11 +107,11 @@ def paired_difference(
         accuracy_a=float(before.mean()),
         accuracy_b=float(after.mean()),
         n=len(before),
-        clusters=count_clusters(clusters),
+        clusters=count_clusters(numbers),
         gains=gains,
         losses=losses,
         p_independent=_mcnemar(gains, losses),
-        p_value=cluster_mcnemar(after - before, clusters),
+        p_value=cluster_mcnemar(after - before, numbers),
     )
 
 
@@ -151,11 +163,11 @@ def _side(
     rows = rows_of(frame[list(dict.fromkeys([*columns, *condition]))], condition)[columns]
     if rows.empty:
         raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")
-    if rows.isna().to_numpy().any():
+    if any(rows[name].isna().any() for name in rows):
         raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
     indexed = rows.set_index(list(on))
-    repeated = indexed.index[indexed.index.duplicated()]
-    if len(repeated):
+    if not indexed.index.is_unique:
+        repeated = indexed.index[indexed.index.duplicated()]
         same = rows_of(frame, condition).set_index(list(on)).loc[[repeated[0]]]
         differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
         hint = f"; they differ in {', '.join(differ)}" if differ else ", all identical"

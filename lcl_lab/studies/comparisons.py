@@ -15,7 +15,7 @@ from lcl_lab import analysis, reporting, store
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lcl_lab.analysis import Comparison, Estimate
+    from lcl_lab.analysis import Comparison, Estimate, OddsRatio
     from lcl_lab.reporting import Findings, Statement, Table
     from lcl_lab.studies.study_config import StudyConfig
 
@@ -153,9 +153,11 @@ def pairwise_comparisons(
     for condition in conditions:
         rows_of_condition = analysis.rows_of(records, condition)
         for a, b in combinations(models, 2):
-            sides = {"model": a, **condition}, {"model": b, **condition}
-            tested.append(change(rows_of_condition, metric, *sides))
-            ratios.append(odds_ratio(rows_of_condition, metric, *sides))
+            sides = {"a": {"model": a, **condition}, "b": {"model": b, **condition}}
+            values = analysis.paired_values(rows_of_condition, analysis.METRICS[metric], **sides)
+            difference = analysis.difference_of_values(*values)
+            tested.append(analysis.Comparison.from_difference(difference, metric=metric, **sides))
+            ratios.append(analysis.odds_ratio(*values))
     rows = [
         {
             "comparison": f"{comparison.b['model']} − {comparison.a['model']}",
@@ -170,8 +172,8 @@ def pairwise_comparisons(
     return family_of_tests(tested, rows, metric, "differences between models", f"Paired differences, {metric}: {how}")
 
 
-def _odds_ratio_columns(estimate: Estimate) -> dict[str, float]:
-    return {"odds_ratio": estimate.value, "odds_ratio_low": estimate.low, "odds_ratio_high": estimate.high}
+def _odds_ratio_columns(ratio: OddsRatio) -> dict[str, float]:
+    return {"odds_ratio": ratio.estimate, "odds_ratio_low": ratio.low, "odds_ratio_high": ratio.high}
 
 
 def family_of_tests(
