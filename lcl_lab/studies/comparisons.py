@@ -153,10 +153,10 @@ def pairwise_comparisons(
     for condition in conditions:
         rows_of_condition = analysis.rows_of(records, condition)
         for a, b in combinations(models, 2):
-            sides = {"a": {"model": a, **condition}, "b": {"model": b, **condition}}
-            values = analysis.paired_values(rows_of_condition, analysis.METRICS[metric], **sides)
+            left, right = {"model": a, **condition}, {"model": b, **condition}
+            values = analysis.paired_values(rows_of_condition, analysis.METRICS[metric], left, right)
             difference = analysis.difference_of_values(*values)
-            tested.append(analysis.Comparison.from_difference(difference, metric=metric, **sides))
+            tested.append(analysis.Comparison.from_difference(difference, metric=metric, a=left, b=right))
             ratios.append(analysis.odds_ratio(*values))
     rows = [
         {
