@@ -22,7 +22,7 @@ from .logistic import clustered_logistic
 from .metrics import CALIBRATED_METRICS, MAIN_METRICS, METRICS
 from .missing_answers import AnswerStatus, answer_status, complete_queries
 from .multiple_testing import adjust
-from .paired import PairedDifference, difference_interval, paired_difference, paired_values
+from .paired import PairedDifference, difference_interval, difference_of_values, paired_difference, paired_values
 from .position_effects import PositionEffects, detectable_drop, factorial_effects, position_drops, positions_differ
 from .power_simulation import (
     Clustering,
@@ -35,6 +35,7 @@ from .power_simulation import (
 )
 from .published_results import published, published_false_ratio
 from .rejection import SCORES, TPR, accepted_accuracy, answer_scores, auroc, fpr_at_tpr, tpr_threshold
+from .rows import rows_of, select_rows
 from .searched_option import SearchedOption
 from .shares_of_variance import DesignSize, Enlargement, VarianceComponent, VarianceShares, variance_shares
 from .sign_flip import cluster_mcnemar, sign_flip_interval
@@ -112,6 +113,7 @@ __all__ = [
     "detectable_drop",
     "difference_interval",
     "difference_of_strategies",
+    "difference_of_values",
     "dose_response",
     "effective_size",
     "equivalence",
@@ -141,8 +143,10 @@ __all__ = [
     "published",
     "published_false_ratio",
     "require_columns",
+    "rows_of",
     "score_ties",
     "seeds",
+    "select_rows",
     "sign_flip_interval",
     "simultaneous_means",
     "step_changes",

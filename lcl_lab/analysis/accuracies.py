@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import cluster_bootstrap, intracluster_correlation, wilson
 from lcl_lab.analysis.metrics import METRICS
 from lcl_lab.errors import UserError, nearest
@@ -57,26 +60,34 @@ def accuracy(
     # With no `by` there is one cell, all of the frame; pandas has no groupby for it.
     cells = frame.groupby(list(by), dropna=False, sort=True, observed=True) if by else [((), frame)]
     answered = [
-        (key, metric, cell.loc[cell[column].notna(), [column, _level(cell, cluster)]])
+        (key, metric, *_outcomes(cell, column, _level(cell, cluster)))
         for key, cell in cells
         for metric, column in metrics.items()
     ]
-    correlations = {metric: _correlation([rows for _, name, rows in answered if name == metric]) for metric in metrics}
+    correlations = {
+        metric: _correlation([outcomes for _, name, *outcomes in answered if name == metric]) for metric in metrics
+    }
     rows = [
         {
             **dict(zip(by, key, strict=True)),
             "metric": metric,
-            **_estimate(cell, seed, (*key, metric), correlations[metric]),
+            **_estimate(values, clusters, cell_rng(seed, (*key, metric)), correlations[metric]),
         }
-        for key, metric, cell in answered
-        if len(cell)
+        for key, metric, values, clusters in answered
+        if len(values)
     ]
     return pd.DataFrame(rows, columns=[*by, "metric", *_COLUMNS])
 
 
-def _correlation(cells: Sequence[pd.DataFrame]) -> float:
+def _outcomes(cell: pd.DataFrame, column: str, level: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """The outcomes that are known, and the number of each one's cluster."""
+    rows = cell.loc[cell[column].notna(), [column, level]]
+    return rows[column].to_numpy(dtype=np.float64), cluster_numbers(rows[level])
+
+
+def _correlation(cells: Sequence[list[Any]]) -> float:
     """The mean correlation within clusters over the cells that show one; 1 without any."""
-    values = [intracluster_correlation(*(cell.iloc[:, k].to_numpy() for k in (0, 1))) for cell in cells if len(cell)]
+    values = [intracluster_correlation(outcomes, clusters) for outcomes, clusters in cells if len(outcomes)]
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else 1.0
 
@@ -86,12 +97,12 @@ def _level(cell: pd.DataFrame, levels: Sequence[str]) -> str:
     return next((level for level in levels if cell[level].nunique() >= _FEW_CLUSTERS), levels[-1])
 
 
-def _estimate(answered: pd.DataFrame, seed: int, key: tuple[object, ...], correlation: float) -> dict[str, float]:
-    correct = answered.iloc[:, 0].to_numpy(dtype=np.float64)
-    clusters = answered.iloc[:, 1].to_numpy()
-    low, high = cluster_bootstrap(correct, clusters, cell_rng(seed, key), correlation=correlation)
+def _estimate(
+    correct: NDArray[np.float64], clusters: NDArray[np.intp], rng: np.random.Generator, correlation: float
+) -> dict[str, float]:
+    low, high = cluster_bootstrap(correct, clusters, rng, correlation=correlation)
     wilson_low, wilson_high = wilson(float(correct.sum()), len(correct))
-    numbers = (len(correct), answered.iloc[:, 1].nunique(), float(correct.mean()), wilson_low, wilson_high, low, high)
+    numbers = (len(correct), count_clusters(clusters), float(correct.mean()), wilson_low, wilson_high, low, high)
     return dict(zip(_COLUMNS, numbers, strict=True))
 
 

@@ -8,13 +8,14 @@ Letters: N queries, P predictors, C clusters.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.estimates import IntervalEstimate
 from lcl_lab.analysis.firth_logistic import penalised_logistic
 from lcl_lab.analysis.intervals import cluster_bootstrap
@@ -24,6 +25,7 @@ __all__ = ["RATES", "Choice", "answer_choices", "answer_rates", "copying", "prio
 
 _NEARLY_ONE = 0.999
 Choice = Literal["true", "other", "neither"]
+_CHOICES = get_args(Choice)
 RATES = ("link", "stubborn", "label-only", "inert-wrong", "unsettled")
 """The names of the rates, which sum to 1."""
 
@@ -67,7 +69,8 @@ def answer_rates(
     Returns:
         The rates by the names in `RATES`.
     """
-    a, b, names = (np.asarray(values) for values in (intact, flipped, clusters))
+    a, b = (np.asarray(values) for values in (intact, flipped))
+    names = cluster_numbers(clusters)
     right = a == "true"
     kinds = {
         "link": right & (b == "other"),
@@ -99,16 +102,19 @@ def prior_agreement(
         UserError: all answers of one side are the same, so that there is no agreement beyond chance, or there is a
             single cluster.
     """
-    a, b, names = (np.asarray(values) for values in (with_support, without, clusters))
-    kappa = _kappa(a, b)
+    a, b = (np.asarray(values) for values in (with_support, without))
+    groups = cluster_numbers(clusters)
+    counts = np.zeros((count_clusters(groups), len(_CHOICES), len(_CHOICES)))
+    np.add.at(counts, (groups, *(np.select([side == kind for kind in _CHOICES], range(3)) for side in (a, b))), 1)
+    kappa = _kappa(counts.sum(axis=0))
     if np.isnan(kappa):
         raise UserError("all answers of one side are the same, so agreement beyond chance is undefined")
-    left_out = [_kappa(a[names != name], b[names != name]) for name in np.unique(names)]
+    left_out = [_kappa(counts.sum(axis=0) - of_cluster) for of_cluster in counts]
     jackknifed = np.tanh(_jackknife(_artanh(kappa), _artanh(left_out)))
-    expected = _expected_agreement(a, b)
-    shares = np.array(cluster_bootstrap((a == b).astype(float), names, rng))
+    expected = _expected_agreement(counts.sum(axis=0))
+    shares = np.array(cluster_bootstrap((a == b).astype(float), groups, rng))
     ends = [*jackknifed, *((shares - expected) / (1 - expected))]
-    return IntervalEstimate(kappa, max(-1.0, min(ends)), min(1.0, max(ends)), len(a), len(np.unique(names)))
+    return IntervalEstimate(kappa, max(-1.0, min(ends)), min(1.0, max(ends)), len(a), len(counts))
 
 
 def copying(
@@ -132,25 +138,33 @@ def copying(
     Raises:
         UserError: there are fewer than two clusters or too few answers.
     """
-    answers, names = np.asarray(choices), np.asarray(clusters)
+    answers, names = np.asarray(choices), cluster_numbers(clusters)
     names_one = answers != "neither"
     columns = [_signs(values)[names_one] for values in predictors.values()]
     design = np.column_stack([np.ones(int(names_one.sum())), *columns])
     correct, groups = (answers[names_one] == "true").astype(float), names[names_one]
-    if len(np.unique(groups)) < 2 or len(correct) <= design.shape[1]:
-        raise UserError(f"{len(correct)} answers of {len(np.unique(groups))} clusters are too few for a regression")
-    values = penalised_logistic(design, correct)
-    left_out = np.array([penalised_logistic(design[groups != g], correct[groups != g]) for g in np.unique(groups)])
+    count = len(np.unique(groups))
+    if count < 2 or len(correct) <= design.shape[1]:
+        raise UserError(f"{len(correct)} answers of {count} clusters are too few for a regression")
+    # Most answers have the same predictors and outcome as others.
+    kinds, kind_of = np.unique(np.column_stack([design, correct]), axis=0, return_inverse=True)
+    counts = np.zeros((count_clusters(names), len(kinds)))
+    np.add.at(counts, (groups, kind_of), 1)
+    times = counts.sum(axis=0)
+    values = penalised_logistic(kinds[:, :-1], kinds[:, -1], times)
+    left_out = np.array(
+        [penalised_logistic(kinds[:, :-1], kinds[:, -1], times - counts[group]) for group in np.unique(groups)]
+    )
     intervals = [_jackknife(value, left_out[:, k]) for k, value in enumerate(values)]
     return {
-        name: IntervalEstimate(float(value), low, high, len(correct), len(np.unique(groups)))
+        name: IntervalEstimate(float(value), low, high, len(correct), count)
         for name, value, (low, high) in zip(["prior", *predictors], values, intervals, strict=True)
     }
 
 
-def _share(values: NDArray[np.float64], clusters: NDArray[np.object_], rng: np.random.Generator) -> IntervalEstimate:
+def _share(values: NDArray[np.float64], clusters: NDArray[np.intp], rng: np.random.Generator) -> IntervalEstimate:
     low, high = cluster_bootstrap(values, clusters, rng)
-    return IntervalEstimate(float(values.mean()), low, high, len(values), len(np.unique(clusters)))
+    return IntervalEstimate(float(values.mean()), low, high, len(values), count_clusters(clusters))
 
 
 def _signs(choices: ArrayLike) -> NDArray[np.float64]:
@@ -158,15 +172,17 @@ def _signs(choices: ArrayLike) -> NDArray[np.float64]:
     return (values == "true").astype(float) - (values == "other")
 
 
-def _kappa(a: NDArray[np.object_], b: NDArray[np.object_]) -> float:
-    expected = _expected_agreement(a, b)
-    is_constant = len(np.unique(a)) == 1 or len(np.unique(b)) == 1
-    return float("nan") if is_constant else (float((a == b).mean()) - expected) / (1 - expected)
+def _kappa(counts: NDArray[np.float64]) -> float:
+    """Cohen's κ of (3, 3) numbers of queries by the choices of both sides."""
+    expected = _expected_agreement(counts)
+    is_constant = any(np.count_nonzero(counts.sum(axis=side)) == 1 for side in (0, 1))
+    return float("nan") if is_constant else (float(np.trace(counts) / counts.sum()) - expected) / (1 - expected)
 
 
-def _expected_agreement(a: NDArray[np.object_], b: NDArray[np.object_]) -> float:
+def _expected_agreement(counts: NDArray[np.float64]) -> float:
     """The share of equal answers if both sides were independent."""
-    return sum(float((a == kind).mean()) * float((b == kind).mean()) for kind in ("true", "other", "neither"))
+    a, b = (counts.sum(axis=side) / counts.sum() for side in (1, 0))
+    return sum(float(of_a) * float(of_b) for of_a, of_b in zip(a, b, strict=True))
 
 
 def _artanh(kappa: ArrayLike) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from scipy import optimize, stats
 from scipy.special import expit
 
 from lcl_lab.analysis.accuracies import require_columns
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, wilson
 from lcl_lab.analysis.ties import has_several_names
 from lcl_lab.errors import UserError
@@ -122,19 +123,18 @@ def calibration(
     Raises:
         UserError: no answers, shapes that differ, fewer than two clusters, or a probability outside 0 … 1.
     """
-    p, names = np.asarray(probability, dtype=np.float64), np.asarray(clusters).astype(str)
+    p, names = np.asarray(probability, dtype=np.float64), cluster_numbers(clusters)
     if p.shape != names.shape or p.ndim != 1:
         raise UserError(f"every probability needs its cluster; there are {p.shape} and {names.shape}")
     if not ((p >= 0) & (p <= 1)).all():
         raise UserError("probabilities must lie between 0 and 1, and none may be missing")
-    groups = np.unique(names, return_inverse=True)[1]
-    if groups.max(initial=0) < 1:
+    if count_clusters(names) < 2:
         raise UserError("calibration needs at least two clusters")
     confidence = np.maximum(p, 1 - p)
     right = np.where(p == 0.5, 0.5, (p > 0.5).astype(float))
     brier = (1 - p) ** 2
     bin_of = _bin_of(confidence)
-    error, low, high = _calibration_error(right - confidence, bin_of, groups, rng, level)
+    error, low, high = _calibration_error(right - confidence, bin_of, names, rng, level)
     least, most = _few_errors(right, confidence, names, level)
     return Calibration(
         float(brier.mean()),
@@ -146,7 +146,7 @@ def calibration(
         accuracy=float(right.mean()),
         bins=_bins(confidence, right, bin_of, names, level),
         n=len(p),
-        clusters=int(groups.max()) + 1,
+        clusters=count_clusters(names),
     )
 
 
@@ -191,7 +191,7 @@ def _calibration_error(
 
 
 def _few_errors(
-    right: NDArray[np.float64], confidence: NDArray[np.float64], clusters: NDArray[np.str_], level: float
+    right: NDArray[np.float64], confidence: NDArray[np.float64], clusters: NDArray[np.intp], level: float
 ) -> tuple[float, float]:
     """Limits of the distance of mean confidence from accuracy, where resampled clusters do not show its noise.
 
@@ -209,7 +209,7 @@ def _bins(
     confidence: NDArray[np.float64],
     right: NDArray[np.float64],
     bin_of: NDArray[np.intp],
-    clusters: NDArray[np.str_],
+    clusters: NDArray[np.intp],
     level: float,
 ) -> pd.DataFrame:
     rows = []
@@ -217,6 +217,6 @@ def _bins(
         inside = bin_of == number
         mean, size = float(right[inside].mean()), effective_size(right[inside], clusters[inside], level)
         low, high = wilson(mean * size, size, level)
-        numbers = float(confidence[inside].mean()), mean, low, high, int(inside.sum()), len(set(clusters[inside]))
+        numbers = float(confidence[inside].mean()), mean, low, high, int(inside.sum()), len(np.unique(clusters[inside]))
         rows.append(dict(zip(("confidence", "estimate", "low", "high", "n", "clusters"), numbers, strict=True)))
     return pd.DataFrame(rows)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 
-from scipy import stats
+import numpy as np
 
 from lcl_lab.analysis.estimates import Comparison, Estimate
+from lcl_lab.analysis.quantiles import normal_quantile
 
 __all__ = ["POWER", "SEVERAL_TRAININGS", "Detectable", "detectable", "fewest"]
 
@@ -62,7 +63,7 @@ def detectable(
         units: what clusters are called.
     """
     arm = max(estimate.value - estimate.low, estimate.high - estimate.value)
-    quantiles = stats.norm.isf([(1 - estimate.confidence) / 2, level / 2, 1 - POWER])
+    quantiles = -normal_quantile(np.array([(1 - estimate.confidence) / 2, level / 2, 1 - POWER]))
     difference = arm * float((quantiles[1] + quantiles[2]) / quantiles[0])
     distance = min((abs(estimate.value - bound) for bound in bounds), default=0.0)
     if distance**2 * _MOST <= difference**2:

@@ -121,20 +121,32 @@ def half_crossing(
 
 def _crossing(accuracy: NDArray[np.float64], weights: NDArray[np.float64], doses: NDArray[np.float64]) -> float:
     """Where the non-increasing fit to (D,) accuracies crosses one half; −∞ or ∞ where they lie below or above it."""
-    if accuracy[0] <= 0.5:
-        return -np.inf
-    if accuracy[-1] >= 0.5:
-        return np.inf
-    fit = isotonic_regression(accuracy, weights=weights, increasing=False).x
-    last_above, first_below = int(np.flatnonzero(fit > 0.5)[-1]), int(np.flatnonzero(fit < 0.5)[0])
+    return float(_crossings(accuracy[None], weights[None], doses)[0])
+
+
+def _crossings(
+    accuracies: NDArray[np.float64], weights: NDArray[np.float64], doses: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The (S,) crossings of (S, D) accuracies; see `_crossing`."""
+    starts_below, ends_above = accuracies[:, 0] <= 0.5, accuracies[:, -1] >= 0.5
+    rises = (accuracies[:, 1:] >= accuracies[:, :-1]).any(axis=1)
+    fits = accuracies.copy()
+    for row in np.flatnonzero(rises & ~starts_below & ~ends_above):
+        fits[row] = isotonic_regression(accuracies[row], weights=weights[row], increasing=False).x
+    last_above = len(doses) - 1 - (fits > 0.5)[:, ::-1].argmax(axis=1)
+    first_below = (fits < 0.5).argmax(axis=1)
     # Both lines meet one half at the same dose, unless the fit equals one half at the doses between them.
-    ends = [_on_line(doses[k : k + 2], fit[k : k + 2]) for k in (last_above, first_below - 1)]
-    return float(np.mean(ends))
+    ends = [_on_line(fits, doses, start) for start in (last_above, first_below - 1)]
+    return np.select([starts_below, ends_above], [-np.inf, np.inf], np.mean(ends, axis=0))
 
 
-def _on_line(doses: NDArray[np.float64], accuracy: NDArray[np.float64]) -> float:
-    """The dose at which the line between two points is at one half."""
-    return float(np.interp(-0.5, -accuracy, doses))
+def _on_line(fits: NDArray[np.float64], doses: NDArray[np.float64], starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(S,) doses at which the lines from one point of (S, D) fits to the next are at one half."""
+    rows, left = np.arange(len(fits)), starts.clip(0, len(doses) - 2)
+    above, below, from_dose, to_dose = fits[rows, left], fits[rows, left + 1], doses[left], doses[left + 1]
+    with np.errstate(divide="ignore", invalid="ignore"):  # where all accuracies lie on one side
+        between = (to_dose - from_dose) / (above - below) * (above - 0.5) + from_dose
+    return np.select([above == 0.5, below == 0.5], [from_dose, to_dose], between)
 
 
 def _interval(
@@ -149,7 +161,7 @@ def _interval(
     clusters = len(right)
     times = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=draws)
     counts = times @ count
-    crossings = np.array([_crossing(*resample, doses) for resample in zip(times @ right / counts, counts, strict=True)])
+    crossings = _crossings(times @ right / counts, counts, doses)
     one_sided, two_sided = stats.t.ppf([level, (1 + level) / 2], clusters - 1) * (clusters / (clusters - 1)) ** 0.5
     if np.isinf(crossings).mean() > stats.norm.sf(one_sided):
         return None

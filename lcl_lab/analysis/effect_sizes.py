@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import effective_size, wilson
 from lcl_lab.analysis.paired import difference_interval
 from lcl_lab.errors import UserError
@@ -72,7 +73,7 @@ def odds_ratio(a: ArrayLike, b: ArrayLike, clusters: ArrayLike, level: float = 0
     least, most = _decided(np.exp(low), np.exp(high), difference_interval(after - before, names, level))
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = float(np.exp(logit(after.mean()) - logit(before.mean())))
-    return OddsRatio(estimate, least, most, len(names), len(np.unique(names)))
+    return OddsRatio(estimate, least, most, len(names), count_clusters(names))
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def ceiling_share(
         accuracy=share + chance,
         ceiling=top + chance,
         n=len(names),
-        clusters=len(np.unique(names)),
+        clusters=count_clusters(names),
     )
 
 
@@ -152,7 +153,7 @@ class _LogOdds:
     high: float
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], clusters: NDArray[np.str_], level: float) -> _LogOdds:
+    def of(cls, values: NDArray[np.float64], clusters: NDArray[np.intp], level: float) -> _LogOdds:
         mean, low, high = _accuracy(values, clusters, level)
         size = effective_size(values, clusters, level)
         centre = mean if 0 < mean < 1 else (mean * size + 0.5) / (size + 1)
@@ -162,9 +163,9 @@ class _LogOdds:
 
 def _sides(
     a: ArrayLike, b: ArrayLike, clusters: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
     left, right = (np.asarray(side, dtype=np.float64) for side in (a, b))
-    names = np.asarray(clusters).astype(str)
+    names = cluster_numbers(clusters)
     if not (left.shape == right.shape == names.shape) or left.ndim != 1 or not len(left):
         raise UserError(
             f"both sides need the outcomes of the same queries, each with its cluster; there are {left.shape}, "
@@ -175,16 +176,15 @@ def _sides(
     return left, right, names
 
 
-def _accuracy(values: NDArray[np.float64], clusters: NDArray[np.str_], level: float) -> tuple[float, float, float]:
+def _accuracy(values: NDArray[np.float64], clusters: NDArray[np.intp], level: float) -> tuple[float, float, float]:
     """A mean with Wilson's interval on its effective size."""
     mean, size = float(values.mean()), effective_size(values, clusters, level)
     return mean, *wilson(mean * size, size, level)
 
 
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64], clusters: NDArray[np.str_]) -> float:
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64], clusters: NDArray[np.intp]) -> float:
     """Of two means of the same clusters, by what each cluster contributes to their deviations; 0 without deviations."""
-    groups = np.unique(clusters, return_inverse=True)[1]
-    one, other = (np.bincount(groups, side - side.mean()) for side in (a, b))
+    one, other = (np.bincount(clusters, side - side.mean()) for side in (a, b))
     scale = float(np.sqrt((one**2).sum() * (other**2).sum()))
     return float((one * other).sum()) / scale if scale > 1e-12 else 0.0
 

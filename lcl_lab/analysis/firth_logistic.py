@@ -14,7 +14,7 @@ __all__ = ["penalised_logistic"]
 _STEPS, _TOLERANCE, _LONGEST = 100, 1e-8, 2.0
 
 
-def penalised_logistic(design: ArrayLike, correct: ArrayLike) -> NDArray[np.float64]:
+def penalised_logistic(design: ArrayLike, correct: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
     """Fit log-odds(correct) = design · β, penalised by Jeffreys' prior (Firth 1993; Heinze and Schemper 2002).
 
     Solves Xᵀ(y − p + h(½ − p)) = 0 by Newton's method, where p are the fitted probabilities and h the diagonal of the
@@ -23,18 +23,20 @@ def penalised_logistic(design: ArrayLike, correct: ArrayLike) -> NDArray[np.floa
     Args:
         design: (N, P) predictors, with a column of ones for an intercept.
         correct: (N,) zeros and ones.
+        times: (N,) how often each row occurs; None for once.
 
     Returns:
         (P,) β.
     """
     x, y = np.asarray(design, float), np.asarray(correct, float)
+    counts = np.ones(len(y)) if times is None else np.asarray(times, float)
     beta = np.zeros(x.shape[1])
     for _ in range(_STEPS):
         p = expit(x @ beta)
         weight = p * (1 - p)
-        inverse = np.linalg.pinv(x.T @ (weight[:, None] * x))
+        inverse = np.linalg.pinv(x.T @ ((counts * weight)[:, None] * x))
         leverage = weight * np.einsum("np,pq,nq->n", x, inverse, x)
-        step = inverse @ (x.T @ (y - p + leverage * (0.5 - p)))
+        step = inverse @ (x.T @ (counts * (y - p + leverage * (0.5 - p))))
         longest = float(np.abs(step).max())
         beta += step * min(1.0, _LONGEST / longest) if longest > 0 else step
         if longest < _TOLERANCE:

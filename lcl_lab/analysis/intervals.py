@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
+
+from lcl_lab.analysis.clusters import cluster_numbers
+from lcl_lab.analysis.quantiles import normal_cdf, normal_quantile, student_quantile
 
 __all__ = ["DRAWS", "FEW", "cluster_bootstrap", "effective_size", "intracluster_correlation", "wilson"]
 
@@ -41,9 +42,12 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     """
     if not (n > 0 and 0 <= successes <= n):
         raise ValueError(f"not a proportion: {successes} of {n}")
-    low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+    share, quantile = successes / n, -normal_quantile((1 - level) / 2)
+    scale = 1 + quantile**2 / n
+    centre = (share + quantile**2 / (2 * n)) / scale
+    arm = quantile * np.sqrt(share * (1.0 - share) / n + quantile**2 / (4.0 * n**2)) / scale
     # Rounding must not leave 1 − 1e-16 as the upper end of a perfect score.
-    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
+    return (0.0 if successes == 0 else float(centre - arm)), (1.0 if successes == n else float(centre + arm))
 
 
 def effective_size(values: ArrayLike, clusters: ArrayLike, level: float = 0.95, correlation: float = 1.0) -> float:
@@ -146,18 +150,14 @@ class _Cells:
 
     @classmethod
     def of(cls, values: ArrayLike, clusters: ArrayLike) -> _Cells:
-        flat, names = np.asarray(values, dtype=np.float64), np.asarray(clusters)
-        if flat.ndim != 1 or flat.shape != names.shape or not len(flat):
+        flat, shape = np.asarray(values, dtype=np.float64), np.shape(clusters)
+        if flat.ndim != 1 or flat.shape != shape or not len(flat):
             raise ValueError(
-                f"values {flat.shape} and clusters {names.shape} must be one-dimensional, of equal length and not empty"
+                f"values {flat.shape} and clusters {shape} must be one-dimensional, of equal length and not empty"
             )
         if not np.isfinite(flat).all():
             raise ValueError("a value is missing or not finite")
-        if names.dtype.kind not in "iuUb":
-            if any(name is None or name != name for name in names.tolist()):
-                raise ValueError("a value has no cluster")
-            names = names.astype(str)
-        _, index = np.unique(names, return_inverse=True)
+        index = cluster_numbers(clusters)
         sums = np.bincount(index, weights=flat).astype(np.float64)
         counts = np.bincount(index).astype(np.float64)
         return cls(sums, counts, bool(((flat >= 0) & (flat <= 1)).all()))
@@ -192,7 +192,7 @@ class _Cells:
             kurtosis = clusters * float((squares**2).sum()) / float(squares.sum()) ** 2
             freedom = min(freedom, 2 * clusters / max(kurtosis - 1, 1e-9))
         design = max(1.0, self.variance / (mean * (1 - mean) / n))
-        widening = float(stats.t.ppf((1 + level) / 2, freedom) / stats.norm.ppf((1 + level) / 2))
+        widening = float(student_quantile((1 + level) / 2, freedom) / normal_quantile((1 + level) / 2))
         return max(alike, n / design / widening**2)
 
 
@@ -205,15 +205,15 @@ def _accelerated(cells: _Cells, rng: np.random.Generator, draws: int, level: flo
     acceleration = float((residuals**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
     # Ties count half: resampled means of 0/1 values often equal the observed one.
     below = (float((means < cells.mean).mean()) + float((means <= cells.mean).mean())) / 2
-    bias = float(stats.norm.ppf(np.clip(below, 0.5 / draws, 1 - 0.5 / draws)))
-    reach = float(stats.t.ppf((1 + level) / 2, clusters - 1)) * (clusters / (clusters - 1)) ** 0.5
+    bias = float(normal_quantile(np.clip(below, 0.5 / draws, 1 - 0.5 / draws)))
+    reach = float(student_quantile((1 + level) / 2, clusters - 1)) * (clusters / (clusters - 1)) ** 0.5
 
     def tail(sign: int) -> float:
         shifted = bias + sign * reach
         shrink = 1 - acceleration * shifted
         if shrink <= 0:
             return 0.0 if sign < 0 else 1.0
-        return float(stats.norm.cdf(bias + shifted / shrink))
+        return float(normal_cdf(bias + shifted / shrink))
 
     low, high = np.quantile(means, [tail(-1), tail(+1)])
     return float(low), float(high)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.estimates import IntervalEstimate
 from lcl_lab.analysis.intervals import cluster_bootstrap
 from lcl_lab.analysis.paired import paired_difference, paired_values
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["LinkScore", "LinkVerdict", "flip_rate", "link_score", "link_verdict"]
 
@@ -68,11 +67,13 @@ def flip_rate(
     Raises:
         UserError: a condition has no records, or records cannot be paired.
     """
-    codes = frame.assign(**{column: frame[column].astype("category").cat.codes})
-    before, after, clusters = paired_values(codes, column, a, b)
+    read = frame[list(dict.fromkeys([column, "query_id", "pair", *a, *b]))]
+    codes = read.assign(**{column: pd.factorize(frame[column])[0]})
+    before, after, names = paired_values(codes, column, a, b)
+    clusters = cluster_numbers(names)
     flips = (before != after).astype(np.float64)
     low, high = cluster_bootstrap(flips, clusters, rng)
-    return LinkScore(float(flips.mean()), low, high, len(flips), len(np.unique(clusters)))
+    return LinkScore(float(flips.mean()), low, high, len(flips), count_clusters(clusters))
 
 
 def link_verdict(

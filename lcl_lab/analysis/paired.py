@@ -11,14 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from statsmodels.stats.contingency_tables import mcnemar
+from scipy.special import betaincc
 
 from lcl_lab.analysis.accuracies import require_columns
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import FEW, effective_size, wilson
+from lcl_lab.analysis.rows import rows_of
 from lcl_lab.analysis.sign_flip import cluster_mcnemar, sign_flip_interval
 from lcl_lab.errors import UserError, nearest
 
-__all__ = ["PairedDifference", "difference_interval", "paired_difference", "paired_values"]
+__all__ = ["PairedDifference", "difference_interval", "difference_of_values", "paired_difference", "paired_values"]
 
 _WIDTH_OF_NONE = 1e-3  # of an interval between whose clusters nothing varies
 _SMALLEST = float(np.finfo(float).tiny)  # an end of an interval that excludes 0
@@ -82,11 +84,22 @@ def paired_difference(
         UserError: a column is missing, a condition has no records or records without a value, or the pairing is not
             one to one.
     """
-    before, after, clusters = paired_values(frame, column, a, b, on, cluster)
-    low, high = difference_interval(after - before, clusters, level)
+    return difference_of_values(*paired_values(frame, column, a, b, on, cluster), level)
+
+
+def difference_of_values(a: ArrayLike, b: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> PairedDifference:
+    """`paired_difference` of outcomes that are paired already, such as those of `paired_values`.
+
+    Args:
+        a: (N,) outcomes, 0 to 1, under condition a.
+        b: (N,) outcomes of the same queries under condition b.
+        clusters: (N,) the cluster of each query.
+        level: coverage of the interval.
+    """
+    before, after = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    numbers = cluster_numbers(clusters)
+    low, high = difference_interval(after - before, numbers, level)
     gains, losses = int(((before == 0) & (after == 1)).sum()), int(((before == 1) & (after == 0)).sum())
-    both = int((before * after).sum())
-    table = [[both, losses], [gains, len(before) - both - losses - gains]]
     return PairedDifference(
         estimate=float((after - before).mean()),
         low=low,
@@ -94,12 +107,18 @@ def paired_difference(
         accuracy_a=float(before.mean()),
         accuracy_b=float(after.mean()),
         n=len(before),
-        clusters=len(np.unique(clusters)),
+        clusters=count_clusters(numbers),
         gains=gains,
         losses=losses,
-        p_independent=float(mcnemar(table, exact=True).pvalue),
-        p_value=cluster_mcnemar(after - before, clusters),
+        p_independent=_mcnemar(gains, losses),
+        p_value=cluster_mcnemar(after - before, numbers),
     )
+
+
+def _mcnemar(gains: int, losses: int) -> float:
+    """McNemar's exact test: twice the probability of at most the fewer changes if either direction has 1/2."""
+    fewer, more = sorted((gains, losses))
+    return min(1.0, 2 * float(betaincc(fewer + 1, more, 0.5)))
 
 
 def paired_values(
@@ -120,11 +139,12 @@ def paired_values(
     """
     require_columns(frame, [column, cluster, *on, *a, *b])
     left, right = (_side(frame, column, condition, on, cluster) for condition in (a, b))
-    unpaired = left.index.symmetric_difference(right.index)
-    if len(unpaired):
-        first = _describe(on, unpaired[0])
-        raise UserError(f"{len(unpaired)} queries have only one of {dict(a)} and {dict(b)}, first {first}")
-    right = right.loc[left.index]
+    if not left.index.equals(right.index):
+        unpaired = left.index.symmetric_difference(right.index)
+        if len(unpaired):
+            first = _describe(on, unpaired[0])
+            raise UserError(f"{len(unpaired)} queries have only one of {dict(a)} and {dict(b)}, first {first}")
+        right = right.loc[left.index]
     clusters = left[cluster].to_numpy()
     moved = clusters != right[cluster].to_numpy()
     if moved.any():
@@ -139,18 +159,16 @@ def _side(
     frame: pd.DataFrame, column: str, condition: Mapping[str, object], on: Sequence[str], cluster: str
 ) -> pd.DataFrame:
     """The records of one condition, indexed by `on` in sorted order."""
-    mask = np.ones(len(frame), dtype=bool)
-    for name, value in condition.items():
-        mask &= (frame[name] == value).to_numpy(dtype=bool, na_value=False)  # null is no value
-    rows = frame.loc[mask, list(dict.fromkeys([column, cluster, *on]))]
+    columns = list(dict.fromkeys([column, cluster, *on]))
+    rows = rows_of(frame[list(dict.fromkeys([*columns, *condition]))], condition)[columns]
     if rows.empty:
         raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")
-    if rows.isna().to_numpy().any():
+    if any(rows[name].isna().any() for name in rows):
         raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
     indexed = rows.set_index(list(on))
-    repeated = indexed.index[indexed.index.duplicated()]
-    if len(repeated):
-        same = frame.loc[mask].set_index(list(on)).loc[[repeated[0]]]
+    if not indexed.index.is_unique:
+        repeated = indexed.index[indexed.index.duplicated()]
+        same = rows_of(frame, condition).set_index(list(on)).loc[[repeated[0]]]
         differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
         hint = f"; they differ in {', '.join(differ)}" if differ else ", all identical"
         raise UserError(f"{_describe(on, repeated[0])} has {len(same)} records with {_text(condition)}{hint}")
@@ -195,7 +213,7 @@ def difference_interval(difference: ArrayLike, clusters: ArrayLike, level: float
     Returns:
         The lower and upper end.
     """
-    values, names = np.asarray(difference, dtype=np.float64), np.asarray(clusters)
+    values, names = np.asarray(difference, dtype=np.float64), cluster_numbers(clusters)
     low, high = sign_flip_interval(values, names, level)
     gains, losses = np.maximum(values, 0), np.maximum(-values, 0)
     sizes = [effective_size(share, names, level) for share in (gains, losses)]

@@ -21,22 +21,19 @@ from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from lcl_lab.analysis.detection import POWER, Detectable
+from lcl_lab.analysis.draws import PERMUTATIONS
 from lcl_lab.analysis.intervals import wilson
 from lcl_lab.analysis.simultaneous import simultaneous_quantile
 from lcl_lab.analysis.stepwise import cluster_sums, simultaneous_intervals
 from lcl_lab.errors import UserError
 
 __all__ = [
-    "PERMUTATIONS",
     "PositionEffects",
     "detectable_drop",
     "factorial_effects",
     "position_drops",
     "positions_differ",
 ]
-
-PERMUTATIONS = 4999
-"""Of the joint test that all positions have the same effect."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lcl_lab.analysis.clusters import cluster_numbers
 from lcl_lab.analysis.estimates import IntervalEstimate
 from lcl_lab.analysis.intervals import cluster_bootstrap, effective_size, wilson
 from lcl_lab.errors import UserError
@@ -47,28 +49,37 @@ def answer_scores(records: pd.DataFrame, none: str) -> pd.DataFrame:
         a name is more likely than the candidate.
     """
     columns = ("true_name", "other_names", "loglik_true", "loglik_others", "tokens_true", "tokens_others")
-    rows = [_scores_of(none, *values) for values in zip(*(records[name] for name in columns), strict=True)]
-    return pd.DataFrame(rows, index=records.index, columns=[*SCORES, "known", "correct", "accepted"])
+    sizes = records["other_names"].map(len)
+    parts = [_scores_of(none, *(rows[name] for name in columns)) for _, rows in records.groupby(sizes.to_numpy())]
+    return pd.concat(parts).reindex(records.index)
 
 
 def _scores_of(
     none: str,
-    true_name: str,
-    other_names: ArrayLike,
-    loglik_true: float,
-    loglik_others: ArrayLike,
-    tokens_true: int,
-    tokens_others: ArrayLike,
-) -> tuple[float, float, float, bool, float, bool]:
-    names = np.array([true_name, *np.asarray(other_names)])
-    totals = np.array([loglik_true, *np.asarray(loglik_others)], float)
-    per_token = totals / np.array([tokens_true, *np.asarray(tokens_others)], float)
-    of_names, of_none = per_token[names != none], float(per_token[names == none][0])
-    second, best = (float(value) for value in np.sort(of_names)[-2:])
-    is_known = true_name != none
-    is_right = is_known and per_token[0] == best
-    correct = 1 / int((of_names == best).sum()) if is_right else 0.0
-    return best, best - second, best - of_none, is_known, correct, best > of_none
+    true_name: pd.Series,
+    other_names: pd.Series,
+    loglik_true: pd.Series,
+    loglik_others: pd.Series,
+    tokens_true: pd.Series,
+    tokens_others: pd.Series,
+) -> pd.DataFrame:
+    """The scores of records with the same number of names."""
+    is_none = _with_true(true_name, other_names, object) == none
+    per_token = _with_true(loglik_true, loglik_others, float) / _with_true(tokens_true, tokens_others, float)
+    of_names = np.sort(np.where(is_none, -np.inf, per_token), axis=1)
+    of_none = per_token[np.arange(len(per_token)), is_none.argmax(axis=1)]
+    second, best = of_names[:, -2], of_names[:, -1]
+    is_known = ~is_none[:, 0]
+    is_right = is_known & (per_token[:, 0] == best)
+    correct = np.where(is_right, 1 / (of_names == best[:, None]).sum(axis=1).clip(1), 0.0)
+    columns = best, best - second, best - of_none, is_known, correct, best > of_none
+    names = *SCORES, "known", "correct", "accepted"
+    return pd.DataFrame(dict(zip(names, columns, strict=True)), index=true_name.index)
+
+
+def _with_true(true: pd.Series, others: pd.Series, kind: type) -> NDArray[Any]:
+    """(N, M) values of the M candidates of N records, the true one first."""
+    return np.column_stack([true.to_numpy(dtype=kind), np.stack(others.tolist()).astype(kind)])
 
 
 def auroc(scores: ArrayLike, known: ArrayLike, clusters: ArrayLike) -> IntervalEstimate:
@@ -206,7 +217,7 @@ class _Queries:
         if flags.all() or not flags.any():
             which = "no query is of a concept in the support" if not flags.any() else "all queries are of such concepts"
             raise UserError(f"rejection needs queries of concepts in the support and of others; {which}")
-        return cls(np.asarray(scores, float), flags, np.unique(np.asarray(clusters), return_inverse=True)[1])
+        return cls(np.asarray(scores, float), flags, cluster_numbers(clusters))
 
     @property
     def count(self) -> int:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lcl_lab.analysis.accuracies import require_columns
+from lcl_lab.analysis.clusters import cluster_numbers
 from lcl_lab.analysis.intervals import FEW, wilson
 from lcl_lab.analysis.variance import component_interval, disagreement_interval
 from lcl_lab.errors import UserError
@@ -309,7 +310,7 @@ def _table(
     if missing.any():
         wanted = f"for some {' and '.join(columns)}" if columns else f"in {column!r}"
         raise UserError(f"{int(missing.sum())} queries lack an answer {wanted}")
-    groups = np.unique(wide.index.get_level_values(pair).astype(str), return_inverse=True)[1]
+    groups = cluster_numbers(wide.index.get_level_values(pair))
     if groups.max(initial=0) < 1:
         raise UserError("shares of variance need at least two pairs")
     trainings = frame[training].nunique() if training else 1

@@ -15,7 +15,9 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+
+from lcl_lab.analysis.clusters import cluster_numbers
+from lcl_lab.analysis.quantiles import normal_tail
 
 __all__ = ["DRAWS", "ENUMERATED", "cluster_mcnemar", "mcnemar_of_sums", "sign_flip_interval"]
 
@@ -63,7 +65,7 @@ def mcnemar_of_sums(sums: ArrayLike) -> NDArray[np.float64]:
     observed = np.abs(np.asarray(sums).sum(axis=1))
     # Sums change in steps of 2, so the continuity correction is 1.
     spread = np.sqrt((sizes.astype(np.float64) ** 2).sum(axis=1))
-    p_values = np.minimum(1.0, 2 * stats.norm.sf((observed - 1) / np.maximum(spread, 1.0)))
+    p_values = np.minimum(1.0, 2 * normal_tail((observed - 1) / np.maximum(spread, 1.0)))
     exact = (sizes > 0).sum(axis=1) <= _MANY
     if exact.any():
         p_values[exact] = _exact_tails(sizes[exact], observed[exact])
@@ -97,7 +99,7 @@ class _Clusters:
 
     @classmethod
     def of(cls, difference: ArrayLike, clusters: ArrayLike) -> _Clusters:
-        names = np.unique(np.asarray(clusters), return_inverse=True)[1]
+        names = cluster_numbers(clusters)
         sums = np.bincount(names, np.asarray(difference, dtype=np.float64))
         return cls(np.round(sums, 9), np.bincount(names).astype(np.float64))
 
@@ -114,7 +116,7 @@ class _Clusters:
             return min(1.0, 2 * float(larger._tails(np.zeros(1))[0]))
         if len(sizes) > _MANY:
             # Sums change in steps of 2, so the continuity correction is 1.
-            return min(1.0, float(2 * stats.norm.sf((observed - 1) / np.sqrt((sizes**2).sum()))))
+            return min(1.0, float(2 * normal_tail((observed - 1) / np.sqrt((sizes**2).sum()))))
         return _exact_tail(sizes.astype(int), round(observed))
 
     def lower_end(self, level: float, rejects_zero: bool) -> float:

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t
 
+from lcl_lab.analysis.draws import CORRELATED_DRAWS
+from lcl_lab.analysis.quantiles import student_quantile
 from lcl_lab.errors import UserError
 
-__all__ = ["DRAWS", "SimultaneousMeans", "simultaneous_means", "simultaneous_quantile"]
-
-DRAWS = 20_000
-"""Draws of a multivariate distribution, of which the quantiles are taken."""
+__all__ = ["SimultaneousMeans", "simultaneous_means", "simultaneous_quantile"]
 
 
 def simultaneous_quantile(
@@ -39,8 +37,8 @@ def simultaneous_quantile(
 
 def _correlated_t(covariance: NDArray[np.float64], freedom: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """(S, K) draws of the multivariate t distribution around 0 with a (K, K) scale matrix."""
-    drawn = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=DRAWS, method="eigh")
-    return drawn / np.sqrt(rng.chisquare(freedom, size=(DRAWS, 1)) / freedom)
+    drawn = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=CORRELATED_DRAWS, method="eigh")
+    return drawn / np.sqrt(rng.chisquare(freedom, size=(CORRELATED_DRAWS, 1)) / freedom)
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,6 @@ def simultaneous_means(values: ArrayLike, clusters: ArrayLike, level: float = 0.
     without = (sums.sum(axis=0) - sums) / (len(table) - sizes)[:, None]  # the mean without each cluster
     error = np.sqrt((count - 1) / count * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
     freedom = max(1.0, sizes.sum() ** 2 / (sizes**2).sum() - 1)
-    half = float(t.ppf((1 + level ** (1 / quantities)) / 2, freedom)) * error
+    half = float(student_quantile((1 + level ** (1 / quantities)) / 2, freedom)) * error
     mean = table.mean(axis=0)
     return SimultaneousMeans(mean, mean - half, mean + half, len(table), count)

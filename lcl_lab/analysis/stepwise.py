@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lcl_lab.analysis.clusters import cluster_numbers
 from lcl_lab.analysis.paired import difference_interval
 from lcl_lab.analysis.simultaneous import simultaneous_quantile
 from lcl_lab.errors import UserError
@@ -66,7 +67,7 @@ def simultaneous_intervals(
 
 def cluster_sums(values: NDArray[np.float64], clusters: NDArray[np.object_]) -> NDArray[np.float64]:
     """(N, K) values to (C, K) sums."""
-    groups = np.unique(clusters, return_inverse=True)[1]
+    groups = cluster_numbers(clusters)
     sums = np.zeros((int(groups.max()) + 1, values.shape[1]))
     np.add.at(sums, groups, values)
     return sums

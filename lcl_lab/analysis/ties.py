@@ -48,17 +48,19 @@ def tied_candidates(records: pd.DataFrame, *, per_token: bool = True) -> pd.Seri
     has_several = records["loglik_others"].notna() if "loglik_others" in records else counts.isna()
     if has_several.any():
         rows = records[has_several]
-        lists = zip(true[has_several], rows["loglik_others"], rows["tokens_others"], strict=True)
-        tied = [
-            _tied(value, np.asarray(logliks, float) / (np.asarray(tokens, float) if per_token else 1.0))
-            for value, logliks, tokens in lists
-        ]
-        counts.loc[has_several] = np.array(tied)
+        tokens = rows["tokens_others"] if per_token else None
+        counts.loc[has_several] = _tied(true[has_several].to_numpy(), rows["loglik_others"], tokens)
     return counts
 
 
-def _tied(true: float, others: NDArray[np.float64]) -> int:
-    return 0 if (others > true).any() else 1 + int((others == true).sum())
+def _tied(true: NDArray[np.float64], logliks: pd.Series, tokens: pd.Series | None) -> NDArray[np.intp]:
+    """(N,) numbers of `tied_candidates` for N lists of log-likelihoods of other names, and of their tokens."""
+    record = np.repeat(np.arange(len(true)), [len(of_record) for of_record in logliks])
+    others = np.concatenate(logliks.tolist()).astype(float)
+    if tokens is not None:
+        others = others / np.concatenate(tokens.tolist()).astype(float)
+    beaten = np.bincount(record[others > true[record]], minlength=len(true)) > 0
+    return np.where(beaten, 0, 1 + np.bincount(record[others == true[record]], minlength=len(true)))
 
 
 def score_ties(records: pd.DataFrame) -> pd.DataFrame:

@@ -1,25 +1,25 @@
-"""How long each page of the dashboard takes with millions of records in the store.
+"""How long one waits for each page of the dashboard with millions of records in the store.
 
-Store       the shipped runs, each repeated under other seeds and with the paper's number of queries: real runs in all
-            but the repetition of their answers
-Page        one run of its script as the server makes it, with empty caches; drawing in the browser is not included
+Store       the shipped runs, each repeated under other seeds and with the paper's number of queries, and one run of a
+            million records: real runs in all but the repetition of their questions and answers
+Page        one run of its script as the server makes it, with the modules imported and all caches empty, as after a new
+            run; searches and sorts are of the page of episodes. Drawing in the browser is not included
+Start       from the command to a server that answers, and from there to the first page with its charts, each in a new
+            process
 Command     python -m lcl_lab.benchmarks.dashboard
-Time        two minutes on two cores
+Time        three minutes on two cores
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import duckdb
 import streamlit as st
 from pydantic import Field
 from rich.box import SIMPLE_HEAD
@@ -27,109 +27,107 @@ from rich.table import Table
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from lcl_lab import dashboard, store
-from lcl_lab.atomic import write_json
+from lcl_lab import dashboard
+from lcl_lab.benchmarks.cold_start import seconds_to_first_page, seconds_to_server
+from lcl_lab.benchmarks.large_results import LargeResults, write_large_results
 from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.dashboard.pages import find_pages
-from lcl_lab.dashboard.run_index import shipped_results
-from lcl_lab.errors import UserError
-from lcl_lab.progress import track
+from lcl_lab.dashboard.run_index import read_index, shipped_results
 from lcl_lab.safe_console import SafeConsole
-from lcl_lab.store.run_layout import STAMP, config_digest, creation_time
 
-__all__ = ["DashboardBenchmarkConfig", "dashboard_program", "multiply_runs", "run_benchmark", "time_pages"]
+__all__ = ["DashboardBenchmarkConfig", "View", "dashboard_program", "run_benchmark", "time_view", "views"]
 
 _SCRIPT = Path(dashboard.__file__).parent / "app.py"
-_REPEATS = 25  # of each query: shipped runs have 200 under most conditions, the paper 5,000
+_DEFAULT = "overview"
 
 
 class DashboardBenchmarkConfig(Config):
     """The size of the store."""
 
-    records: int = Field(5_000_000, ge=1, le=1_000_000_000, description="records in the store")
+    records: int = Field(5_000_000, ge=1, le=1_000_000_000, description="records in the store, at least")
+    run_records: int = Field(1_000_000, ge=1, le=100_000_000, description="records of its largest run, at least")
 
 
-def multiply_runs(shipped: Path, results: Path, least: int) -> tuple[int, int]:
-    """Write finished runs with at least `least` records, which repeat those of the shipped runs.
+@dataclass(frozen=True)
+class View:
+    """What a user opens.
 
-    Args:
-        shipped: the shipped results.
-        results: the folder to write to.
-        least: number of records.
-
-    Returns:
-        The numbers of records and runs written.
-
-    Raises:
-        UserError: there are no shipped runs.
+    Attributes:
+        name: what the table calls it.
+        page: the address of the page.
+        parameters: those of the address.
     """
-    sizes = {run.path: run.records for run in store.runs(shipped)}
-    if not sizes:
-        raise UserError(f"{shipped}: there are no runs")
-    rounds = -(-least // (sum(sizes.values()) * _REPEATS))
-    with duckdb.connect() as connection:
-        for seed, path in track([(seed, path) for seed in range(rounds) for path in sizes], "writing"):
-            _repeat(connection, path, results, seed, sizes[path] * _REPEATS)
-    return rounds * sum(sizes.values()) * _REPEATS, rounds * len(sizes)
+
+    name: str
+    page: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-def _repeat(connection: duckdb.DuckDBPyConnection, run: Path, results: Path, seed: int, records: int) -> None:
-    """Write one run under another seed, with every query repeated."""
-    config, manifest = (_read(run / name) for name in ("config.json", "manifest.json"))
-    config["config"]["seed"] = seed
-    manifest["totals"] = {"records": records}
-    created = creation_time(run).replace(year=2020, month=1, day=1) + timedelta(days=seed)
-    path = results / run.parent.name / f"{created.strftime(STAMP)}-{config_digest(config)}"
-    path.mkdir(parents=True)
-    connection.execute(
-        "COPY (SELECT * EXCLUDE (again) REPLACE (? AS seed, query_id + 10000 * again AS query_id, "
-        "support_id + 10000 * again AS support_id) "
-        f"FROM read_parquet(?), range({_REPEATS}) AS times(again)) TO '{path / 'records.parquet'}' "
-        "(FORMAT parquet, COMPRESSION zstd)",
-        [seed, str(run / "records.parquet")],
-    )
-    write_json(path / "config.json", config)
-    write_json(path / "manifest.json", manifest)
-    (path / "events.jsonl").write_bytes((run / "events.jsonl").read_bytes())
-
-
-def _read(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
-
-
-def time_pages(results: Path) -> Iterator[tuple[str, float]]:
-    """The seconds that each page takes for the first time; the first also imports everything.
-
-    Raises:
-        RuntimeError: a page fails.
-    """
-    logging.disable(logging.WARNING)  # Streamlit warns that no server runs
-    sys.argv = ["app.py", "--results", str(results)]
+def views(results: Path, large: LargeResults) -> Iterator[View]:
+    """Every page as it opens, then the largest run: its statistics, and its episodes by search and sort."""
     paths = [page.path for section in find_pages().values() for page in section]
-    for number, path in enumerate(["overview", *paths]):
-        st.cache_resource.clear()
-        st.cache_data.clear()
-        app = AppTest.from_file(str(_SCRIPT), default_timeout=300)
-        app._page_hash = "" if path == "overview" else calc_hash(path)  # selects the page as its address does
-        started = time.perf_counter()
-        app.run()
-        seconds = time.perf_counter() - started
-        if app.exception:
-            raise RuntimeError(f"{path}: {app.exception[0].message}")
-        yield ("the first page of all, with imports" if number == 0 else path, seconds)
+    yield from (View(path, path) for path in paths)
+    index = read_index(dashboard.DashboardConfig.create(results=results))
+    study = large.large.partition("/")[0]
+    group = next(g for g in index.groups_of(study) if any(source.run.run == large.large for source in g.all_sources))
+    design = {f"of_{name}": value for name, value in group.design.items()}
+    size = f"{large.large_records:,} records"
+    yield View(f"statistics of one run of {size}", study, design)
+    yield View(f"overview of {size}", _DEFAULT, design)
+    yield View(f"compare two models of {size}", "compare", {"study": study, **design})
+    of_model = {"run": large.large, "model": group.models[0]}
+    middle = large.large_records // len(group.models) // 20  # with ten on a page
+    yield View(f"episodes of {size}", "episodes", of_model)
+    yield View("a page from their middle", "episodes", {**of_model, "page": f"{middle}"})
+    beside = {"beside": group.models[1]}
+    yield View("those answered wrong", "episodes", {**of_model, "answers": "wrong"})
+    yield View("a search in answers and names", "episodes", {**of_model, "find": "oo"})
+    for order in ("lowest margin", "seconds"):
+        yield View(f"sorted by {order}", "episodes", {**of_model, "sort": order})
+    yield View("sorted by disagreement with another model", "episodes", {**of_model, **beside, "sort": "disagreement"})
+    yield View("those that flip", "episodes", {**of_model, **beside, "answers": "flipped"})
+
+
+def time_view(view: View) -> float:
+    """The seconds that a page takes, with empty caches.
+
+    Raises:
+        RuntimeError: the page fails.
+    """
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    app = AppTest.from_file(str(_SCRIPT), default_timeout=300)
+    app._page_hash = "" if view.page == _DEFAULT else calc_hash(view.page)  # selects the page as its address does
+    for name, value in view.parameters.items():
+        app.query_params[name] = value
+    started = time.perf_counter()
+    app.run()
+    seconds = time.perf_counter() - started
+    problems = [one.message for one in app.exception] + [one.value for one in [*app.error, *app.warning]]
+    if problems:
+        raise RuntimeError(f"{view.name}: {problems[0]}")
+    return seconds
 
 
 def run_benchmark(config: DashboardBenchmarkConfig) -> None:
-    """Print the seconds of every page."""
+    """Print the seconds of every page, of the largest run's statistics and episodes, and of a cold start."""
+    logging.disable(logging.WARNING)  # Streamlit warns that no server runs
     with TemporaryDirectory() as folder:
-        records, runs = multiply_runs(shipped_results(), Path(folder), config.records)
-        table = Table(box=SIMPLE_HEAD, title=f"{records:,} records in {runs} runs", title_justify="left")
+        results = Path(folder)
+        large = write_large_results(shipped_results(), results, config.records, config.run_records)
+        sys.argv = ["app.py", "--results", folder]
+        table = Table(box=SIMPLE_HEAD, title=f"{large.records:,} records in {large.runs} runs", title_justify="left")
         table.add_column("page")
         table.add_column("seconds", justify="right")
-        for page, seconds in time_pages(Path(folder)):
-            table.add_row(page, f"{seconds:.2f}")
+        time_view(View("to import everything and check all files once", _DEFAULT))
+        for view in views(results, large):
+            table.add_row(view.name, f"{time_view(view):.2f}")
+        table.add_section()
+        server, page = seconds_to_server(results), seconds_to_first_page(results)
+        table.add_row("cold start: the server answers", f"{server:.2f}")
+        table.add_row("its first page with charts", f"{page:.2f}")
+        table.add_row("both", f"{server + page:.2f}")
         SafeConsole().print(table)
 
 

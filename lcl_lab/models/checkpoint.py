@@ -19,8 +19,9 @@ from typing import get_args
 from lcl_lab import models
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.checkpoint_files import HASHED, check_code, check_metadata, check_weights, read_object
+from lcl_lab.models.credentials import redact
 from lcl_lab.models.interface import Images, Model, ModelSettings
-from lcl_lab.models.openai_client import check_server, redact
+from lcl_lab.models.openai_client import check_server
 from lcl_lab.models.user_models import load_user_file, registered_model
 from lcl_lab.plugins import is_file
 from lcl_lab.source_code import source_digest

@@ -1,31 +1,27 @@
-"""The client for servers that implement OpenAI's chat completions, its error messages, and what is hidden in them."""
+"""The client for servers that implement OpenAI's chat completions, and its error messages."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import lazy_loader as lazy
 
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.models.credentials import api_key, redact
 
 if TYPE_CHECKING:
     import openai
 else:
     openai = lazy.load("openai")  # importing it takes most of a second
 
-__all__ = ["ServedModel", "check_server", "error_reason", "open_client", "redact"]
+__all__ = ["ServedModel", "check_server", "error_reason", "open_client"]
 
 _TIMEOUT = 600.0  # seconds for one answer
 _RETRIES_OF_CHECK = 2
-_HIDDEN = "***"
-_SHORT = 6  # characters
 _PROBE = "Count from one to twenty in words."  # long enough that other weights show in the answer
 _PROBE_TOKENS = 16
 
@@ -50,7 +46,7 @@ def open_client(base_url: str, retries: int) -> openai.OpenAI:
     return openai.OpenAI(
         base_url=urlunsplit(parts._replace(query="")),  # the client would append the paths of requests to a query
         default_query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-        api_key=_key() or "none",
+        api_key=api_key() or "none",
         max_retries=retries,
         timeout=_TIMEOUT,
     )
@@ -93,50 +89,8 @@ def error_reason(error: Exception, base_url: str = "") -> str:
     return redact(" ".join(str(cause).split()) or type(cause).__name__, base_url)
 
 
-def redact(text: str, base_url: str = "") -> str:
-    """Text without the API key, and without the credentials of addresses in it.
-
-    Args:
-        text: an address or a message.
-        base_url: an address whose credentials a server may have repeated.
-    """
-    parts = urlsplit(base_url)
-    secrets = [_key(), _basic(parts), parts.password or parts.username]
-    secrets += [value for _, _, value in map(_partition, parts.query.split("&"))]
-    for secret in filter(None, secrets):
-        for form in (secret, unquote(secret), unquote_plus(secret)):
-            text = _hide(form, text)
-    address = urlsplit(text) if "://" in text and " " not in text else None
-    if address is None or not (address.username or address.password or address.query):
-        return text
-    user, _, host = address.netloc.rpartition("@")
-    shown = f"{_HIDDEN}@{host}" if user else host
-    query = "&".join(f"{name}={_HIDDEN}" for name, _, _ in map(_partition, address.query.split("&")) if name)
-    return urlunsplit((address.scheme, shown, address.path, query, ""))
-
-
-def _hide(secret: str, text: str) -> str:
-    """Text without a secret; a short one, such as the 2 of `?v=2`, is also a part of other words, which stay."""
-    pattern = re.escape(secret)
-    return re.sub(rf"(?<!\w){pattern}(?!\w)" if len(secret) < _SHORT else pattern, _HIDDEN, text)
-
-
-def _basic(parts: SplitResult) -> str:
-    """User and password as the header of a request has them, which a server may repeat."""
-    user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    return "" if user == ":" else b64encode(user.encode()).decode()
-
-
 def _digest(content: object) -> str:
     return sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _partition(argument: str) -> tuple[str, str, str]:
-    return argument.partition("=")
-
-
-def _key() -> str | None:
-    return os.environ.get("OPENAI_API_KEY")
 
 
 def _described(client: openai.OpenAI, name: str) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from lcl_lab.control_characters import escape_controls
 from lcl_lab.disk_cache import DiskCache
 from lcl_lab.errors import UserError
 from lcl_lab.models.checkpoint import Checkpoint
+from lcl_lab.models.credentials import redact
 from lcl_lab.models.interface import NEW_TOKENS, Answer, Loglik
-from lcl_lab.models.openai_client import error_reason, open_client, redact
+from lcl_lab.models.openai_client import error_reason, open_client
 from lcl_lab.models.server_messages import as_messages
 from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError, Reply, parse_reply
 from lcl_lab.models.server_scoring import Scorer, find_scorer

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
-from scipy import stats
 
 from lcl_lab.analysis.detection import SEVERAL_TRAININGS, Detectable, detectable
 from lcl_lab.analysis.estimates import Comparison, Estimate
 from lcl_lab.analysis.metrics import MAIN_METRICS
 from lcl_lab.analysis.multiple_testing import adjust
+from lcl_lab.analysis.quantiles import normal_quantile, normal_tail
 from lcl_lab.figures.panels import Figure
 from lcl_lab.reporting.setting import Setting
 from lcl_lab.reporting.text import format_detectable, format_estimate, format_p, render
@@ -257,7 +257,7 @@ def _implied_p(estimate: Estimate, bound: float) -> float:
     """The two-sided p-value of a bound, from the arm of the interval that points at it."""
     arm = estimate.value - estimate.low if bound < estimate.value else estimate.high - estimate.value
     distance = abs(estimate.value - bound) / max(arm, 1e-9)
-    return float(2 * stats.norm.sf(distance * stats.norm.ppf((1 + estimate.confidence) / 2)))
+    return float(2 * normal_tail(distance * normal_quantile((1 + estimate.confidence) / 2)))
 
 
 def is_inconclusive(verdict: str | None) -> bool:

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lcl_lab.analysis.detection import POWER
+from lcl_lab.analysis.draws import CORRELATED_DRAWS, PERMUTATIONS
 from lcl_lab.analysis.intervals import DRAWS, FEW
-from lcl_lab.analysis.position_effects import PERMUTATIONS
 from lcl_lab.analysis.sign_flip import DRAWS as SIGN_DRAWS
 from lcl_lab.analysis.sign_flip import ENUMERATED
-from lcl_lab.analysis.simultaneous import DRAWS as SIMULTANEOUS_DRAWS
 from lcl_lab.reporting.bibliography import cited_keys, references, with_authors_and_years
 from lcl_lab.reporting.findings import Claim, Findings, Section, Statement, Table, is_inconclusive
 from lcl_lab.reporting.setting import Setting
@@ -221,7 +220,7 @@ _NUMBERS: Mapping[str, float] = {
     "few": FEW,
     "sign_draws": SIGN_DRAWS,
     "enumerated": ENUMERATED,
-    "band_draws": SIMULTANEOUS_DRAWS,
+    "band_draws": CORRELATED_DRAWS,
     "permutations": PERMUTATIONS,
 }
 _CLAIMS = (

@@ -111,15 +111,16 @@ def _analyse(config: Attribution, records: pd.DataFrame) -> Findings:
     accuracies = analysis.accuracy(records, ["model", "perturbation"], config.seed)
     accuracies = accuracies.set_index("perturbation").loc[list(PERTURBATIONS)].reset_index()
     main = accuracies[accuracies["metric"].isin(analysis.MAIN_METRICS) & accuracies["model"].isin(config.model)]
-    rates = [rate for rates in _all_rates(config, records) for rate in rates.values()]
-    rate_table = _table("Rates, with 95 % intervals over concept pairs", rates, "rate", "rate", _RATES)
+    rates = list(_all_rates(config, records))
+    every_rate = [rate for of_model in rates for rate in of_model.values()]
+    rate_table = _table("Rates, with 95 % intervals over concept pairs", every_rate, "rate", "rate", _RATES)
     accuracy_table = comparisons.accuracy_table(
         accuracies, "perturbation", "Accuracy, with 95 % intervals over concept pairs", in_order=True
     )
     sections = [
         reporting.Section(
             "What moves an answer",
-            list(_rate_statements(config, records)),
+            list(_rate_statements(rates)),
             figures.dot_figure(rate_table.frame, "rate", title, "Share of queries", width=420),
             tables=[rate_table],
         ),
@@ -153,13 +154,13 @@ def _all_rates(config: Attribution, records: pd.DataFrame) -> Iterator[dict[str,
         }
 
 
-def _rate_statements(config: Attribution, records: pd.DataFrame) -> Iterator[Statement]:
+def _rate_statements(all_rates: Sequence[Mapping[str, Estimate]]) -> Iterator[Statement]:
     template = (
         "{model}, {metric}: when all labels become false, {link:2} of the answers turn from the true to the other name "
         "(link), {stubborn:2} stay true, {label_only:2} move although they were not true (label only) and "
         "{inert_wrong:2} stay wrong"
     )
-    for rates in _all_rates(config, records):
+    for rates in all_rates:
         first = rates["link"]
         values = {rate.replace("-", "_"): estimate for rate, estimate in rates.items()}
         unsettled = "; {unsettled:2} turn from the true to neither name" if rates["unsettled"].value else ""

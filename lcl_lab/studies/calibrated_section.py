@@ -29,9 +29,10 @@ def with_calibrated_choices(findings: Findings, records: pd.DataFrame, seed: int
         records: the records that they are from.
         seed: of the bootstrap.
     """
-    calibrated = records[_has_content_free(records)]
-    if calibrated.empty:
+    is_calibrated = records["loglik_true_grey"].notna() if "loglik_true_grey" in records else None
+    if is_calibrated is None or not is_calibrated.any():  # no other run has log-likelihoods without content
         return findings
+    calibrated = records[is_calibrated]
     across, named = comparisons.with_condition(calibrated)
     scored = analysis.calibrated_choices(named, [across])
     columns = {_PLAIN: analysis.METRICS[_PLAIN], **analysis.CALIBRATED_METRICS}
@@ -46,11 +47,6 @@ def with_calibrated_choices(findings: Findings, records: pd.DataFrame, seed: int
         tables=[table],
     )
     return replace(findings, sections=[*findings.sections, section])
-
-
-def _has_content_free(records: pd.DataFrame) -> pd.Series:
-    """Whether each record is of a run that calibrates; no other has log-likelihoods of images without content."""
-    return records["loglik_true_grey"].notna()
 
 
 def _statements(scored: pd.DataFrame, answers: Mapping[Hashable, int]) -> Iterator[Statement]:

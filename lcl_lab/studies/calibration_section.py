@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lcl_lab import analysis, figures, reporting
@@ -37,7 +37,7 @@ def calibration_section(
         model: analysis.calibration(
             analysis.true_probability(rows), rows["pair"], analysis.cell_rng(seed, (model, "calibration", place))
         )
-        for model, rows in comparisons.per_model(_selected(records, condition), models)
+        for model, rows in comparisons.per_model(analysis.rows_of(records, condition), models)
         if _has_logliks(rows) and rows["pair"].nunique() > 1
     }
     if not results:
@@ -70,9 +70,3 @@ def calibration_section(
 
 def _has_logliks(rows: pd.DataFrame) -> bool:
     return all(name in rows and rows[name].notna().all() for name in ("loglik_true", "loglik_other"))
-
-
-def _selected(records: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
-    for name, value in condition.items():
-        records = records[records[name] == value]
-    return records

@@ -187,7 +187,7 @@ def _extremes(config: Categories, shown: pd.DataFrame, metric: str) -> Statement
 
 
 def _claims(config: Categories, records: pd.DataFrame) -> Iterator[Claim]:
-    if {"mini/2-way", "mini/in-context"} <= set(records["model"]):
+    if {"mini/2-way", "mini/in-context"} <= set(records["model"].unique()):
         yield reporting.assess(
             "Figure 3",
             "LCL is above an in-context model (OpenFlamingo) over the categories of ISEKAI",

@@ -35,19 +35,21 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
     Returns:
         The section; None without records of the classifier or of a model with candidates.
     """
-    ceiling = records[records["model"] == models.PROTOTYPE]
+    query = [name for name in ("data", "seed", "query_id") if name in records]
+    ceiling = analysis.rows_of(records, {"model": models.PROTOTYPE})[[*query, across, _COLUMN]]
     known = [model for model, rows in comparisons.per_model(records, evaluated) if rows[_COLUMN].notna().all()]
     known = [model for model in known if model != models.PROTOTYPE]
     if ceiling.empty or not known:
         return None
     rows, refused = [], dict[str, None]()
     for model, of_model in comparisons.per_model(records, known):
-        for value, best in ceiling.groupby(across, sort=True):
-            answers = of_model[of_model[across] == value]
+        for value in sorted(ceiling[across].dropna().unique().tolist()):
+            best = analysis.rows_of(ceiling, {across: value})
+            answers = analysis.rows_of(of_model[[*query, across, "pair", _COLUMN]], {across: value})
             if answers.empty:
                 continue
             try:
-                share = _share(answers, best)
+                share = _share(answers, best, query)
             except UserError:
                 refused[reporting.format_value(value)] = None
                 continue
@@ -75,14 +77,13 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
     return reporting.Section("Distance to the prototype ceiling", statements, name="ceiling", tables=[table])
 
 
-def _share(answers: pd.DataFrame, best: pd.DataFrame) -> CeilingShare:
+def _share(answers: pd.DataFrame, best: pd.DataFrame, query: Sequence[str]) -> CeilingShare:
     """The share on the queries that both answered.
 
     Raises:
         UserError: the ceiling may be at chance, or no query is shared.
     """
-    query = [name for name in ("data", "seed", "query_id") if name in answers]
-    both = answers.merge(best, on=query, suffixes=("", "_best"), validate="one_to_one")
+    both = answers.merge(best, on=list(query), suffixes=("", "_best"), validate="one_to_one")
     return analysis.ceiling_share(
         both[_COLUMN].astype(float), both[f"{_COLUMN}_best"].astype(float), both["pair"], _CHANCE
     )

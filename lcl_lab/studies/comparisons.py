@@ -15,7 +15,7 @@ from lcl_lab import analysis, reporting, store
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lcl_lab.analysis import Comparison, Estimate
+    from lcl_lab.analysis import Comparison, Estimate, OddsRatio
     from lcl_lab.reporting import Findings, Statement, Table
     from lcl_lab.studies.study_config import StudyConfig
 
@@ -53,7 +53,7 @@ def metrics_in(records: pd.DataFrame) -> list[str]:
 def per_model(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each evaluated model and its records."""
     for model in evaluated_models(records, models):
-        yield model, records[records["model"] == model]
+        yield model, analysis.rows_of(records, {"model": model})
 
 
 def per_model_and_metric(records: pd.DataFrame, models: Sequence[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -149,27 +149,31 @@ def pairwise_comparisons(
         The table of paired differences with p-values (raw, Holm, Benjamini–Hochberg), and a statement that counts the
         differences that remain.
     """
-    tested = [
-        change(records, metric, {"model": a, **condition}, {"model": b, **condition})
-        for condition in conditions
-        for a, b in combinations(models, 2)
-    ]
+    tested, ratios = [], []
+    for condition in conditions:
+        rows_of_condition = analysis.rows_of(records, condition)
+        for a, b in combinations(models, 2):
+            left, right = {"model": a, **condition}, {"model": b, **condition}
+            values = analysis.paired_values(rows_of_condition, analysis.METRICS[metric], left, right)
+            difference = analysis.difference_of_values(*values)
+            tested.append(analysis.Comparison.from_difference(difference, metric=metric, a=left, b=right))
+            ratios.append(analysis.odds_ratio(*values))
     rows = [
         {
             "comparison": f"{comparison.b['model']} − {comparison.a['model']}",
             **{name: value for name, value in comparison.a.items() if name != "model"},
             "gains": comparison.gains,
             "losses": comparison.losses,
-            **_odds_ratio_columns(odds_ratio(records, metric, comparison.a, comparison.b)),
+            **_odds_ratio_columns(ratio),
         }
-        for comparison in tested
+        for comparison, ratio in zip(tested, ratios, strict=True)
     ]
     how = "95 % intervals and the test over concept pairs that they come from"
     return family_of_tests(tested, rows, metric, "differences between models", f"Paired differences, {metric}: {how}")
 
 
-def _odds_ratio_columns(estimate: Estimate) -> dict[str, float]:
-    return {"odds_ratio": estimate.value, "odds_ratio_low": estimate.low, "odds_ratio_high": estimate.high}
+def _odds_ratio_columns(ratio: OddsRatio) -> dict[str, float]:
+    return {"odds_ratio": ratio.estimate, "odds_ratio_low": ratio.low, "odds_ratio_high": ratio.high}
 
 
 def family_of_tests(

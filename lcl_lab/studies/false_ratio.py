@@ -160,7 +160,9 @@ def _changes(config: FalseRatio, records: pd.DataFrame) -> Iterator[Statement]:
     for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
         change = comparisons.change(rows, metric, a, b, model)
         flips = _flip_rate(config, rows, metric, model)
-        intact = comparisons.accuracy_estimate(rows[rows["false_ratio"] == first], metric, config.seed, model)
+        intact = comparisons.accuracy_estimate(
+            analysis.rows_of(rows, {"false_ratio": first}), metric, config.seed, model
+        )
         verdict = analysis.link_verdict(
             (intact.low, intact.high),
             (change.low, change.high),
@@ -279,11 +281,11 @@ def _crossing(config: FalseRatio, rows: pd.DataFrame, model: str, metric: str) -
 
 
 def _claims(config: FalseRatio, records: pd.DataFrame) -> Iterator[Claim]:
-    present = set(records["model"])
+    present = comparisons.evaluated_models(records, ("mini/2-way", "mini/in-context"))
     if not config.has_both_ends:
         return
     if "mini/2-way" in present:
-        rows = records[(records["model"] == "mini/2-way") & (records["false_ratio"] == 1.0)]
+        rows = analysis.rows_of(records, {"model": "mini/2-way", "false_ratio": 1.0})
         yield reporting.assess(
             "Figure 7",
             f"LCL is at 0.00 when every label is false: it follows the link (here: below {config.margin:.2f})",
@@ -292,7 +294,7 @@ def _claims(config: FalseRatio, records: pd.DataFrame) -> Iterator[Claim]:
             below=config.margin,
         )
     if "mini/in-context" in present:
-        rows = records[records["model"] == "mini/in-context"]
+        rows = analysis.rows_of(records, {"model": "mini/in-context"})
         yield reporting.assess(
             "Figure 7",
             "an in-context model (OpenFlamingo, 0.38) hardly loses accuracy when every label is false "

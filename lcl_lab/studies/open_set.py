@@ -111,7 +111,9 @@ def _analyse(config: OpenSet, records: pd.DataFrame) -> Findings:
     title = f"Queries from outside the support, {support}"
     scored = {
         (model, prompt): _scores(rows[rows["prompt"] == prompt])
-        for model, rows in comparisons.per_model(records, list(dict.fromkeys([*config.model, *records["model"]])))
+        for model, rows in comparisons.per_model(
+            records, list(dict.fromkeys([*config.model, *records["model"].unique()]))
+        )
         if rows["loglik_others"].notna().all()
         for prompt in QUESTIONS
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lcl_lab import concepts, episodes, evaluation, models, reporting, store
 from lcl_lab.control_characters import remove_controls
 from lcl_lab.errors import UserError
-from lcl_lab.models.openai_client import redact
+from lcl_lab.models.credentials import redact
 from lcl_lab.safe_console import SafeConsole
 from lcl_lab.studies.protocol_note import protocol_note
 from lcl_lab.studies.registration import Registration, read_registration, register

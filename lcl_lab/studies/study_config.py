@@ -11,8 +11,8 @@ from pydantic import Field, PrivateAttr, field_serializer, model_validator
 from lcl_lab import concepts, episodes
 from lcl_lab.config import MOST_QUERIES, Config, KeyValues, Threads
 from lcl_lab.episodes.scoring import OpenRule
+from lcl_lab.models.credentials import redact
 from lcl_lab.models.interface import Images, ModelSettings
-from lcl_lab.models.openai_client import redact
 
 if TYPE_CHECKING:
     from lcl_lab.concepts import Dataset

@@ -90,7 +90,8 @@ def outcome_change(rows: pd.DataFrame, column: str, condition: str, first: float
         last: its value after.
     """
     query = [name for name in _QUERY if name in rows]
-    wide = rows.pivot(index=["pair", *query], columns=condition, values=column).astype(float)
+    ends = analysis.select_rows(rows, rows[condition].isin([first, last]))
+    wide = ends.pivot(index=["pair", *query], columns=condition, values=column).astype(float)
     return (wide[last] - wide[first]).rename("change").dropna().reset_index()
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from lcl_lab import run_study
 from lcl_lab.analysis import is_tie, score_ties, tied_candidates
@@ -92,3 +93,27 @@ def test_means_and_totals_of_several_names_tie_separately() -> None:
     frame = several(-4.0, [-5.0, -4.0, -4.0], (2, [2, 1, 2]))
     assert tied_candidates(frame).tolist() == [2]
     assert tied_candidates(frame, per_token=False).tolist() == [3]
+
+
+@pytest.mark.parametrize("per_token", [True, False])
+def test_ties_of_several_names_are_counted_in_each_record(per_token: bool) -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 5, size=300)
+    records = pd.DataFrame(
+        {
+            "loglik_true": rng.integers(-4, 0, size=300),
+            "loglik_other": -9.0,
+            "tokens_true": rng.integers(1, 3, size=300),
+            "tokens_other": 1,
+            "loglik_others": [rng.integers(-4, 0, size=size) for size in sizes],
+            "tokens_others": [rng.integers(1, 3, size=size) for size in sizes],
+        }
+    )
+    expected = []
+    for _, row in records.iterrows():
+        scale, scales = (row["tokens_true"], row["tokens_others"]) if per_token else (1, np.ones(9))
+        true = row["loglik_true"] / scale
+        others = [loglik / tokens for loglik, tokens in zip(row["loglik_others"], scales, strict=False)]
+        expected.append(0 if max(others) > true else 1 + others.count(true))
+    assert tied_candidates(records, per_token=per_token).tolist() == expected
+    assert len(set(expected)) > 3
