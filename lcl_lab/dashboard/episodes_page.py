@@ -30,7 +30,8 @@ _ANY = "any"
 _PER_PAGE = 10
 _CONTROLS_PER_ROW = 5
 _PARAMETERS = frozenset(
-    "a all answers b beside by embed embed_options metric model models none page query run seeds study sweep".split()
+    "a all answers at b beside by embed embed_options metric model models none page part query run seeds side study "
+    "sweep trial view".split()
 )
 """Parameters of the address of any page that control something else, and keys that Streamlit does not take."""
 _PREFIX = "condition_"
