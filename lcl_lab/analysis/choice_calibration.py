@@ -133,7 +133,7 @@ def calibration(
     confidence = np.maximum(p, 1 - p)
     right = np.where(p == 0.5, 0.5, (p > 0.5).astype(float))
     brier = (1 - p) ** 2
-    bin_of = confidence_bins(confidence)
+    bin_of = _bin_of(confidence)
     error, low, high = _calibration_error(right - confidence, bin_of, groups, rng, level)
     least, most = _few_errors(right, confidence, names, level)
     return Calibration(
@@ -150,19 +150,24 @@ def calibration(
     )
 
 
-def confidence_bins(confidence: ArrayLike) -> NDArray[np.intp]:
-    """The bin of each answer in a reliability diagram; bins have about the same number of answers.
+def confidence_bins(probability: ArrayLike) -> NDArray[np.intp]:
+    """The bin of each answer in a reliability diagram.
 
     Args:
-        confidence: (N,) the probability of the more likely name.
+        probability: (N,) P, as for `calibration`.
 
     Returns:
-        (N,) numbers of bins, from 0 and without gaps; they number the rows of `Calibration.bins`.
+        (N,) numbers of rows of `Calibration.bins`.
     """
-    values = np.asarray(confidence, dtype=np.float64)
-    count = int(np.clip(len(values) // _PER_BIN, 1, _BINS))
-    edges = np.quantile(values, np.arange(1, count) / count)
-    return np.unique(np.searchsorted(edges, values), return_inverse=True)[1]
+    p = np.asarray(probability, dtype=np.float64)
+    return _bin_of(np.maximum(p, 1 - p))
+
+
+def _bin_of(confidence: NDArray[np.float64]) -> NDArray[np.intp]:
+    """(N,) the number of each answer's bin, from 0 and without gaps."""
+    count = int(np.clip(len(confidence) // _PER_BIN, 1, _BINS))
+    edges = np.quantile(confidence, np.arange(1, count) / count)
+    return np.unique(np.searchsorted(edges, confidence), return_inverse=True)[1]
 
 
 def _calibration_error(
