@@ -177,7 +177,7 @@ def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: 
         group_title="Side",
         names=list(labels.values()),
     )
-    statements = [_say_errors(str(side), rows, known, metric) for side, rows in frame.groupby("side", sort=False)]
+    statements = [_say_errors(str(side), rows, metric) for side, rows in frame.groupby("side", sort=False)]
     if len(largest) > len(drawn):
         template = "The figure shows the {drawn} most frequent of {count} confusions; the table has all."
         statements.append(Statement(template, {"drawn": len(drawn), "count": len(largest)}, metric))
@@ -187,16 +187,16 @@ def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: 
     return Distribution(Findings(title, [Section(title, statements, figure, "names", [table])]), parts, "confusion")
 
 
-def _say_errors(side: str, rows: pd.DataFrame, known: pd.DataFrame, metric: str) -> Statement:
+def _say_errors(side: str, rows: pd.DataFrame, metric: str) -> Statement:
     wrong = rows[rows["true_name"] != rows["said"]]
-    values = {
-        "side": side,
-        "wrong": int(wrong["n"].sum()),
-        "n": int(rows["n"].sum()),
-        "neither": int(wrong.loc[wrong["said"] == _NEITHER, "n"].sum()),
-    }
-    template = "{metric}: {side} is wrong in {wrong:,} of {n:,} answers; {neither:,} of these say no name of the query."
-    return Statement(template, values, metric)
+    template = "{metric}: {side} is wrong in {wrong:,} of {n:,} answers."
+    neither = int(wrong.loc[wrong["said"] == _NEITHER, "n"].sum())
+    if neither:
+        template = (
+            "{metric}: {side} is wrong in {wrong:,} of {n:,} answers; {neither:,} of these say no name of the query."
+        )
+    counts = {"wrong": int(wrong["n"].sum()), "n": int(rows["n"].sum()), "neither": neither}
+    return Statement(template, {"side": side, **counts}, metric)
 
 
 def _said(records: pd.DataFrame) -> pd.Series:
