@@ -179,8 +179,7 @@ def _open_flips(compared: _Sides, label: str, condition: Mapping[str, Any], metr
     reference, side = compared.sides[0], compared.labelled(label)
     if side == reference:
         episodes_page.open_episodes(episodes_page.link(side.sources[0], condition, metric=metric))
-    address = _flips(reference, side, condition, metric)
-    if address:
+    elif address := _flips(reference, side, condition, metric):
         episodes_page.open_episodes(address)
 
 

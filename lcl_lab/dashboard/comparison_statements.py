@@ -10,7 +10,7 @@ from lcl_lab import analysis
 from lcl_lab.dashboard.sides import REFERENCE
 from lcl_lab.reporting import Statement
 
-__all__ = ["SIGNIFICANT", "comparison_statements"]
+__all__ = ["SIGNIFICANT", "comparison_statements", "left_out_statements"]
 
 SIGNIFICANT = 0.05
 """The level of all tests of a metric together."""
@@ -18,50 +18,67 @@ _UNDECIDED = "inconclusive"
 _MOST_LISTED = 5  # conditions
 
 
-def comparison_statements(
-    differences: pd.DataFrame, left_out: pd.DataFrame, labels: Mapping[str, str]
-) -> Iterator[Statement]:
-    """The verdicts of each metric, the answers that flip, and those that are not compared.
+def comparison_statements(differences: pd.DataFrame, labels: Mapping[str, str]) -> Iterator[Statement]:
+    """The verdict on each side by each metric, and the answers that flip.
 
     Args:
         differences: one row per metric, condition and side, with a verdict.
-        left_out: one row per metric, condition and side with answers that are not compared; may be empty.
         labels: the sides by letter.
     """
     for metric, rows in differences.groupby("metric", sort=False):
-        yield from _verdicts(str(metric), rows)
+        for side, of_side in rows.groupby("side", sort=False):
+            yield from _verdicts(str(metric), str(side), of_side, len(rows))
         yield from _flips(str(metric), rows)
-    for name, rows in left_out.groupby("metric", sort=False) if len(left_out) else ():
-        yield from _not_compared(str(name), rows)
     yield from _single_trainings(differences, labels)
 
 
-def _verdicts(metric: str, rows: pd.DataFrame) -> Iterator[Statement]:
-    decided = rows[rows["verdict"] != _UNDECIDED]
-    for (side, verdict), among in decided.groupby(["side", "verdict"], sort=False):
-        reference_is_better = str(verdict).startswith(REFERENCE)
-        better, worse = (REFERENCE, side) if reference_is_better else (side, REFERENCE)
-        values = {"better": better, "worse": worse, "conditions": _listed(among["condition"])}
-        yield Statement("{metric}: **{better}** is better than {worse} under {conditions}.", values, metric)
-    if decided.empty:
-        yield _undecided(metric, rows)
+def left_out_statements(left_out: pd.DataFrame) -> Iterator[Statement]:
+    """How many answers are not compared, and why.
+
+    Args:
+        left_out: one row per metric, condition and side with answers that are not compared; may be empty.
+    """
+    for name, rows in left_out.groupby("metric", sort=False) if len(left_out) else ():
+        yield from _not_compared(str(name), rows)
 
 
-def _undecided(metric: str, rows: pd.DataFrame) -> Statement:
-    clearest = rows.iloc[int(rows["p_value"].argmin())]
+def _verdicts(metric: str, side: str, rows: pd.DataFrame, tests: int) -> Iterator[Statement]:
+    """Where a side is better than the reference, and where it is worse; or that neither is shown."""
+    for verdict, decided in (
+        ("better", rows[(rows["verdict"] != _UNDECIDED) & (rows["estimate"] > 0)]),
+        ("worse", rows[(rows["verdict"] != _UNDECIDED) & (rows["estimate"] < 0)]),
+    ):
+        if len(decided):
+            template = (
+                "{metric}: {model} is {verdict} than A under {conditions}; the clearest difference: {difference}."
+            )
+            values = {"verdict": verdict, "conditions": _listed(decided["condition"])}
+            difference = _comparison(_clearest(decided), metric)
+            yield Statement(template, {**values, "difference": difference}, metric, side, f"{verdict} than {REFERENCE}")
+    if (rows["verdict"] == _UNDECIDED).all():
+        yield _undecided(metric, side, rows, tests)
+
+
+def _undecided(metric: str, side: str, rows: pd.DataFrame, tests: int) -> Statement:
+    clearest = _clearest(rows)
     difference = _comparison(clearest, metric)
     template = (
-        "{metric}: no difference remains significant after Holm's correction. The clearest, {difference} of {side} "
+        "{metric}: no difference of {model} remains significant after Holm's correction. The clearest, {difference} "
         "under {condition}, is inconclusive."
     )
     return Statement(
         template,
-        {"difference": difference, "side": clearest["side"], "condition": clearest["condition"]},
+        {"difference": difference, "condition": clearest["condition"]},
         metric,
+        side,
         verdict=_UNDECIDED,
-        undecided=analysis.detectable(difference, level=SIGNIFICANT / len(rows)),
+        undecided=analysis.detectable(difference, level=SIGNIFICANT / tests),
         methods=["Holm's correction"],
     )
+
+
+def _clearest(rows: pd.DataFrame) -> pd.Series:
+    return rows.iloc[int(rows["p_value"].argmin())]
 
 
 def _comparison(row: pd.Series, metric: str) -> analysis.Comparison:

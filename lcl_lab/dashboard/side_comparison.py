@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lcl_lab import analysis, figures
-from lcl_lab.dashboard.comparison_statements import SIGNIFICANT, comparison_statements
+from lcl_lab.dashboard.comparison_statements import SIGNIFICANT, comparison_statements, left_out_statements
 from lcl_lab.dashboard.sides import CONDITION, LETTER, REFERENCE
 from lcl_lab.errors import UserError
 from lcl_lab.reporting import Findings, Section, Statement, Table
@@ -61,7 +61,8 @@ def comparison_findings(records: pd.DataFrame, labels: Mapping[str, str], seed: 
         seed: of the intervals of accuracies.
 
     Returns:
-        One section, whose tables, panels and statements carry their metric. P-values are adjusted within a metric.
+        Sections whose tables, panels and statements carry their metric. P-values are adjusted within a metric. A second
+        section counts the answers that are not compared, if there are any.
 
     Raises:
         UserError: the reference and the others have answered no query under the same condition.
@@ -82,10 +83,13 @@ def comparison_findings(records: pd.DataFrame, labels: Mapping[str, str], seed: 
             signed=True,
         ),
         _table("Accuracy of each side on all of its queries", accuracies, estimand="accuracy"),
-        *([Table("Answers that are not compared", left_out)] if len(left_out) else []),
     ]
-    statements = [*comparison_statements(differences, left_out, labels), *_say_not_drawn(differences)]
-    return Findings(title, [Section(title, statements, _figure(accuracies, differences, labels), "compare", tables)])
+    statements = [*comparison_statements(differences, labels), *_say_not_drawn(differences)]
+    sections = [Section(title, statements, _figure(accuracies, differences, labels), "compare", tables)]
+    if len(left_out):
+        counts = [Table("Answers that are not compared, by condition and side", left_out)]
+        sections.append(Section("Answers that are not compared", list(left_out_statements(left_out)), tables=counts))
+    return Findings(title, sections)
 
 
 def _cells(records: pd.DataFrame, labels: Mapping[str, str]) -> Iterator[_Cell]:

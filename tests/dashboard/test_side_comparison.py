@@ -63,9 +63,9 @@ def test_what_a_metric_lacks_is_counted_and_the_rest_is_compared() -> None:
     assert differences(records).loc["B: mix", "n"].tolist() == [70, 70]
     assert differences(records, "open-ended").loc["B: mix", "n"].tolist() == [100, 100]
     findings = comparison_findings(records, LABELS).for_metric("candidate")
-    (sentence,) = [one.text for one in findings.sections[0].statements if "not compared" in one.text]
+    (sentence,) = [one.text for one in findings.sections[1].statements]
     assert "60 of 200 answers of B: mix are not compared: 60 have no log-likelihoods" in sentence
-    left_out = findings.sections[0].tables[2].frame
+    left_out = findings.sections[1].tables[0].frame
     assert (
         left_out[["side", "answers", "without a value", "without a counterpart"]].to_numpy().tolist()
         == [["B: mix", 100, 30, 0]] * 2
