@@ -58,7 +58,7 @@ def _conditions(source: Source) -> _Conditions:
     return _conditions_of_run((run, change), source).get(source.model, frozenset())
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
+@st.cache_resource(max_entries=512, show_spinner=False)
 def _conditions_of_run(state: tuple[str, int], _source: Source) -> dict[str, _Conditions]:
     """By model, the conditions under which it answered any query."""
     with connect_runs([_source.run]) as connection:
