@@ -8,7 +8,7 @@ from .chance_correction import (
     chance_corrected_accuracy,
     chance_corrected_difference,
 )
-from .choice_calibration import Calibration, calibration, true_probability
+from .choice_calibration import Calibration, calibration, confidence_bins, true_probability
 from .detection import SEVERAL_TRAININGS, Detectable, detectable
 from .dose_crossing import HalfCrossing, half_crossing
 from .dose_curve import DoseResponse, dose_response
@@ -107,6 +107,7 @@ __all__ = [
     "complete_queries",
     "components",
     "concat_estimates",
+    "confidence_bins",
     "confidence_sequence",
     "copying",
     "detectable",

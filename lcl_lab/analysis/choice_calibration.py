@@ -24,7 +24,7 @@ from lcl_lab.analysis.intervals import FEW, cluster_bootstrap, effective_size, w
 from lcl_lab.analysis.ties import has_several_names
 from lcl_lab.errors import UserError
 
-__all__ = ["Calibration", "calibration", "true_probability"]
+__all__ = ["Calibration", "calibration", "confidence_bins", "true_probability"]
 
 _BINS = 10
 _PER_BIN = 20  # answers; fewer say little about the accuracy of a bin
@@ -148,6 +148,19 @@ def calibration(
         n=len(p),
         clusters=count_clusters(names),
     )
+
+
+def confidence_bins(probability: ArrayLike) -> NDArray[np.intp]:
+    """The bin of each answer in a reliability diagram.
+
+    Args:
+        probability: (N,) P, as for `calibration`.
+
+    Returns:
+        (N,) numbers of rows of `Calibration.bins`.
+    """
+    p = np.asarray(probability, dtype=np.float64)
+    return _bin_of(np.maximum(p, 1 - p))
 
 
 def _bin_of(confidence: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ __all__ = ["repair_page"]
 _REPAIRS = """
 <style>
 [data-testid="stCode"] .token { color: inherit !important; }
+[data-testid="stButtonGroup"] button[data-selected="true"] * { color: CanvasText !important; }
 </style>
 <script>
 function repairMenu() {
@@ -24,8 +25,9 @@ if (!window.menuRepairs) {
 }
 </script>
 """
-"""The colours of highlighted code are too light. The lists of the menu contain what lists cannot have, so the menu
-becomes plain links in a navigation landmark, again whenever it is drawn, as on a phone that opens it."""
+"""The colours of highlighted code are too light, and the selected one of several buttons is too dark.
+The lists of the menu contain what lists cannot have, so the menu becomes plain links in a navigation landmark, again
+whenever it is drawn, as on a phone that opens it."""
 
 
 def repair_page() -> None:

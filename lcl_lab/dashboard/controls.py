@@ -23,14 +23,17 @@ __all__ = [
     "current_address",
     "enter_text",
     "go_to",
+    "group_address",
     "select",
     "select_group",
     "select_metric",
     "select_models",
+    "select_others",
     "select_page",
     "select_run",
     "select_seeds",
     "select_several",
+    "select_view",
     "whole_number",
 ]
 
@@ -41,6 +44,8 @@ _RECORDS_PER_SECOND = 200_000
 _NO_VALUE = "–"
 _DIGITS = re.compile("[0-9]{1,18}")
 _TRUE = "true"
+_PICKED = ("page", "part", "side", "trial")
+"""Parameters of what is picked of the view that the controls select."""
 _NONE = ""  # in the address, for a selection of nothing
 
 
@@ -100,9 +105,43 @@ def select_group(groups: Sequence[RunGroup]) -> RunGroup:
     return left[0]
 
 
-def select_models(group: RunGroup) -> list[str]:
-    """Several of a group's models, at most as many as a chart can show apart."""
-    return _select_several("Models", group.models, group.models[:_MAX_MODELS], "models", _MAX_MODELS)
+def group_address(groups: Sequence[RunGroup], group: RunGroup) -> dict[str, str]:
+    """The parameters that select a group in `select_group`."""
+    keys = dict.fromkeys(key for one in groups for key in one.design)
+    varying = [key for key in keys if len({one.design.get(key, _NO_VALUE) for one in groups}) > 1]
+    return {f"of_{key}": group.design.get(key, _NO_VALUE) for key in varying}
+
+
+def select_view(views: Sequence[str]) -> str:
+    """One of the views of a page, each of which answers one question; the first by default."""
+    requested = _requested("View", "view", views)
+    st.session_state["view"] = requested[0] if requested else views[0]
+    selected = st.segmented_control(
+        "View",
+        views,
+        key="view",
+        required=True,
+        label_visibility="collapsed",
+        on_change=_store,
+        args=("view", views[0]),
+    )
+    return str(selected)
+
+
+def select_others(label: str, options: Sequence[str], default: Sequence[str], key: str, most: int) -> list[str]:
+    """Several of the options, at most `most`."""
+    return _select_several(label, options, default, key, most)
+
+
+def select_models(group: RunGroup, strategies: Sequence[str] = ()) -> list[str]:
+    """Several of a group's models, at most as many as a chart can show apart.
+
+    Args:
+        group: whose models there are; the first are the default.
+        strategies: names of several trainings together, which are offered in addition.
+    """
+    options = [*group.models, *strategies]
+    return _select_several("Models", options, group.models[:_MAX_MODELS], "models", _MAX_MODELS)
 
 
 def select_seeds(group: RunGroup) -> list[int]:
@@ -211,9 +250,9 @@ def _requested(label: str, key: str, options: Sequence[str]) -> list[str]:
 def _store(key: str, default: object = None) -> None:
     """Write the value of a control that has changed into the address, which names no defaults.
 
-    A list that another control changes begins with its first page.
+    What was picked of a view that another control changes is picked no more, and a list begins with its first page.
     """
     value = st.session_state[key]
-    address = {name: values for name, values in current_address().items() if name not in (key, "page")}
+    address = {name: values for name, values in current_address().items() if name not in (key, *_PICKED)}
     values = value if isinstance(value, list) else [_TRUE if value is True else value]
     go_to(address if value == default else {**address, key: list(map(str, values)) or [_NONE]})

@@ -18,9 +18,10 @@ from lcl_lab.dashboard.dashboard_config import DashboardConfig
 from lcl_lab.dashboard.model_overview import overview_findings
 from lcl_lab.dashboard.overview_page import zero_shot_sources
 from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, read_index
+from lcl_lab.dashboard.side_comparison import comparison_findings
+from lcl_lab.dashboard.sides import Side, labels_of, side_records
 from lcl_lab.dashboard.site_episodes import episodes_html
 from lcl_lab.dashboard.site_html import SCRIPTS, SiteImages, SitePage, charts_script, findings_html, page_html
-from lcl_lab.dashboard.source_comparison import comparison_findings, paired_records
 from lcl_lab.dashboard.study_page import study_findings, study_title
 from lcl_lab.errors import UserError
 from lcl_lab.progress import track
@@ -111,14 +112,14 @@ class _Site:
         return [SitePage(_file(study.name, number), _numbered(study_title(study), number), "Studies", body)]
 
     def _comparison(self, study: Study[Any], sources: Sequence[Source], number: int) -> list[SitePage]:
-        """The first model against each other one, as far as they answered the same queries."""
-        a, *others = sources
-        sections = [section for b in others for section in _compared(a, b)]
-        if not sections:
+        """The first model against the others, as far as they answered the same queries."""
+        sides = [Side(source.model, (source,)) for source in sources[:_MOST_MODELS]]
+        try:
+            findings = comparison_findings(side_records(sides)[0], labels_of(sides))
+        except UserError:  # there are no queries of several
             return []
-        named = [replace(section, name=f"compare-{place}") for place, section in enumerate(sections)]
-        title = f"{study_title(study)}: {a.model} against the others"
-        body = findings_html(Findings(title, named), self.images)
+        title = f"{study_title(study)}: {findings.title}"
+        body = findings_html(replace(findings, title=title), self.images)
         return [
             SitePage(_file(f"compare-{study.name}", number), _numbered(study_title(study), number), "Compare", body)
         ]
@@ -131,14 +132,6 @@ class _Site:
         return [
             SitePage(_file(f"episodes-{study.name}", number), _numbered(study_title(study), number), "Episodes", body)
         ]
-
-
-def _compared(a: Source, b: Source) -> Sequence[Section]:
-    """The findings of B against A; none where their queries cannot be paired."""
-    try:
-        return comparison_findings(paired_records(a, b), a.model, b.model).sections
-    except UserError:
-        return []
 
 
 def _runs(index: RunIndex) -> Section:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import streamlit as st
@@ -15,8 +17,10 @@ from lcl_lab.dashboard.live_runs import show_live_runs
 from lcl_lab.dashboard.pages import Page
 from lcl_lab.dashboard.record_loading import load_records
 from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, SourceState
+from lcl_lab.dashboard.strategy_averages import averaged_section, counted, repeated_strategies
+from lcl_lab.dashboard.sweep_trials import read_all_trials, trainings_by_run
 from lcl_lab.errors import UserError
-from lcl_lab.reporting import Findings
+from lcl_lab.reporting import Findings, Section
 from lcl_lab.store import FIXED
 from lcl_lab.studies import Study, StudyConfig, TrainingsConfig
 
@@ -71,28 +75,36 @@ def _show(study: Study[Any], index: RunIndex) -> None:
         return
     group = controls.select_group(groups)
     model_place, seed_place, metric_place = st.columns([3, 2, 2])
+    strategies = repeated_strategies(group, trainings_by_run(read_all_trials(index.folder)))
     with model_place:
-        models = controls.select_models(group)
+        models = controls.select_models(group, [counted(*strategy) for strategy in strategies.items()])
     with seed_place:
         seeds = controls.select_seeds(group)
+    averaged = {name: members for name, members in strategies.items() if counted(name, members) in models}
     selected = group.select(models, seeds)
-    _name_unfinished(groups, selected)
-    if not selected:
+    trained = [source for source in group.select(list(chain(*averaged.values())), seeds) if source.run.finished]
+    _name_unfinished(groups, [*selected, *trained])
+    if not (selected or trained):
         st.info("Choose a model and a seed.")
         return
-    if not controls.confirm_reading(selected):
+    if not controls.confirm_reading([*selected, *trained]):
         return
-    analysed = _analyse(study, group, selected)
-    if analysed is None:
+    analysed = _analyse(study, group, selected) if selected else None
+    if analysed is None and not trained:
         return
-    findings, columns, sources = analysed
+    findings, columns, sources = analysed or (Findings(study.name, []), ["model", "metric"], trained)
+    if trained:
+        section = _cached_section(tuple(source.state for source in trained), averaged, trained)
+        findings = replace(findings, sections=[section, *findings.sections])
     with metric_place:
         findings = _of_selected_metric(findings)
     picked = render.show_findings(findings, study.name, columns)
     notes = [f"- {source.run.run}: {source.model}, seed {source.seed}" for source in sources]
     render.show_export(findings, study.name, study.doc, ["## Runs", "", *notes, ""])
     if picked:
-        source = next((s for s in sources if s.model == picked.get("model")), sources[0])
+        first = {counted(name, members): members[0] for name, members in averaged.items()}
+        model = first.get(picked.get("model", ""), picked.get("model"))
+        source = next((s for s in (*sources, *trained) if s.model == model), sources[0])
         metric = {key: str(picked.pop(key)) for key in ("metric",) if key in picked}
         episodes_page.open_episodes(episodes_page.link(source, picked, **metric))
 
@@ -140,6 +152,13 @@ def _analyse(
     if unfinished:
         st.warning(f"Not finished, so this is what there is so far: {named}.")
     return *findings, sources
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the records …")
+def _cached_section(
+    state: tuple[SourceState, ...], _averaged: Mapping[str, Sequence[str]], _trained: Sequence[Source]
+) -> Section:
+    return averaged_section(_averaged, _trained)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the records …")

@@ -4,6 +4,7 @@ from .dot_plot import dot_figure
 from .emergence_plot import emergence_figure
 from .false_ratio_plot import false_ratio_figure
 from .heat_map_plot import heat_map_figure
+from .histogram_plot import histogram_figure
 from .line_plot import line_figure
 from .overview_plot import overview_figure
 from .page_panels import DARK, panel_specs, recolored
@@ -11,6 +12,7 @@ from .panels import Figure, Panel
 from .position_plot import position_figure
 from .power_plot import power_figure
 from .radar_plot import radar_figure
+from .ranked_plot import ranked_figure
 from .reliability_plot import reliability_figure
 from .removal_plot import removal_figure
 from .search_plot import parallel_figure, slice_figure
@@ -27,6 +29,7 @@ __all__ = [
     "emergence_figure",
     "false_ratio_figure",
     "heat_map_figure",
+    "histogram_figure",
     "line_figure",
     "overview_figure",
     "panel_specs",
@@ -34,6 +37,7 @@ __all__ = [
     "position_figure",
     "power_figure",
     "radar_figure",
+    "ranked_figure",
     "recolored",
     "reliability_figure",
     "removal_figure",

@@ -20,6 +20,7 @@ __all__ = [
     "estimate_layers",
     "horizontal_rule",
     "series_names",
+    "vertical_rule",
 ]
 
 PUBLISHED = "published, other data"
@@ -48,10 +49,10 @@ def series_names(rows: pd.DataFrame, column: str = "model") -> list[str]:
 
 
 def color_and_shape(
-    names: Sequence[str], title: str = "Model, with 95 % interval", column: str = "model"
+    names: Sequence[str], title: str | None = "Model, with 95 % interval", column: str = "model"
 ) -> tuple[alt.Color, alt.Shape]:
-    """Encodings that give each series a colour and a shape, with one legend for both."""
-    legend = alt.Legend(title=title, orient="bottom", direction="vertical")
+    """Encodings that give each series a colour and a shape, with one legend for both; none without a title."""
+    legend = None if title is None else alt.Legend(title=title, orient="bottom", direction="vertical")
     domain, field = list(names), f"{column}:N"
     colors = alt.Scale(domain=domain, range=list(PALETTE[: len(domain)]))
     shapes = alt.Scale(domain=domain, range=list(SHAPES[: len(domain)]))
@@ -112,3 +113,11 @@ def horizontal_rule(value: float, y: alt.Y, dash: Sequence[int] = (3, 3)) -> alt
     at = y.copy()
     at.shorthand = "rule:Q"
     return rule.encode(y=at)
+
+
+def vertical_rule(value: float, x: alt.X, dash: Sequence[int] = (3, 3)) -> alt.Chart:
+    """A dashed grey line at `value`, on the scale of `x`."""
+    rule = alt.Chart(pd.DataFrame({"rule": [value]})).mark_rule(color=GREY, strokeDash=list(dash))
+    at = x.copy()
+    at.shorthand = "rule:Q"
+    return rule.encode(x=at)

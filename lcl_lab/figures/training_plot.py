@@ -42,18 +42,21 @@ def trials_figure(events: pd.DataFrame, title: str = "") -> Figure:
     """Loss and held-out accuracy over optimizer steps, one line per trial.
 
     Args:
-        events: with the columns trial, step, and loss (nats per token) or accuracy.
+        events: with the columns trial, step, and loss (nats per token) or accuracy; and optionally strategy, whose
+            trials then share a colour.
         title: of the figure; empty for none.
     """
     panels = []
-    trial = alt.Color("trial:N", title="Trial", legend=alt.Legend(orient="bottom", columns=2))
+    by = "strategy" if "strategy" in events else "trial"
+    color = alt.Color(f"{by}:N", title=by.capitalize(), legend=alt.Legend(orient="bottom", columns=2))
     for column, label, _, scale in _MEASURES:
-        rows = _reported(events, ["trial", "step", column])
+        rows = _reported(events, list(dict.fromkeys([by, "trial", "step", column])))
         if rows.empty:
             continue
         y = alt.Y(f"{column}:Q").title(label).scale(scale)
         tooltip = ["trial:N", "step:Q", alt.Tooltip(f"{column}:Q", format=".3f")]
-        line = alt.Chart(rows).mark_line(point=True, strokeWidth=2).encode(x=_X, y=y, color=trial, tooltip=tooltip)
+        line = alt.Chart(rows).mark_line(point=True, strokeWidth=2)
+        line = line.encode(x=_X, y=y, color=color, detail="trial:N", tooltip=tooltip)
         panels.append(_panel(line, y, column, height=260))
     return Figure(tuple(panels), title, stacked=True)
 

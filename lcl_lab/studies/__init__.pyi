@@ -14,6 +14,7 @@ from .comparisons import (
     per_model_and_metric,
     with_condition,
 )
+from .evaluated_trials import EvaluatedTrial, numbered_studies, trial_sections
 from .model_comparison import ModelComparison, compare
 from .power_planning import PowerCurves, power_curves
 from .protocol_note import with_protocol_note
@@ -35,6 +36,7 @@ __all__ = [
     "SEARCH_FILE",
     "AllConfig",
     "EpisodeConfig",
+    "EvaluatedTrial",
     "ModelComparison",
     "PowerConfig",
     "PowerCurves",
@@ -59,6 +61,7 @@ __all__ = [
     "findings_of_random_answers",
     "metrics_in",
     "model_section",
+    "numbered_studies",
     "pairwise_comparisons",
     "per_model",
     "per_model_and_metric",
@@ -74,6 +77,7 @@ __all__ = [
     "stored_config",
     "stored_options",
     "strategy_section",
+    "trial_sections",
     "with_answer_status",
     "with_anytime_intervals",
     "with_calibrated_choices",

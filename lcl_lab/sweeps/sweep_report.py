@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from os.path import relpath
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,9 @@ def _write(config: SweepConfig, trials: Sequence[Trial], result: SweepResult, co
         reporting.Section("What was run", list(_setting(config, trials, result))),
         *(studies.search_sections(search) if search else ()),
         reporting.Section("Trials", tables=[table]),
-        *_study_sections(_compared(trials, search), result, ", with the best options" if search else ""),
+        *studies.trial_sections(
+            _evaluated(_compared(trials, search), result), ", with the best options" if search else ""
+        ),
     ]
     findings = reporting.Findings(f"Sweep {config.name}", sections)
     device = ", ".join(map(str, result.trials["device"].dropna().unique())) or "none"
@@ -69,7 +70,7 @@ def _setting(config: SweepConfig, trials: Sequence[Trial], result: SweepResult) 
         "models": config.models,
         "datasets": config.data,
         "seeds": config.seeds,
-        "studies": _headings(trials),
+        "studies": studies.numbered_studies([study.name for study, _ in trials[0].evaluations]),
         "options with ranges": [option.name for option in config.space.options],
     }
     for name, values in lists.items():
@@ -133,46 +134,19 @@ def _compared(trials: Sequence[Trial], search: studies.SearchResults | None) -> 
     return [trial for trial in trials if trial.setting == settings[0]]
 
 
-def _study_sections(trials: Sequence[Trial], result: SweepResult, note: str) -> Iterator[reporting.Section]:
-    """What each study says about all trials that have finished; `note` ends each heading."""
-    trained = isinstance(trials[0], TrainingTrial)
+def _evaluated(trials: Sequence[Trial], result: SweepResult) -> list[studies.EvaluatedTrial]:
+    """Those of the trials that have finished, with their runs."""
     runs = dict(zip(result.trials["trial"], result.trials["runs"], strict=True))
-    finished = [trial for trial in trials if runs[trial.name]]
-    for number, heading in enumerate(f"{study}{note}" for study in _headings(trials)):
-        frames = [_records(trial, result.results / runs[trial.name][number]) for trial in finished]
-        records = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-        if records.empty:
-            continue
-        name, seed = f"accuracy-{number + 1}", trials[0].evaluations[number][1].seed
-        if trained:
-            yield studies.strategy_section(heading, records, _strategies(finished), seed, name)
-        else:
-            yield studies.model_section(heading, records, [trial.recorded_as for trial in finished], seed, name)
-
-
-def _records(trial: Trial, run: Path) -> pd.DataFrame:
-    """The records of a trial's own model, with the dataset under the name that the sweep has for it."""
-    records = store.read_run(run)
-    of_model = records[records["model"] == trial.recorded_as]
-    return of_model.assign(data=trial.data) if isinstance(trial, EvaluationTrial) and trial.data else of_model
-
-
-def _strategies(trials: Sequence[Trial]) -> Mapping[str, Sequence[str]]:
-    grouped: dict[str, list[str]] = {}
-    for trial in trials:
-        grouped.setdefault(trial.varied["strategy"], []).append(trial.recorded_as)
-    return grouped
-
-
-def _headings(trials: Sequence[Trial]) -> list[str]:
-    """The name of each study of a trial; numbered where a study occurs several times."""
-    names = [study.name for study, _ in trials[0].evaluations]
-    counts, seen = Counter(names), Counter[str]()
-    headings = []
-    for name in names:
-        seen[name] += 1
-        headings.append(f"{name}, {seen[name]} of {counts[name]}" if counts[name] > 1 else name)
-    return headings
+    return [
+        studies.EvaluatedTrial(
+            trial.recorded_as,
+            tuple(result.results / run for run in runs[trial.name]),
+            trial.varied.get("strategy", "") if isinstance(trial, TrainingTrial) else "",
+            trial.data if isinstance(trial, EvaluationTrial) else "",
+        )
+        for trial in trials
+        if runs[trial.name]
+    ]
 
 
 def _size(count: Any) -> str:

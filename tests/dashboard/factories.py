@@ -6,7 +6,9 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,48 @@ def begin_run(results: Path, records: str, **config: Any) -> None:
         replaced = f"REPLACE ('{names[0]}' AS model)" if names else ""
         read = f"SELECT * {replaced} FROM read_parquet('{run.path / 'records.parquet'}') WHERE {records}"
         connection.execute(f"COPY ({read}) TO '{other / 'records' / 'cell=0.parquet'}' (FORMAT parquet)")
+
+
+def write_sweep(results: Path, trials: Mapping[str, str], name: str = "grid") -> Path:
+    """A finished sweep over the one false-label run of a results folder.
+
+    Args:
+        results: the folder.
+        trials: of each trial, the model of the run that it has the answers of.
+        name: of the sweep.
+    """
+    (source,) = (run for run in runs(results) if run.study == "false_ratio" and len(run.config["models"]) > 1)
+    folder = results / "sweeps" / name
+    (folder / "trials").mkdir(parents=True)
+    events = []
+    for number, (trial, model) in enumerate(trials.items()):
+        run = _copy_of_model(source.path, f"20301231-00{number:02}00", model, trial)
+        mark = {"runs": [f"false_ratio/{run.name}"], "steps": 4, "accuracy": 0.5, "seconds": 60.0 + number}
+        mark |= {"device": "cpu", "memory": 2**30, "trial": trial}
+        (folder / "trials" / f"{trial}.json").write_text(json.dumps(mark), encoding="utf-8")
+        now = datetime.now(UTC).isoformat()
+        events += [{"time": now, "trial": trial, "status": "running", "step": step, "accuracy": 0.5} for step in (2, 4)]
+        events.append({"time": now, "trial": trial, "status": "finished"})
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    return folder
+
+
+def _copy_of_model(source: Path, time: str, model: str, name: str) -> Path:
+    """A finished run with the answers of one model of another run, under another name."""
+    content = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    content["config"]["models"] = [{"name": name, "fingerprint": name}]
+    run = source.with_name(f"{time}-{config_digest(content)}")
+    shutil.copytree(source, run)
+    (run / "config.json").write_text(json.dumps(content), encoding="utf-8")
+    file = run / "records.parquet"
+    with duckdb.connect() as connection:
+        read = f"SELECT * REPLACE ('{name}' AS model) FROM read_parquet('{source / file.name}') WHERE model = '{model}'"
+        connection.execute(f"COPY ({read}) TO '{file}' (FORMAT parquet)")
+        (count,) = connection.execute(f"SELECT count(*) FROM read_parquet('{file}')").fetchall()[0]
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    manifest["totals"] |= {"records": count, "sha256": sha256(file.read_bytes()).hexdigest()}
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return run
 
 
 def rewrite_records(results: Path, replacement: str) -> None:

@@ -22,7 +22,7 @@ def test_reading_that_takes_long_is_confirmed(page: str, results: Path, monkeypa
     monkeypatch.setattr("lcl_lab.dashboard.controls._MAX_RECORDS", 1_999)
     app = open_page(page, by="open-ended")
     assert not chart_specs(app)
-    assert app.toggle("all").label.startswith("Read 2,000 records" if page == "compare" else "Read 7,000 records")
+    assert app.toggle("all").label.startswith("Read 4,000 records" if page == "compare" else "Read 7,000 records")
     app.toggle("all").set_value(True).run()
     assert chart_specs(app)
     assert app.selectbox("by").value == "open-ended"

@@ -36,6 +36,7 @@ from tests.dashboard.factories import (
     rewrite_records,
     statements,
     tables,
+    write_sweep,
 )
 
 TINY = ("false_ratio", "label_position", "categories", "zero_shot", "qualitative")
@@ -307,3 +308,18 @@ def test_runs_of_a_sweep_are_one_comparison_of_strategies(tmp_path: Path) -> Non
     chosen = group.select(["2-way-seed-0", "2-way-seed-1"], [0])
     findings, _ = study_findings(find_study("strategies"), group, chosen)
     assert any(text.startswith("`2-way` over 2 seeds at 2 shots, candidate") for text in plain(findings))
+
+
+def test_trainings_of_a_strategy_are_shown_as_one(results: Path) -> None:
+    copy_shipped(results, "false_ratio")
+    trials = {"mix-seed-0": "mini/mix", "mix-seed-1": "mini/base", "2-way-seed-0": "mini/2-way"}
+    write_sweep(results, trials | {"2-way-seed-1": "mini/2-way-random"})
+    app = open_page("false_ratio", models=["mix (2 trainings)", "2-way (2 trainings)"], by="candidate")
+    assert not app.exception
+    assert not app.warning and not app.info
+    assert tables(app)[0]["model"].tolist() == ["2-way (2 trainings)", "mix (2 trainings)"]
+    assert "differences between strategies remain" in " ".join(text for _, text in statements(app))
+    app = open_page("false_ratio", models=["mix (2 trainings)", "mini/2-way"], by="candidate")
+    assert not app.exception
+    assert any("mini/2-way" in table["model"].tolist() for table in tables(app) if "model" in table)
+    assert set(app.multiselect("models").options) > {"mix (2 trainings)", "mix-seed-0"}
