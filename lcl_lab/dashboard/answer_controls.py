@@ -24,7 +24,7 @@ _COMPARING = ("flipped", "disagreement")
 _LIST = ("answers", "find", "pair", "sort", "true_name")
 """Parameters of a list that are not those of its conditions."""
 _PARAMETERS = frozenset(
-    "a all answers at b beside by embed embed_options find metric model models none page part query run seeds side "
+    "a all answers at b beside by embed embed_options find metric model models none page point query run seeds side "
     "sort study sweep trial view".split()
 )
 """Parameters of the address of any page that control something else, and keys that Streamlit does not take."""

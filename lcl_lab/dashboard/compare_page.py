@@ -239,14 +239,14 @@ _VIEWS = {
 
 def _show_distribution(compared: _Sides, records: pd.DataFrame, distribution: Distribution, metric: str) -> None:
     """A figure, and the answers behind the point that the address names, which a click on another point changes."""
-    label, part = (st.query_params.get(name, "") for name in ("side", "part"))
+    label, part = (st.query_params.get(name, "") for name in ("side", "point"))
     label = compared.labels.get(label, "")
     key = f"{metric} {label} {part}"  # another one per point, so that a click on the previous one counts again
     picked = render.show_findings(distribution.findings, key, ["side", "model", distribution.column])
     if picked:
         side = picked.get("side") or picked.get("model")
         letter = str(side).partition(":")[0]
-        controls.go_to({**controls.current_address(), "side": letter, "part": distribution.part_of(picked)})
+        controls.go_to({**controls.current_address(), "side": letter, "point": distribution.part_of(picked)})
         st.rerun()
     if label:
         answers = distribution.records_in(records, label, part)

@@ -44,7 +44,7 @@ _RECORDS_PER_SECOND = 200_000
 _NO_VALUE = "–"
 _DIGITS = re.compile("[0-9]{1,18}")
 _TRUE = "true"
-_PICKED = ("page", "part", "side", "trial")
+_PICKED = ("page", "point", "side", "trial")
 """Parameters of what is picked of the view that the controls select."""
 _NONE = ""  # in the address, for a selection of nothing
 

@@ -127,7 +127,7 @@ def test_a_point_of_a_distribution_lists_its_answers_and_a_row_opens_one(view: s
     heading = page.get_by_role("heading", name="Answers of")
     browser.press(browser.point(2), lambda: heading.wait_for(timeout=15_000))
     picked = page.url
-    assert {"side", "part"} <= set(browser.parameters)
+    assert {"side", "point"} <= set(browser.parameters)
     page.reload()
     heading.wait_for()
     assert page.url == picked

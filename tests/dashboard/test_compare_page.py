@@ -138,7 +138,7 @@ def test_the_answers_at_a_point_are_listed_and_forgotten_with_the_condition(resu
     app = open_page("compare", view="Names", by="open-ended", at="false_ratio 1")
     confusions = tables(app)[0]
     row = confusions[confusions["side"] == "D: mini/base"].iloc[0]
-    app = open_page("compare", view="Names", by="open-ended", at="false_ratio 1", side="D", part=row["confusion"])
+    app = open_page("compare", view="Names", by="open-ended", at="false_ratio 1", side="D", point=row["confusion"])
     assert f"Answers of D: mini/base at {row['confusion']}" in [
         heading.value.replace("\\", "") for heading in app.subheader
     ]
@@ -146,7 +146,7 @@ def test_the_answers_at_a_point_are_listed_and_forgotten_with_the_condition(resu
     assert len(listed) == row["n"]
     assert set(listed["true name"]) == {row["true_name"] if "true_name" in row else row["true name"]}
     app.selectbox("at").set_value("false_ratio 0").run()
-    assert "part" not in app.query_params and "side" not in app.query_params
+    assert "point" not in app.query_params and "side" not in app.query_params
     assert len(tables(app)) == 1
 
 

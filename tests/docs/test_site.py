@@ -15,7 +15,7 @@ from tests.docs.pages import COMMANDS, PAGES, ROOT
 
 # Paths on pages that readers create, or that a command writes.
 CREATED = re.compile(
-    r"results/|training/|snapshots/|photos/|site/|config\.json|query\.json|manifest\.json|events\.jsonl|looks\.jsonl|"
+    r"results/|training/|snapshots/|photos/|site/|config\.json|notes\.json|query\.json|manifest\.json|events\.jsonl|looks\.jsonl|"
     r"registration\.json|plan\.json|llava_v1_5_mix665k\.json|card\.json|metrics\.jsonl|report\.|"
     r"records|pairs\.|train900|test100|colours\.py|parrot\.py|odd\.py|one_sided\.py|unzip\.sh|ISEKAI|data/ISEKAI|…|\*|STUDY|CELL"
 )
