@@ -17,7 +17,8 @@ Time       four minutes on two cores
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -106,6 +107,18 @@ class Outcome:
     note: str = ""
 
 
+@contextmanager
+def _only_errors(name: str) -> Iterator[None]:
+    """Keep a logger from reporting anything but errors."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def run_matrix(config: ArchitectureMatrixConfig) -> list[Outcome]:
     """Check architectures, print the table, and write it if asked to.
 
@@ -117,9 +130,8 @@ def run_matrix(config: ArchitectureMatrixConfig) -> list[Outcome]:
             raise UserError(f"unknown; {nearest(name, names())}", option="architectures", value=name)
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
-    logging.getLogger("lcl_lab").setLevel(logging.ERROR)  # how each is evaluated is in the table
     outcomes = []
-    with TemporaryDirectory() as folder:
+    with _only_errors("lcl_lab"), TemporaryDirectory() as folder:  # how each is evaluated is in the table
         for name in track(config.architectures or names(), "checking"):
             outcomes.append(check_architecture_exactness(name, Path(folder) / name))
     console = SafeConsole()

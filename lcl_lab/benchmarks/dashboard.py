@@ -12,7 +12,6 @@ Time        three minutes on two cores
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -33,6 +32,7 @@ from lcl_lab.benchmarks.large_results import LargeResults, write_large_results
 from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.dashboard.pages import find_pages
+from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import read_index, shipped_results
 from lcl_lab.safe_console import SafeConsole
 
@@ -110,9 +110,9 @@ def time_view(view: View) -> float:
     return seconds
 
 
+@quiet_streamlit()
 def run_benchmark(config: DashboardBenchmarkConfig) -> None:
     """Print the seconds of every page, of the largest run's statistics and episodes, and of a cold start."""
-    logging.disable(logging.WARNING)  # Streamlit warns that no server runs
     with TemporaryDirectory() as folder:
         results = Path(folder)
         large = write_large_results(shipped_results(), results, config.records, config.run_records)

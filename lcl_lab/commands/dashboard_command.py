@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from lcl_lab import dashboard
 from lcl_lab.commands.program import Program
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
@@ -31,6 +29,5 @@ def _run(config: DashboardConfig) -> None:
     if config.export is None:
         dashboard.serve(config)
         return
-    logging.disable(logging.WARNING)  # Streamlit warns that no server runs
     path = dashboard.export_site(config, config.export)
     SafeConsole().print(str(path), soft_wrap=True, highlight=False, markup=False)

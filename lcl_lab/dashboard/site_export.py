@@ -17,6 +17,7 @@ from lcl_lab.atomic import read_json, reporting_os_errors, write_json
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
 from lcl_lab.dashboard.model_overview import overview_findings
 from lcl_lab.dashboard.overview_page import zero_shot_sources
+from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, read_index
 from lcl_lab.dashboard.side_comparison import comparison_findings
 from lcl_lab.dashboard.sides import Side, labels_of, side_records
@@ -36,6 +37,7 @@ _PROGRESS_AFTER = 3.0  # seconds
 _FIRST = "index.html"
 
 
+@quiet_streamlit()
 def export_site(config: DashboardConfig, folder: Path) -> Path:
     """Write overview, studies, comparisons and episodes of the results as a site.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from streamlit.logger import get_logger
 
 from lcl_lab.commands import dashboard_program
 from lcl_lab.dashboard import DashboardConfig, export_site, site_export
@@ -153,3 +155,11 @@ def test_what_strangers_wrote_is_text(tmp_path: Path) -> None:
         assert not re.search(r'(src|href)="(?!assets/|images/|[\w-]+\.html")', text)
     episodes = (folder / "episodes-false_ratio.html").read_text(encoding="utf-8")
     assert "folder:/etc:passwd:0" in episodes and not (folder / "images").exists()
+
+
+def test_an_export_leaves_logging_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    export(copy_shipped(tmp_path / "results", "zero_shot"), tmp_path / "site", episodes=0)
+    assert "ScriptRunContext" not in capfd.readouterr().err
+    assert logging.root.manager.disable == 0
+    get_logger("streamlit.test").info("heard")
+    assert "heard" in capfd.readouterr().err

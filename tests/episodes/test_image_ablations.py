@@ -23,7 +23,7 @@ def test_a_blank_support_keeps_labels_and_query() -> None:
     changed = blank_support(EPISODE)
     assert [example.label for example in changed.support] == LABELS
     assert changed.query == EPISODE.query
-    grey = (128, 128, 128)
+    grey = (128, 128, 128, 255)
     picture = episode_image(changed)
     assert all(picture.getpixel((8 + 120 * k + 56, 64)) == grey for k in range(8))
 

@@ -28,7 +28,7 @@ def dots() -> Figure:
 
 def overview() -> Figure:
     rows = estimates("measure", ("accuracy", "link score", "zero-shot change"), ("open-ended",))
-    return overview_figure(rows, pd.DataFrame(columns=["measure", "method", "data", "value"]), TITLE)
+    return overview_figure(rows, pd.DataFrame(columns=["measure", "method", "protocol", "value"]), TITLE)
 
 
 def heat_map() -> Figure:
