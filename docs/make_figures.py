@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL.Image import Image
 
 from lcl_lab.dashboard import DashboardConfig
+from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import read_index, shipped_results
 from lcl_lab.dashboard.study_page import study_findings
 from lcl_lab.studies import find_study, power_curves
@@ -14,6 +15,7 @@ from lcl_lab.studies import find_study, power_curves
 FOLDER = Path(__file__).parent / "figures"
 
 
+@quiet_streamlit()
 def main() -> None:
     """Save the first figure of every study, charts as SVG and pictures of episodes as PNG, and power curves."""
     index = read_index(DashboardConfig(results=shipped_results()))

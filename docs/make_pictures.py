@@ -19,6 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from lcl_lab.dashboard import DashboardConfig, streamlit_command
+from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import read_index, shipped_results
 
 FOLDER = Path(__file__).parent / "figures"
@@ -27,6 +28,7 @@ PATIENCE = 120  # seconds until the dashboard answers
 COLOURS = 128
 
 
+@quiet_streamlit()
 def main() -> None:
     """Save the first page, an episode and a comparison of the results that come with LCL Lab."""
     with dashboard() as address, sync_playwright() as playwright:
