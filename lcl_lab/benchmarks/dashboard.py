@@ -12,9 +12,11 @@ Time        three minutes on two cores
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +34,6 @@ from lcl_lab.benchmarks.large_results import LargeResults, write_large_results
 from lcl_lab.commands.program import Program
 from lcl_lab.config import Config
 from lcl_lab.dashboard.pages import find_pages
-from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import read_index, shipped_results
 from lcl_lab.safe_console import SafeConsole
 
@@ -110,7 +111,18 @@ def time_view(view: View) -> float:
     return seconds
 
 
-@quiet_streamlit()
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Streamlit warns on every page that no server runs."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@_no_warnings()
 def run_benchmark(config: DashboardBenchmarkConfig) -> None:
     """Print the seconds of every page, of the largest run's statistics and episodes, and of a cold start."""
     with TemporaryDirectory() as folder:
