@@ -4,7 +4,7 @@ Work       the study of false labels with a model that ships with the package, w
 Times      of the whole command, and of the evaluation with the start of the cluster and of its processes
 Limit      as many separate commands side by side, each with its share of the queries: what the machine itself allows
 Command    python -m lcl_lab.benchmarks.workers
-Time       eleven minutes on two cores
+Time       seven minutes on two cores
 """
 
 from __future__ import annotations

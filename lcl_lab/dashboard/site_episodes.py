@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lcl_lab import reporting
+from lcl_lab.analysis import MAIN_METRICS
+from lcl_lab.dashboard.answer_texts import candidate_texts, name_text
+from lcl_lab.dashboard.answer_verdicts import Verdict, open_rule, verdicts
 from lcl_lab.dashboard.images import find_image
 from lcl_lab.dashboard.record_loading import connect_runs
 from lcl_lab.dashboard.run_index import Source
 from lcl_lab.dashboard.site_html import SiteImages, escaped
 from lcl_lab.store import FIXED, quoted_names
 
+if TYPE_CHECKING:
+    from lcl_lab.episodes import OpenRule
+
 __all__ = ["episodes_html"]
 
 _NO_CONDITIONS = (*FIXED, "run", "filename")
-_MARKS = {True: "✓", False: "✗", None: "–"}
-_RIGHT = {"correct_open": "open-ended", "correct_candidate": "candidate"}
+_UNKNOWN = "–"
 
 
 def episodes_html(title: str, sources: Sequence[Source], count: int, data: tuple[str, ...], images: SiteImages) -> str:
@@ -34,12 +39,13 @@ def episodes_html(title: str, sources: Sequence[Source], count: int, data: tuple
     shown = reporting.format_condition(condition) or "the only condition"
     rule = (
         "The first queries by number, under the middle one of all conditions "
-        f"({shown}). Below each model's answer are whether it is right by each metric, and the log-likelihood per "
-        "token of the true name and of the other one. False labels are orange."
+        f"({shown}). Next to each model's answer are whether it is right by each rule, and the log-likelihoods of the "
+        "true name and of the best other one, in total and per token. False labels are orange."
     )
+    rules = {(source.run.run, source.model): open_rule(source.state, source) for source in sources}
     parts = [f"<h1>{escaped(title)}</h1>", f"<p>{escaped(rule)}</p>"]
     for _, rows in groupby(records, lambda record: record["query_id"]):
-        parts += _episode(list(rows), data, images)
+        parts += _episode(list(rows), rules, data, images)
     return "".join(parts)
 
 
@@ -67,19 +73,25 @@ def _first_records(sources: Sequence[Source], count: int) -> tuple[dict[str, Any
     return {name: value for name, value in zip(names, values, strict=False) if value is not None}, records
 
 
-def _episode(rows: Sequence[Mapping[str, Any]], data: tuple[str, ...], images: SiteImages) -> Iterator[str]:
+def _episode(
+    rows: Sequence[Mapping[str, Any]],
+    rules: Mapping[tuple[str, str], OpenRule | None],
+    data: tuple[str, ...],
+    images: SiteImages,
+) -> Iterator[str]:
     record = rows[0]
-    others = _other_names(record)
-    names = f"{record['true_name']}, not {' or '.join(others)}" if others else str(record["true_name"])
-    yield f'<section id="query-{record["query_id"]}"><h2>Query {record["query_id"]}: {escaped(names)}</h2>'
+    yield f'<section id="query-{record["query_id"]}"><h2>Query {record["query_id"]}: {escaped(name_text(record))}</h2>'
     if record["support"]:
         examples = "".join(_example(example, data, images) for example in record["support"])
         yield f'<h3>Support</h3><div class="sheet">{examples}</div>'
     yield f'<h3>Query</h3><div class="query">{_picture(record["query_image"], data, images)}</div>'
     yield f"<p>{escaped(record['question'])}</p>"
-    head = "".join(f"<th>{name}</th>" for name in ("model", "answer", *_RIGHT.values(), "true name", "other name"))
-    body = "".join(_answer(row) for row in rows)
-    yield f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></section>"
+    judged = [verdicts(row, rules.get((row["run"], row["model"]))) for row in rows]
+    head = "".join(f"<th>{name}</th>" for name in ("model", "answer", *MAIN_METRICS, "true name", "best other name"))
+    body = "".join(_answer(row, one) for row, one in zip(rows, judged, strict=True))
+    yield f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    named = dict(verdict.rule for one in judged for verdict in one.values())
+    yield f"<p>{escaped('; '.join(f'✓ {name}: {meaning}' for name, meaning in named.items()))}</p></section>"
 
 
 def _example(example: Mapping[str, Any], data: tuple[str, ...], images: SiteImages) -> str:
@@ -97,27 +109,15 @@ def _picture(name: str, data: tuple[str, ...], images: SiteImages) -> str:
     return f'<img src="{images.write(image)}" alt="{escaped(name)}" loading="lazy">'
 
 
-def _answer(record: Mapping[str, Any]) -> str:
+def _answer(record: Mapping[str, Any], judged: Mapping[str, Verdict]) -> str:
     """One model's row of the table of answers."""
-    logliks = [record["loglik_true"], *(record["loglik_others"] or [record["loglik_other"]])]
-    tokens = [record["tokens_true"], *(record["tokens_others"] or [record["tokens_other"]])]
-    per_token = [
-        total / count if total is not None and count else None for total, count in zip(logliks, tokens, strict=False)
-    ]
-    true, *rest = per_token
-    known = [value for value in rest if value is not None]
+    marks = [judged[metric].text if metric in judged else _UNKNOWN for metric in MAIN_METRICS]
+    true, other, *_ = [*candidate_texts(record).items(), None, None]
     cells = [
         record["model"],
         record["answer"] or "(nothing)",
-        *(_MARKS[record[column]] for column in _RIGHT),
-        *(
-            "–" if value is None else reporting.format_number(value, ".2f")
-            for value in (true, max(known, default=None))
-        ),
+        *marks,
+        true[1] if true else _UNKNOWN,
+        f"{other[0]}: {other[1]}" if other else _UNKNOWN,
     ]
     return f"<tr>{''.join(f'<td>{escaped(cell)}</td>' for cell in cells)}</tr>"
-
-
-def _other_names(record: Mapping[str, Any]) -> Sequence[str]:
-    """The wrong candidates; of two, the other one; none where answers are open."""
-    return record["other_names"] or ([record["other_name"]] if record["other_name"] else [])

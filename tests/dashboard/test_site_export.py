@@ -63,7 +63,8 @@ def test_charts_are_specifications_and_episodes_have_their_images_and_answers(si
     assert episodes.count("<section id=") == 1
     assert len(re.findall(r'<figure.*?<img src="images/', episodes)) >= 4
     assert re.search(r'<div class="query"><img src="images/', episodes)
-    assert "<td>✓</td>" in episodes
+    assert re.search(r"<td>[✓✗] candidate</td><td>[✓✗] open-ended, \w+</td>", episodes)
+    assert "✓ candidate: the true name has the highest log-likelihood per token" in episodes
 
 
 @pytest.fixture
