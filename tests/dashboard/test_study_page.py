@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -89,7 +90,8 @@ def findings_of(name: str) -> Findings:
 
 
 def plain(findings: Findings) -> list[str]:
-    return [statement.text.replace("**", "") for section in findings.sections for statement in section.statements]
+    """The sentences as a page shows them, where bold text and code are markup."""
+    return [re.sub(r"\*\*|`", "", one.text) for section in findings.sections for one in section.statements]
 
 
 def assert_page_shows(app: AppTest, findings: Findings) -> None:
