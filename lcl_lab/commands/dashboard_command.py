@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lcl_lab import dashboard
 from lcl_lab.commands.program import Program
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
+from lcl_lab.errors import UserError
 from lcl_lab.safe_console import SafeConsole
 
 __all__ = ["dashboard_program"]
@@ -27,7 +30,17 @@ def dashboard_program(name: str = "lcl dashboard") -> Program[DashboardConfig]:
 
 def _run(config: DashboardConfig) -> None:
     if config.export is None:
+        _refuse(config, ("episodes",), "is about an exported site; give export, too")
         dashboard.serve(config)
         return
-    path = dashboard.export_site(config, config.export)
+    _refuse(config, ("port", "address", "headless"), "is about a server, which an export does not start; leave it out")
+    with dashboard.quiet_streamlit():  # which also warns when modules are imported
+        path = dashboard.export_site(config, config.export)
     SafeConsole().print(str(path), soft_wrap=True, highlight=False, markup=False)
+
+
+def _refuse(config: DashboardConfig, options: Sequence[str], reason: str) -> None:
+    """Raise a `UserError` about the first of some options that was given."""
+    for option in options:
+        if option in config.model_fields_set:
+            raise UserError(reason, option=option, value=getattr(config, option))

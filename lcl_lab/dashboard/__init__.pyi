@@ -1,6 +1,7 @@
 from .dashboard_config import DashboardConfig
 from .launcher import serve, streamlit_command
 from .model_overview import ALL_FALSE, MEASURES, ZERO_SHOT_CHANGE, overview_findings
+from .quiet_streamlit import quiet_streamlit
 from .shipping import ShipConfig, ship_runs
 from .side_comparison import comparison_findings
 from .sides import Side, find_sides, labels_of, side_records
@@ -21,6 +22,7 @@ __all__ = [
     "find_sides",
     "labels_of",
     "overview_findings",
+    "quiet_streamlit",
     "read_sweep_trials",
     "read_trial_events",
     "serve",

@@ -122,6 +122,28 @@ def test_nothing_is_lost_where_the_new_site_cannot_take_its_place(
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--episodes 3", "--episodes 3: is about an exported site; give export, too"),
+        ("--export site --port 8501", "--port 8501: is about a server, which an export does not start; leave it out"),
+        (
+            "--export site --headless",
+            "--headless True: is about a server, which an export does not start; leave it out",
+        ),
+    ],
+)
+def test_options_that_do_nothing_are_refused(
+    options: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit:
+        dashboard_program().main(options.split())
+    assert exit.value.code == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("make", [lambda path: path.touch(), lambda path: (path.mkdir(), (path / "mine").touch())])
 def test_a_folder_with_other_files_is_refused_in_one_line_before_any_work(
     make: Callable[[Path], object], tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -360,7 +360,7 @@ BENCHMARKS = {
     "evaluator": (["--queries", "1", "--threads", "1", "--studies", "shots"], "floor"),
     "sweep": (["--trials", "2", "--steps", "2"], "2 workers compared to 1"),
     "workers": (["--queries", "4"], r"[1-9]\d* records: the same"),
-    "dashboard": (["--records", "1"], r"provenance +\d\.\d\d"),
+    "dashboard": (["--records", "1", "--run-records", "1"], r"provenance +\d\.\d\d"),
 }
 
 
