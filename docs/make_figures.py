@@ -7,8 +7,8 @@ from pathlib import Path
 from PIL.Image import Image
 
 from lcl_lab.dashboard import DashboardConfig
-from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import read_index, shipped_results
+from lcl_lab.dashboard.streamlit_logging import quiet_streamlit
 from lcl_lab.dashboard.study_page import study_findings
 from lcl_lab.studies import find_study, power_curves
 

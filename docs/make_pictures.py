@@ -19,8 +19,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from lcl_lab.dashboard import DashboardConfig, streamlit_command
-from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import read_index, shipped_results
+from lcl_lab.dashboard.streamlit_logging import quiet_streamlit
 
 FOLDER = Path(__file__).parent / "figures"
 WIDTH, HEIGHT = 1280, 900

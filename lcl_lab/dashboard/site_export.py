@@ -17,12 +17,12 @@ from lcl_lab.atomic import read_json, reporting_os_errors, write_json
 from lcl_lab.dashboard.dashboard_config import DashboardConfig
 from lcl_lab.dashboard.model_overview import overview_findings
 from lcl_lab.dashboard.overview_page import zero_shot_sources
-from lcl_lab.dashboard.quiet_streamlit import quiet_streamlit
 from lcl_lab.dashboard.run_index import RunGroup, RunIndex, Source, read_index
 from lcl_lab.dashboard.side_comparison import comparison_findings
 from lcl_lab.dashboard.sides import Side, labels_of, side_records
 from lcl_lab.dashboard.site_episodes import episodes_html
 from lcl_lab.dashboard.site_html import SCRIPTS, SiteImages, SitePage, charts_script, findings_html, page_html
+from lcl_lab.dashboard.streamlit_logging import quiet_streamlit
 from lcl_lab.dashboard.study_page import study_findings, study_title
 from lcl_lab.errors import UserError
 from lcl_lab.progress import track

@@ -309,7 +309,7 @@ def test_runs_of_a_sweep_are_one_comparison_of_strategies(tmp_path: Path) -> Non
     (group,) = read_index(DashboardConfig(results=tmp_path / "results")).groups_of("strategies")
     chosen = group.select(["2-way-seed-0", "2-way-seed-1"], [0])
     findings, _ = study_findings(find_study("strategies"), group, chosen)
-    assert any(text.startswith("`2-way` over 2 seeds at 2 shots, candidate") for text in plain(findings))
+    assert any(text.startswith("2-way over 2 seeds at 2 shots, candidate") for text in plain(findings))
 
 
 def test_trainings_of_a_strategy_are_shown_as_one(results: Path) -> None:
