@@ -1,4 +1,4 @@
-"""Distributions of the answers of several sides: margins, calibration, and which name was said for which.
+"""Distributions of the answers of several sides: margins, calibration, and which name was given for which.
 
 Each comes with the part of the distribution that every answer belongs to, so that a point of a figure leads to them.
 """
@@ -135,7 +135,7 @@ def calibration_distribution(records: pd.DataFrame, labels: Mapping[str, str], p
 
 
 def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: str) -> Distribution:
-    """Which other name was said, or found more likely, for which true name, and how often.
+    """Which other name was given, or found more likely, for which true name, and how often.
 
     Args:
         records: of `side_records`.
@@ -148,12 +148,12 @@ def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: 
     known = records[records[analysis.METRICS[metric]].notna()]
     if known.empty:
         raise UserError(f"no answer has a value of {metric}")
-    said = _said(known) if metric == "open-ended" else _likeliest(known)
-    confusion = known["true_name"] + " → " + said
+    chosen = _named(known) if metric == "open-ended" else _likeliest(known)
+    confusion = known["true_name"] + " → " + chosen
     parts = pd.DataFrame({"side": known[LETTER].map(labels), "part": confusion})
     frame = (
-        parts.assign(true_name=known["true_name"], said=said)
-        .groupby(["side", "part", "true_name", "said"], sort=False)
+        parts.assign(true_name=known["true_name"], chosen=chosen)
+        .groupby(["side", "part", "true_name", "chosen"], sort=False)
         .size()
         .rename("n")
         .reset_index()
@@ -161,7 +161,7 @@ def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: 
     )
     frame["estimate"] = frame["n"] / frame.groupby(["side", "true_name"])["n"].transform("sum")
     frame.insert(0, "metric", metric)
-    wrong = frame[frame["true_name"] != frame["said"]]
+    wrong = frame[frame["true_name"] != frame["chosen"]]
     if wrong.empty:
         raise UserError(f"by {metric}, every answer is right: no name was taken for another")
     largest = wrong.groupby("confusion")["n"].sum().sort_values(ascending=False, kind="stable")
@@ -188,9 +188,9 @@ def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: 
 
 
 def _say_errors(side: str, rows: pd.DataFrame, metric: str) -> Statement:
-    wrong = rows[rows["true_name"] != rows["said"]]
+    wrong = rows[rows["true_name"] != rows["chosen"]]
     template = "{metric}: {side} is wrong in {wrong:,} of {n:,} answers."
-    neither = int(wrong.loc[wrong["said"] == _NEITHER, "n"].sum())
+    neither = int(wrong.loc[wrong["chosen"] == _NEITHER, "n"].sum())
     if neither:
         template = (
             "{metric}: {side} is wrong in {wrong:,} of {n:,} answers; {neither:,} of these say no name of the query."
@@ -199,14 +199,14 @@ def _say_errors(side: str, rows: pd.DataFrame, metric: str) -> Statement:
     return Statement(template, {"side": side, **counts}, metric)
 
 
-def _said(records: pd.DataFrame) -> pd.Series:
+def _named(records: pd.DataFrame) -> pd.Series:
     """The name that an answer says: the true one if it counts as right, else the first other name in it.
 
     A question without other names, such as one of mini-VQA, has its answer instead.
     """
     rows = zip(records["correct_open"], records["true_name"], _others(records), records["answer"], strict=True)
-    said = [true if right else _first_in(answer, others) for right, true, others, answer in rows]
-    return pd.Series(said, index=records.index, dtype=object)
+    names = [true if right else _first_in(answer, others) for right, true, others, answer in rows]
+    return pd.Series(names, index=records.index, dtype=object)
 
 
 def _first_in(answer: str, names: Sequence[str]) -> str:
@@ -217,15 +217,15 @@ def _first_in(answer: str, names: Sequence[str]) -> str:
 
 def _likeliest(records: pd.DataFrame) -> pd.Series:
     """The name with the highest log-likelihood per token."""
-    said = records["true_name"].where(records["correct_candidate"].astype(bool), records["other_name"])
+    likeliest = records["true_name"].where(records["correct_candidate"].astype(bool), records["other_name"])
     if analysis.has_several_names(records):
         wrong = records[~records["correct_candidate"].astype(bool) & records["other_names"].notna()]
         rows = zip(wrong["other_names"], wrong["loglik_others"], wrong["tokens_others"], strict=True)
-        said.loc[wrong.index] = [
+        likeliest.loc[wrong.index] = [
             names[int((np.asarray(logliks, float) / np.asarray(tokens, float)).argmax())]
             for names, logliks, tokens in rows
         ]
-    return said
+    return likeliest
 
 
 def _others(records: pd.DataFrame) -> list[list[str]]:

@@ -69,7 +69,7 @@ def _texts(values: pd.Series, form: Callable[[Any], str]) -> list[str]:
 
 
 def _row(run: store.RunInfo, notes: store.RunNotes, seconds: float | None, tokens: int | None) -> dict[str, Any]:
-    made = run.provenance
+    provenance = run.provenance
     return {
         "run": run.run,
         "tags": list(notes.tags),
@@ -77,10 +77,10 @@ def _row(run: store.RunInfo, notes: store.RunNotes, seconds: float | None, token
         "state": "finished" if run.finished else "running" if store.is_open(run.path) else "interrupted",
         "models": ", ".join(str(model["name"]) for model in run.config.get("models") or []),
         "started": run.created,
-        "wall time": made and made.seconds,
+        "wall time": provenance and provenance.seconds,
         "model time": seconds,
-        "device": made and made.device,
-        "workers": made and made.workers,
+        "device": provenance and provenance.device,
+        "workers": provenance and provenance.workers,
         "records": run.records,
         "prompt tokens": tokens,
         "disk": store.disk_use(run.path),

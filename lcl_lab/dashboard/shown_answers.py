@@ -61,8 +61,8 @@ def answer_lines(answers: Sequence[ShownAnswer]) -> dict[str, str]:
     for answer in answers:
         marks = ", ".join(verdict.text for verdict in answer.verdicts.values()) or "no verdict"
         texts = [f"{name}: {text} per token" for name, text in candidate_texts(answer.record or {}).items()]
-        given = [f"{marks}: {answer.record['answer']}"] if answer.record else []
-        lines[answer.name] = "\n".join([*given, *texts, *answer.notes])
+        verdict_line = [f"{marks}: {answer.record['answer']}"] if answer.record else []
+        lines[answer.name] = "\n".join([*verdict_line, *texts, *answer.notes])
     return lines
 
 

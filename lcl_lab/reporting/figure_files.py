@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 
 import pandas as pd
 
@@ -12,6 +10,7 @@ from lcl_lab.control_characters import remove_controls
 from lcl_lab.figures.panels import Figure
 from lcl_lab.figures.paper_size import PAPER_WIDTHS, svg_to_pdf
 from lcl_lab.reporting.findings import Section
+from lcl_lab.reporting.zip_archive import zip_archive
 
 __all__ = ["figure_archive", "figure_caption", "paper_figures"]
 
@@ -49,11 +48,7 @@ def paper_figures(section: Section) -> dict[str, bytes]:
 
 def figure_archive(section: Section) -> bytes:
     """The files of `paper_figures` as the content of a ZIP file."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in paper_figures(section).items():
-            archive.writestr(name, data)
-    return content.getvalue()
+    return zip_archive(paper_figures(section))
 
 
 def _counts(section: Section) -> str:

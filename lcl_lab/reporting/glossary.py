@@ -32,7 +32,7 @@ TERMS: Mapping[str, str] = {
     "right is 1",
     "drop in accuracy": "the accuracy that a false label at this position costs",
     "difference in drops": "what a false label costs at the first position minus what it costs at the last",
-    "difference at any time": "a difference whose interval holds however often it is looked at",
+    "difference at any time": "a difference with an interval that stays valid however often the results are inspected",
     "share of false labels at an accuracy of one half": "where the curve of accuracy over ratios of false labels "
     "crosses one half",
     "share of the way to the prototype ceiling": "accuracy above chance divided by that of `prototype`",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from lcl_lab.reporting.figure_files import figure_caption, paper_figures
 from lcl_lab.reporting.findings import Findings, Section
 from lcl_lab.reporting.methods_paragraph import methods, methods_citations
 from lcl_lab.reporting.tables import caption_text, claims_table, table_text
+from lcl_lab.reporting.zip_archive import zip_archive
 
 __all__ = ["latex_archive", "latex_files", "latex_text", "write_latex"]
 
@@ -84,11 +84,7 @@ def write_latex(folder: Path, findings: Findings) -> list[Path]:
 
 def latex_archive(findings: Findings) -> bytes:
     """The files of `latex_files` as the content of a ZIP file."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in latex_files(findings).items():
-            archive.writestr(name, data)
-    return content.getvalue()
+    return zip_archive(latex_files(findings))
 
 
 def latex_files(findings: Findings) -> dict[str, bytes]:

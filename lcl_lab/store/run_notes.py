@@ -58,16 +58,16 @@ def write_notes(run: Path, note: str, tags: Iterable[str]) -> RunNotes:
     Raises:
         UserError: the note or a tag is too long, there are too many tags, or the file cannot be written.
     """
-    kept = tuple(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags))))
+    cleaned = tuple(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags))))
     if len(note) > _MOST_LETTERS:
         raise UserError(f"a note has at most {_MOST_LETTERS:,} characters, not {len(note):,}")
-    if len(kept) > _MOST_TAGS:
-        raise UserError(f"a run has at most {_MOST_TAGS} tags, not {len(kept)}")
-    too_long = [tag for tag in kept if len(tag) > _MOST_TAG_LETTERS]
+    if len(cleaned) > _MOST_TAGS:
+        raise UserError(f"a run has at most {_MOST_TAGS} tags, not {len(cleaned)}")
+    too_long = [tag for tag in cleaned if len(tag) > _MOST_TAG_LETTERS]
     if too_long:
         raise UserError(f"a tag has at most {_MOST_TAG_LETTERS} characters: {too_long[0]}")
     if not run.is_dir():
         raise UserError(f"there is no run {run} any more")
-    notes = RunNotes(note.strip(), kept)
+    notes = RunNotes(note.strip(), cleaned)
     write_json(run / NOTES, asdict(notes))
     return notes

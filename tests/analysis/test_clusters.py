@@ -19,9 +19,9 @@ def test_names_of_any_type_are_numbered_in_their_order(kind: type) -> None:
 
 
 def test_numbers_keep_their_own_order_and_numbers_of_clusters_stay() -> None:
-    given = np.array([10, 9, 9, 100])
-    assert cluster_numbers(given).tolist() == [1, 0, 0, 2]
-    assert cluster_numbers(cluster_numbers(given)).tolist() == [1, 0, 0, 2]
+    clusters = np.array([10, 9, 9, 100])
+    assert cluster_numbers(clusters).tolist() == [1, 0, 0, 2]
+    assert cluster_numbers(cluster_numbers(clusters)).tolist() == [1, 0, 0, 2]
 
 
 def test_a_cluster_is_compared_as_text_where_types_are_mixed() -> None:

@@ -30,6 +30,13 @@ SHIPPED = ROOT / "dashboards" / "shipped"
 STUDIES = [study.name for study in find_studies()]
 PAGES = ["", *STUDIES, "episodes", "compare", "sweeps", "runs", "provenance"]
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) :material/home: **b** $a$ {c}"
+TRIALS = {
+    "2-way-seed-0": "mini/2-way",
+    "2-way-seed-1": "mini/2-way-random",
+    "mix-seed-0": "mini/base",
+    "mix-seed-1": "mini/base",
+}
+"""Shipped models in place of the trainings of a sweep, by the names of its trials."""
 
 
 def copy_shipped(folder: Path, *studies: str) -> Path:

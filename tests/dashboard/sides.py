@@ -52,7 +52,7 @@ def answers(
                         "correct_open": right.astype(object),
                     }
                 )
-                said = np.where(right, frame["true_name"], frame["other_name"])
-                frames.append(frame.assign(answer=[f"It is a {name.capitalize()}." for name in said]))
+                names = np.where(right, frame["true_name"], frame["other_name"])
+                frames.append(frame.assign(answer=[f"It is a {name.capitalize()}." for name in names]))
     records = pd.concat(frames, ignore_index=True)
     return records.assign(**{CONDITION: records[CONDITION].astype("category")})

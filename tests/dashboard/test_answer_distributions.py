@@ -57,12 +57,14 @@ def test_an_answer_without_a_name_and_one_of_several_names() -> None:
     records = RECORDS.assign(answer="No idea", other_names=[["dax", "wug", "blicket"]] * len(RECORDS))
     records["loglik_others"] = [[-9.0, -9.0, -2.0]] * len(records)
     records["tokens_others"] = [[1, 1, 1]] * len(records)
-    said = name_distribution(records, LABELS, "open-ended").findings.sections[0].tables[0].frame["said"]
-    assert set(said) == {"no name of the query"}
-    likeliest = name_distribution(records, LABELS, "candidate").findings.sections[0].tables[0].frame["said"]
+    chosen = name_distribution(records, LABELS, "open-ended").findings.sections[0].tables[0].frame["chosen"]
+    assert set(chosen) == {"no name of the query"}
+    likeliest = name_distribution(records, LABELS, "candidate").findings.sections[0].tables[0].frame["chosen"]
     assert set(likeliest) == {"blicket"}
     free = records.assign(other_names=None, other_name="", answer=" three ")
-    assert set(name_distribution(free, LABELS, "open-ended").findings.sections[0].tables[0].frame["said"]) == {"three"}
+    assert set(name_distribution(free, LABELS, "open-ended").findings.sections[0].tables[0].frame["chosen"]) == {
+        "three"
+    }
 
 
 def test_without_log_likelihoods_there_are_no_margins() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +15,11 @@ from lcl_lab.dashboard.study_page import study_findings
 from lcl_lab.reporting import findings_page
 from lcl_lab.studies import find_studies
 from tests.dashboard.factories import copy_shipped
+from tests.dashboard.test_browser import CHROMIUM, chromium, sync_api
 
-sync_api = pytest.importorskip("playwright.sync_api")
+__all__ = ["chromium"]
+
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: tests/install_browser.sh installs it"),
@@ -44,19 +44,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def page(browser: sync_api.Browser, request: pytest.FixtureRequest) -> Iterator[sync_api.Page]:
+def page(chromium: sync_api.Browser, request: pytest.FixtureRequest) -> Iterator[sync_api.Page]:
     """A page without a network, on which no script fails; in the end it has asked for nothing but files."""
-    context = browser.new_context(**getattr(request, "param", {"viewport": {"width": 1280, "height": 900}}))
+    context = chromium.new_context(**getattr(request, "param", {"viewport": {"width": 1280, "height": 900}}))
     context.set_offline(True)
     shown, requests, errors = context.new_page(), [], []
     shown.on("request", lambda request: requests.append(request.url))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.dashboard.factories import (
+    TRIALS,
     begin_run,
     chart_rows,
     chart_specs,
@@ -19,13 +20,6 @@ from tests.dashboard.factories import (
     tables,
     write_sweep,
 )
-
-TRIALS = {
-    "2-way-seed-0": "mini/2-way",
-    "2-way-seed-1": "mini/2-way-random",
-    "mix-seed-0": "mini/base",
-    "mix-seed-1": "mini/base",
-}
 
 
 def test_several_sides_are_compared_with_a_reference_on_the_same_queries(results: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.dashboard.factories import (
+    TRIALS,
     chart_rows,
     chart_specs,
     copy_shipped,
@@ -14,13 +15,6 @@ from tests.dashboard.factories import (
     tables,
     write_sweep,
 )
-
-TRIALS = {
-    "2-way-seed-0": "mini/2-way",
-    "2-way-seed-1": "mini/2-way-random",
-    "mix-seed-0": "mini/base",
-    "mix-seed-1": "mini/base",
-}
 
 
 def test_a_running_sweep_is_shown_with_failures_and_their_reasons(results: Path) -> None:

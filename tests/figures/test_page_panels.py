@@ -18,8 +18,8 @@ def legends(spec: Any) -> list[dict[str, Any]]:
         return [legend for part in spec for legend in legends(part)]
     if not isinstance(spec, dict):
         return []
-    own = [spec["legend"]] if isinstance(spec.get("legend"), dict) and "field" in spec else []
-    return own + [legend for name, part in spec.items() if name != "config" for legend in legends(part)]
+    here = [spec["legend"]] if isinstance(spec.get("legend"), dict) and "field" in spec else []
+    return here + [legend for name, part in spec.items() if name != "config" for legend in legends(part)]
 
 
 @pytest.fixture
