@@ -54,9 +54,9 @@ class Window:
         raise AssertionError("nothing opens")
 
     def settle(self) -> None:
-        """Until the script has run."""
+        """Until the script has run. The widget that says "running" cannot tell: it appears late or not at all."""
         self.page.wait_for_timeout(300)
-        self.page.wait_for_selector('[data-testid="stStatusWidget"]', state="detached")
+        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
     def stand_still(self, what: sync_api.Locator) -> None:
         """Until charts that are being drawn no longer move an element."""

@@ -79,6 +79,7 @@ def test_the_overview_has_two_addresses(window: Window) -> None:
     for path in ("", "overview"):
         window.open(path)
         window.page.wait_for_selector(CHART)
+        window.settle()
         assert window.page.get_by_role("dialog").count() == 0
         texts.append(window.page.get_by_test_id("stMain").inner_text())
     assert texts[0] == texts[1]
