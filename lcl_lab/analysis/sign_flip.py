@@ -26,7 +26,7 @@ ENUMERATED = 12
 DRAWS = 5_000
 """Sign changes drawn for more of them."""
 _MANY = 200  # clusters with a change; above it the normal approximation is accurate
-_HALVINGS = 16  # of the range of an end of the interval: to 3e-5
+_ROUNDS, _PARTS = 4, 16  # in which the range of an end of the interval is divided: to 3e-5
 
 
 def cluster_mcnemar(difference: ArrayLike, clusters: ArrayLike) -> float:
@@ -86,6 +86,16 @@ def sign_flip_interval(difference: ArrayLike, clusters: ArrayLike, level: float 
         The lower and upper end.
     """
     groups = _Clusters.of(difference, clusters)
+    if groups.sums.sum() >= 0:
+        return _interval(groups.sums.tobytes(), groups.counts.tobytes(), level)
+    low, high = _interval(groups.mirrored.sums.tobytes(), groups.counts.tobytes(), level)
+    return -high, -low
+
+
+@lru_cache(maxsize=256)
+def _interval(sums: bytes, counts: bytes, level: float) -> tuple[float, float]:
+    """The interval of (C,) sums and counts. A difference, its odds ratio and its link score ask for the same one."""
+    groups = _Clusters(np.frombuffer(sums), np.frombuffer(counts))
     rejects_zero = groups.p_value <= 1 - level
     return groups.lower_end(level, rejects_zero), -groups.mirrored.lower_end(level, rejects_zero)
 
@@ -113,7 +123,7 @@ class _Clusters:
         observed = abs(float(self.sums.sum()))
         if not (sizes == np.rint(sizes)).all():
             larger = self if self.sums.sum() > 0 else self.mirrored
-            return min(1.0, 2 * larger._tail(0.0))
+            return min(1.0, 2 * float(larger._tails(np.zeros(1))[0]))
         if len(sizes) > _MANY:
             # Sums change in steps of 2, so the continuity correction is 1.
             return min(1.0, float(2 * normal_tail((observed - 1) / np.sqrt((sizes**2).sum()))))
@@ -128,21 +138,20 @@ class _Clusters:
         rejected, kept = -1.0, estimate
         if estimate > 0:
             rejected, kept = (0.0, estimate) if rejects_zero else (-1.0, 0.0)
-        for _ in range(_HALVINGS):
-            mean = (rejected + kept) / 2
-            if self._tail(mean) > (1 - level) / 2:  # tails rise with the mean
-                kept = mean
-            else:
-                rejected = mean
-        return kept
+        for _ in range(_ROUNDS):
+            means = np.linspace(rejected, kept, _PARTS + 1)
+            above = np.append(self._tails(means[1:-1]) > (1 - level) / 2, True)
+            first = int(above.argmax())  # tails rise with the mean
+            rejected, kept = means[first], means[first + 1]
+        return float(kept)
 
-    def _tail(self, mean: float) -> float:
-        """The probability of deviations from a mean whose sum is at least as large as the observed one."""
-        deviations = (self.sums - mean * self.counts).astype(np.float32)
-        sizes = np.abs(deviations)
-        tolerance = 1e-4 * max(1.0, float(sizes.max()))  # of sums in single precision
-        drawn = _signs(len(sizes)) @ sizes
-        return np.count_nonzero(drawn >= float(deviations.sum()) - tolerance) / len(drawn)
+    def _tails(self, means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """For each of some means, the probability of deviations whose sum is at least as large as the observed one."""
+        deviations = (self.sums[:, None] - means * self.counts[:, None]).astype(np.float32)
+        drawn = _signs(len(deviations)) @ np.abs(deviations)
+        tolerance = 1e-4 * np.abs(deviations).max(axis=0).clip(1.0)  # of sums in single precision
+        tails: NDArray[np.float64] = (drawn >= deviations.sum(axis=0) - tolerance).mean(axis=0)
+        return tails
 
 
 @lru_cache(maxsize=8)

@@ -35,7 +35,7 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
     Returns:
         The section; None without records of the classifier or of a model with candidates.
     """
-    query = [name for name in ("data", "seed", "query_id") if name in records]
+    query = comparisons.query_columns(records)
     ceiling = analysis.rows_of(records, {"model": models.PROTOTYPE})[[*query, across, _COLUMN]]
     known = [model for model, rows in comparisons.per_model(records, evaluated) if rows[_COLUMN].notna().all()]
     known = [model for model in known if model != models.PROTOTYPE]
