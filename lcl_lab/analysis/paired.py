@@ -176,7 +176,8 @@ class _Side:
             raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")
         if any(values.isna().any() for values in columns.values()):
             raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
-        keys = pd.Index(columns[on[0]]) if len(on) == 1 else pd.MultiIndex.from_frame(pd.DataFrame(columns)[list(on)])
+        identifying = [columns[name] for name in on]
+        keys = pd.Index(identifying[0]) if len(on) == 1 else pd.MultiIndex.from_arrays(identifying, names=list(on))
         outcomes, clusters = columns[column].to_numpy(dtype=np.float64), columns[cluster].reset_index(drop=True)
         if keys.is_monotonic_increasing and keys.is_unique:  # as in the stored order
             return cls(keys, outcomes, clusters)

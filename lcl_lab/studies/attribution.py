@@ -195,10 +195,12 @@ def _prior_agreement(config: Attribution, rows: pd.DataFrame, model: str, metric
 
 def _all_copying(config: Attribution, records: pd.DataFrame) -> Iterator[list[Estimate]]:
     """The coefficients of all rules for each model and metric; none where answers are few, or rules missing."""
-    random = records[records["perturbation"] == RANDOM]
+    random = analysis.rows_of(records, {"perturbation": RANDOM})
     if not set(RULES.values()) <= set(random["model"]):
         return  # a page shows some of the models only
-    rules = {rule: _choices(config, random[random["model"] == model], "candidate") for rule, model in RULES.items()}
+    rules = {
+        rule: _choices(config, analysis.rows_of(random, {"model": model}), "candidate") for rule, model in RULES.items()
+    }
     for model, metric, rows in comparisons.per_model_and_metric(random, config.model):
         choices = _choices(config, rows, metric)
         pairs = rows.set_index("query_id")["pair"].loc[choices.index]
@@ -236,10 +238,10 @@ def _paired_choices(
     config: Attribution, rows: pd.DataFrame, metric: str, first: str, second: str
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
     """The choices under two perturbations of the same queries, and the concept pairs of the queries."""
-    a, b = (_choices(config, rows[rows["perturbation"] == name], metric) for name in (first, second))
+    sides = [analysis.rows_of(rows, {"perturbation": name}) for name in (first, second)]
+    a, b = (_choices(config, of_side, metric) for of_side in sides)
     queries = a.index.intersection(b.index)
-    pairs = rows.drop_duplicates("query_id").set_index("query_id")["pair"]
-    return a.loc[queries], b.loc[queries], pairs.loc[queries]
+    return a.loc[queries], b.loc[queries], sides[0].set_index("query_id")["pair"].loc[queries]
 
 
 def _choices(config: Attribution, rows: pd.DataFrame, metric: str) -> pd.Series:
