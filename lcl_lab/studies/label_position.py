@@ -131,7 +131,9 @@ def _design(config: LabelPosition) -> Design:
 
 def _analyse(config: LabelPosition, records: pd.DataFrame) -> Findings:
     effects = [
-        effects for model, rows in comparisons.per_model(records, config.model) for effects in _effects(config, model, rows)
+        effects
+        for model, rows in comparisons.per_model(records, config.model)
+        for effects in _effects(config, model, rows)
     ]
     title = f"A false label of {config.shots}, by its position, on {config.data}"
     drops = analysis.concat_estimates(
