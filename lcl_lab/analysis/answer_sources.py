@@ -44,7 +44,10 @@ def answer_choices(rows: pd.DataFrame, says: Callable[[str, str, str], bool] | N
         difference = rows["loglik_true"] / rows["tokens_true"] - rows["loglik_other"] / rows["tokens_other"]
         sides = [difference > 0, difference < 0]
     else:
-        sides = [rows["correct_open"].astype(bool), _says_other(rows, says)]
+        right = rows["correct_open"].astype(bool).to_numpy()
+        says_other = np.zeros(len(rows), dtype=bool)
+        says_other[~right] = _says_other(rows[~right], says)
+        sides = [right, says_other]
     choices = np.array(_CHOICES, dtype=object)[np.select(sides, [0, 1], 2)]
     return pd.Series(choices, index=rows["query_id"].to_numpy()).sort_index()
 
@@ -160,9 +163,7 @@ def copying(
     np.add.at(counts, (groups, kind_of), 1)
     times = counts.sum(axis=0)
     values = penalised_logistic(kinds[:, :-1], kinds[:, -1], times)
-    left_out = np.array(
-        [penalised_logistic(kinds[:, :-1], kinds[:, -1], times - counts[group]) for group in np.unique(groups)]
-    )
+    left_out = penalised_logistic(kinds[:, :-1], kinds[:, -1], times - counts[np.unique(groups)])
     intervals = [_jackknife(value, left_out[:, k]) for k, value in enumerate(values)]
     return {
         name: IntervalEstimate(float(value), low, high, len(correct), count)
