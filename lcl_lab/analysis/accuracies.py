@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -56,12 +56,12 @@ def accuracy(
         UserError: a column is missing.
     """
     require_columns(frame, [*by, *metrics.values(), *cluster])
-    frame = frame[list(dict.fromkeys([*by, *metrics.values(), *cluster]))]
-    # With no `by` there is one cell, all of the frame; pandas has no groupby for it.
-    cells = frame.groupby(list(by), dropna=False, sort=True, observed=True) if by else [((), frame)]
+    outcomes = {column: frame[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in metrics.values()}
+    levels = [cluster_numbers(frame[level]) for level in cluster]
     answered = [
-        (key, metric, *_outcomes(cell, column, _level(cell, cluster)))
-        for key, cell in cells
+        (key, metric, *_answered(outcomes[column][rows], clusters))
+        for key, rows in _cells(frame, by)
+        for clusters in [_level([level[rows] for level in levels])]
         for metric, column in metrics.items()
     ]
     correlations = {
@@ -79,10 +79,24 @@ def accuracy(
     return pd.DataFrame(rows, columns=[*by, "metric", *_COLUMNS])
 
 
-def _outcomes(cell: pd.DataFrame, column: str, level: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _cells(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], NDArray[np.intp]]]:
+    """The values of each cell, in their order, and the positions of its records."""
+    if not by:  # pandas has no groupby for a single cell
+        yield (), np.arange(len(frame))
+        return
+    cells = frame[list(by)].groupby(list(by), dropna=False, sort=True, observed=True)
+    numbers = cells.ngroup().to_numpy()
+    rows, ends = np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))
+    for number, (key, cell) in enumerate(cells):
+        yield key, rows[ends[number] - len(cell) : ends[number]]
+
+
+def _answered(
+    outcomes: NDArray[np.float64], clusters: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """The outcomes that are known, and the number of each one's cluster."""
-    rows = cell.loc[cell[column].notna(), [column, level]]
-    return rows[column].to_numpy(dtype=np.float64), cluster_numbers(rows[level])
+    known = ~np.isnan(outcomes)
+    return outcomes[known], cluster_numbers(clusters[known])
 
 
 def _correlation(cells: Sequence[list[Any]]) -> float:
@@ -92,9 +106,9 @@ def _correlation(cells: Sequence[list[Any]]) -> float:
     return float(np.mean(known)) if known else 1.0
 
 
-def _level(cell: pd.DataFrame, levels: Sequence[str]) -> str:
-    """The outermost column with enough clusters to resample, else the innermost."""
-    return next((level for level in levels if cell[level].nunique() >= _FEW_CLUSTERS), levels[-1])
+def _level(levels: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """The clusters of the outermost level with enough of them to resample, else of the innermost."""
+    return next((level for level in levels if np.count_nonzero(np.bincount(level)) >= _FEW_CLUSTERS), levels[-1])
 
 
 def _estimate(

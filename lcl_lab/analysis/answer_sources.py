@@ -44,10 +44,21 @@ def answer_choices(rows: pd.DataFrame, says: Callable[[str, str, str], bool] | N
         difference = rows["loglik_true"] / rows["tokens_true"] - rows["loglik_other"] / rows["tokens_other"]
         sides = [difference > 0, difference < 0]
     else:
-        says_other = list(map(says, rows["answer"], rows["other_name"], rows["true_name"]))
-        sides = [rows["correct_open"].astype(bool), pd.Series(says_other, index=rows.index)]
-    values = np.select(sides, ["true", "other"], "neither")
-    return pd.Series(values, index=rows["query_id"].to_numpy()).sort_index()
+        right = rows["correct_open"].astype(bool).to_numpy()
+        says_other = np.zeros(len(rows), dtype=bool)
+        says_other[~right] = _says_other(rows[~right], says)
+        sides = [right, says_other]
+    choices = np.array(_CHOICES, dtype=object)[np.select(sides, [0, 1], 2)]
+    return pd.Series(choices, index=rows["query_id"].to_numpy()).sort_index()
+
+
+def _says_other(rows: pd.DataFrame, says: Callable[[str, str, str], bool]) -> NDArray[np.bool_]:
+    """(N,) whether each answer says the other name; equal answers about equal names are graded once."""
+    texts = ["answer", "other_name", "true_name"]
+    groups = rows[texts].groupby(texts, sort=False, dropna=False)
+    different = groups.head(1)
+    graded = np.array(list(map(says, *(different[name] for name in texts))), dtype=bool)
+    return graded[groups.ngroup().to_numpy()]
 
 
 def answer_rates(
@@ -152,9 +163,7 @@ def copying(
     np.add.at(counts, (groups, kind_of), 1)
     times = counts.sum(axis=0)
     values = penalised_logistic(kinds[:, :-1], kinds[:, -1], times)
-    left_out = np.array(
-        [penalised_logistic(kinds[:, :-1], kinds[:, -1], times - counts[group]) for group in np.unique(groups)]
-    )
+    left_out = penalised_logistic(kinds[:, :-1], kinds[:, -1], times - counts[np.unique(groups)])
     intervals = [_jackknife(value, left_out[:, k]) for k, value in enumerate(values)]
     return {
         name: IntervalEstimate(float(value), low, high, len(correct), count)

@@ -15,6 +15,7 @@ from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from lcl_lab.analysis.accuracies import require_columns
+from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import DRAWS, FEW, effective_size, wilson
 from lcl_lab.errors import UserError
 
@@ -91,10 +92,13 @@ def half_crossing(
             one of the doses.
     """
     require_columns(frame, [dose, column, cluster])
-    known = frame.loc[frame[column].notna(), [dose, column, cluster]].astype({column: float})
-    cells = known.groupby([cluster, dose])[column].agg(["sum", "count"]).unstack(fill_value=0)
-    right, count = cells["sum"].to_numpy(float), cells["count"].to_numpy(float)
-    clusters, doses = len(cells), cells["count"].columns.to_numpy(float)
+    known = frame[column].notna()
+    correct, names = frame[column][known].to_numpy(np.float64), cluster_numbers(frame[cluster][known])
+    dose_of, doses = pd.factorize(frame[dose][known].to_numpy(np.float64), sort=True)
+    clusters = count_clusters(names)
+    cells, shape = names * len(doses) + dose_of, (clusters, len(doses))
+    right = np.bincount(cells, correct, minlength=clusters * len(doses)).reshape(shape)
+    count = np.bincount(cells, minlength=clusters * len(doses)).reshape(shape).astype(np.float64)
     if clusters < _FEWEST_CLUSTERS or len(doses) < 2:
         raise UserError(
             f"a crossing over {dose} needs {_FEWEST_CLUSTERS} clusters and two doses; "
@@ -106,17 +110,18 @@ def half_crossing(
     estimate = _crossing(right.sum(axis=0) / weights, weights, doses)
     if not np.isfinite(estimate):
         outcome: Outcome = "starts below" if estimate < 0 else "ends above"
-        return HalfCrossing(outcome, np.nan, np.nan, np.nan, len(known), clusters)
+        return HalfCrossing(outcome, np.nan, np.nan, np.nan, len(correct), clusters)
     interval = _interval(right, count, doses, rng, level, draws)
     if interval is None:
-        return HalfCrossing("uncertain", np.nan, np.nan, np.nan, len(known), clusters)
+        return HalfCrossing("uncertain", np.nan, np.nan, np.nan, len(correct), clusters)
     low, high = interval
-    limits = pd.DataFrame([_wilson(rows[column], rows[cluster], level) for _, rows in known.groupby(dose)])
+    at_doses = [dose_of == number for number in range(len(doses))]
+    limits = pd.DataFrame([_wilson(correct[rows], names[rows], level) for rows in at_doses])
     neighbours = [np.searchsorted(doses, estimate, "right") - 1, np.searchsorted(doses, estimate)]
     if (limits["rarer"].to_numpy()[neighbours] < FEW).all():
         low = max(doses[0], min(low, _crossing(limits["low"].to_numpy(), weights, doses)))
         high = min(doses[-1], max(high, _crossing(limits["high"].to_numpy(), weights, doses)))
-    return HalfCrossing("crosses", estimate, low, high, len(known), clusters)
+    return HalfCrossing("crosses", estimate, low, high, len(correct), clusters)
 
 
 def _crossing(accuracy: NDArray[np.float64], weights: NDArray[np.float64], doses: NDArray[np.float64]) -> float:
@@ -172,7 +177,7 @@ def _interval(
     )
 
 
-def _wilson(correct: pd.Series, clusters: pd.Series, level: float) -> dict[str, float]:
+def _wilson(correct: NDArray[np.float64], clusters: NDArray[np.intp], level: float) -> dict[str, float]:
     """Wilson's interval of the accuracy at one dose, and the effective number of its rarer outcome."""
     size, accuracy = effective_size(correct, clusters, level), float(correct.mean())
     low, high = wilson(accuracy * size, size, level)

@@ -1,6 +1,6 @@
 """Logistic regression whose coefficients are finite even if a predictor explains all answers.
 
-Letters: N answers, P parameters.
+Letters: N answers, P parameters, M fits.
 """
 
 from __future__ import annotations
@@ -23,22 +23,33 @@ def penalised_logistic(design: ArrayLike, correct: ArrayLike, times: ArrayLike |
     Args:
         design: (N, P) predictors, with a column of ones for an intercept.
         correct: (N,) zeros and ones.
-        times: (N,) how often each row occurs; None for once.
+        times: (N,) how often each row occurs, or (M, N) for M fits at once; None for once.
 
     Returns:
-        (P,) β.
+        (P,) or (M, P) β.
     """
     x, y = np.asarray(design, float), np.asarray(correct, float)
     counts = np.ones(len(y)) if times is None else np.asarray(times, float)
-    beta = np.zeros(x.shape[1])
+    of_fits = np.atleast_2d(counts)
+    beta = np.zeros((len(of_fits), x.shape[1]))
+    fits = np.arange(len(of_fits))
     for _ in range(_STEPS):
-        p = expit(x @ beta)
-        weight = p * (1 - p)
-        inverse = np.linalg.pinv(x.T @ ((counts * weight)[:, None] * x))
-        leverage = weight * np.einsum("np,pq,nq->n", x, inverse, x)
-        step = inverse @ (x.T @ (counts * (y - p + leverage * (0.5 - p))))
-        longest = float(np.abs(step).max())
-        beta += step * min(1.0, _LONGEST / longest) if longest > 0 else step
-        if longest < _TOLERANCE:
+        step = _newton_step(x, y, of_fits[fits], beta[fits])
+        longest = np.abs(step).max(axis=1)
+        beta[fits] += step * (_LONGEST / np.maximum(longest, _LONGEST))[:, None]
+        fits = fits[longest >= _TOLERANCE]
+        if not len(fits):
             break
-    return beta
+    return beta.reshape(*counts.shape[:-1], x.shape[1])
+
+
+def _newton_step(
+    x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.float64], beta: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(M, P) steps from (M, P) β, of rows that occur (M, N) times."""
+    p = expit(beta @ x.T)
+    weight = p * (1 - p)
+    inverse = np.linalg.pinv(x.T @ ((counts * weight)[:, :, None] * x))
+    leverage = weight * ((x @ inverse) * x).sum(axis=2)
+    score = (counts * (y - p + leverage * (0.5 - p))) @ x
+    return np.asarray((inverse @ score[:, :, None])[:, :, 0], dtype=np.float64)

@@ -22,6 +22,7 @@ DRAWS = 2000
 """Resamples of an interval."""
 FEW = 10.0
 """With fewer effective values of the rarer outcome, resampled means are too discrete and skewed for an interval."""
+_BLOCK = 32_768  # clusters drawn at once, which stay in the cache of a core
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
@@ -196,10 +197,18 @@ class _Cells:
         return max(alike, n / design / widening**2)
 
 
+def _resampled_means(cells: _Cells, drawn: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(D,) means of the values of (D, C) drawn clusters."""
+    sums_and_counts = cells.sums + 1j * cells.counts  # a complex number, so that both are looked up at once
+    rows = max(1, _BLOCK // drawn.shape[1])
+    totals = [sums_and_counts.take(drawn[first : first + rows]).sum(axis=1) for first in range(0, len(drawn), rows)]
+    total = np.concatenate(totals)
+    return np.asarray(total.real / total.imag, dtype=np.float64)
+
+
 def _accelerated(cells: _Cells, rng: np.random.Generator, draws: int, level: float) -> tuple[float, float]:
     clusters = len(cells.counts)
-    drawn = rng.integers(clusters, size=(draws, clusters), dtype=np.int32)
-    means = cells.sums[drawn].sum(axis=1) / cells.counts[drawn].sum(axis=1)
+    means = _resampled_means(cells, rng.integers(clusters, size=(draws, clusters), dtype=np.int32))
     residuals = cells.residuals
     spread = float((residuals**2).sum())
     acceleration = float((residuals**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0

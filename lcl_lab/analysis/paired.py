@@ -16,7 +16,7 @@ from scipy.special import betaincc
 from lcl_lab.analysis.accuracies import require_columns
 from lcl_lab.analysis.clusters import cluster_numbers, count_clusters
 from lcl_lab.analysis.intervals import FEW, effective_size, wilson
-from lcl_lab.analysis.rows import rows_of
+from lcl_lab.analysis.rows import has_values, rows_of, select_rows
 from lcl_lab.analysis.sign_flip import cluster_mcnemar, sign_flip_interval
 from lcl_lab.errors import UserError, nearest
 
@@ -138,41 +138,61 @@ def paired_values(
         UserError: as `paired_difference`.
     """
     require_columns(frame, [column, cluster, *on, *a, *b])
-    left, right = (_side(frame, column, condition, on, cluster) for condition in (a, b))
-    if not left.index.equals(right.index):
-        unpaired = left.index.symmetric_difference(right.index)
-        if len(unpaired):
-            first = _describe(on, unpaired[0])
-            raise UserError(f"{len(unpaired)} queries have only one of {dict(a)} and {dict(b)}, first {first}")
-        right = right.loc[left.index]
-    clusters = left[cluster].to_numpy()
-    moved = clusters != right[cluster].to_numpy()
+    left, right = (_Side.of(frame, column, condition, on, cluster) for condition in (a, b))
+    if not left.keys.equals(right.keys):
+        unpaired = left.keys.symmetric_difference(right.keys)
+        first = _describe(on, unpaired[0])
+        raise UserError(f"{len(unpaired)} queries have only one of {dict(a)} and {dict(b)}, first {first}")
+    moved = (left.clusters != right.clusters).to_numpy(dtype=bool)
     if moved.any():
         raise UserError(
-            f"{_describe(on, left.index[moved][0])} has a different {cluster!r} under {dict(a)} than under {dict(b)}"
+            f"{_describe(on, left.keys[moved][0])} has a different {cluster!r} under {dict(a)} than under {dict(b)}"
         )
-    before, after = (side[column].to_numpy(dtype=np.float64) for side in (left, right))
-    return before, after, clusters
+    return left.outcomes, right.outcomes, left.clusters.to_numpy(dtype=object)
 
 
-def _side(
-    frame: pd.DataFrame, column: str, condition: Mapping[str, object], on: Sequence[str], cluster: str
-) -> pd.DataFrame:
-    """The records of one condition, indexed by `on` in sorted order."""
-    columns = list(dict.fromkeys([column, cluster, *on]))
-    rows = rows_of(frame[list(dict.fromkeys([*columns, *condition]))], condition)[columns]
-    if rows.empty:
-        raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")
-    if any(rows[name].isna().any() for name in rows):
-        raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
-    indexed = rows.set_index(list(on))
-    if not indexed.index.is_unique:
-        repeated = indexed.index[indexed.index.duplicated()]
-        same = rows_of(frame, condition).set_index(list(on)).loc[[repeated[0]]]
-        differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
-        hint = f"; they differ in {', '.join(differ)}" if differ else ", all identical"
-        raise UserError(f"{_describe(on, repeated[0])} has {len(same)} records with {_text(condition)}{hint}")
-    return indexed[[column, cluster]].sort_index()
+@dataclass(frozen=True)
+class _Side:
+    """The N records of one condition, in the order of their keys.
+
+    Attributes:
+        keys: what identifies a record; no two are equal.
+        outcomes: (N,) outcomes.
+        clusters: (N,) the cluster of each record, without an index.
+    """
+
+    keys: pd.Index
+    outcomes: NDArray[np.float64]
+    clusters: pd.Series
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, column: str, condition: Mapping[str, object], on: Sequence[str], cluster: str
+    ) -> _Side:
+        # Columns one by one: a frame of a few of them takes longer to make than all else that is done here.
+        mask = has_values(frame, condition)
+        columns = {name: select_rows(frame[name], mask) for name in dict.fromkeys([column, cluster, *on])}
+        if not mask.any():
+            raise UserError(f"no record has {_text(condition)}{_nearest_value(frame, condition)}")
+        if any(values.isna().any() for values in columns.values()):
+            raise UserError(f"a record of {dict(condition)} has no value in one of {[column, cluster, *on]}")
+        identifying = [columns[name] for name in on]
+        keys = pd.Index(identifying[0]) if len(on) == 1 else pd.MultiIndex.from_arrays(identifying, names=list(on))
+        outcomes, clusters = columns[column].to_numpy(dtype=np.float64), columns[cluster].reset_index(drop=True)
+        if keys.is_monotonic_increasing and keys.is_unique:  # as in the stored order
+            return cls(keys, outcomes, clusters)
+        if not keys.is_unique:
+            raise UserError(_repetition(rows_of(frame, condition), condition, on, keys[keys.duplicated()][0]))
+        order = keys.argsort()
+        return cls(keys[order], outcomes[order], clusters.iloc[order].reset_index(drop=True))
+
+
+def _repetition(rows: pd.DataFrame, condition: Mapping[str, object], on: Sequence[str], key: object) -> str:
+    """That several of the records of a condition have the same key, and in what they differ."""
+    same = rows.set_index(list(on)).loc[[key]]
+    differ = [str(name) for name in same.columns if same[name].astype(str).nunique() > 1]
+    hint = f"; they differ in {', '.join(differ)}" if differ else ", all identical"
+    return f"{_describe(on, key)} has {len(same)} records with {_text(condition)}{hint}"
 
 
 def _text(condition: Mapping[str, object]) -> str:

@@ -13,6 +13,7 @@ Letters: N queries or prompts, K positions, C clusters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,9 @@ __all__ = [
     "position_drops",
     "positions_differ",
 ]
+
+_BLOCK = 64  # permutations at once, which stay in the cache of a core
+Number = TypeVar("Number", np.float64, np.complex128)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def positions_differ(
         The p-value, (1 + permutations with a variance at least as large) / (1 + draws).
     """
     sums = cluster_sums(np.asarray(drops, float), np.asarray(clusters))
-    (exchanged,) = _exchange_positions([sums], rng, draws)
+    exchanged = _exchange_positions(sums, rng, draws)
     return _permutation_p(sums.sum(axis=0).var(), exchanged.var(axis=1))
 
 
@@ -255,18 +259,19 @@ def _mover(true: _Accuracies, false: _Accuracies, quantile: float) -> tuple[NDAr
 def _flips_differ(true: _Accuracies, false: _Accuracies, rng: np.random.Generator, draws: int = PERMUTATIONS) -> float:
     """Permutation test of the variance of the K drops; positions are permuted within clusters."""
     prompts, right = true.total + false.total, true.right.sum(axis=0) + false.right.sum(axis=0)
-    flipped, flipped_right = _exchange_positions([false.prompts, false.right], rng, draws)
+    exchanged = _exchange_positions(false.prompts + 1j * false.right, rng, draws)  # both in the same way
+    flipped, flipped_right = exchanged.real, exchanged.imag
     with np.errstate(invalid="ignore"):  # few prompts: a permutation may leave a position without true or false labels
         drops = (right - flipped_right) / (prompts - flipped) - flipped_right / flipped
     return _permutation_p((true.mean - false.mean).var(), drops.var(axis=1))
 
 
-def _exchange_positions(
-    sums: list[NDArray[np.float64]], rng: np.random.Generator, draws: int
-) -> list[NDArray[np.float64]]:
-    """The (draws, K) totals of (C, K) sums whose columns are permuted in each row, in all of them in the same way."""
-    orders = rng.permuted(np.broadcast_to(np.arange(sums[0].shape[1]), (draws, *sums[0].shape)), axis=2)
-    return [np.take_along_axis(np.broadcast_to(each, orders.shape), orders, axis=2).sum(axis=1) for each in sums]
+def _exchange_positions(sums: NDArray[Number], rng: np.random.Generator, draws: int) -> NDArray[Number]:
+    """The (draws, K) totals of (C, K) sums whose columns are permuted in each row."""
+    places = np.arange(sums.size).reshape(sums.shape)
+    counts = [min(_BLOCK, draws - first) for first in range(0, draws, _BLOCK)]
+    orders = (rng.permuted(np.broadcast_to(places, (count, *sums.shape)), axis=2) for count in counts)
+    return np.concatenate([sums.ravel().take(order).sum(axis=1) for order in orders])
 
 
 def _permutation_p(observed: float, permuted: NDArray[np.float64]) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["rows_of", "select_rows"]
+__all__ = ["has_values", "rows_of", "select_rows"]
+
+Rows = TypeVar("Rows", pd.DataFrame, pd.Series)
 
 
 def rows_of(frame: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
@@ -19,14 +21,19 @@ def rows_of(frame: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
         frame: N rows with the columns of the condition.
         condition: a value by column.
     """
+    return select_rows(frame, has_values(frame, condition))
+
+
+def has_values(frame: pd.DataFrame, condition: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """(N,) whether each row has all values of a condition; arguments as of `rows_of`."""
     mask = np.ones(len(frame), dtype=bool)
     for name, value in condition.items():
         mask &= (frame[name] == value).to_numpy(dtype=bool, na_value=False)
-    return select_rows(frame, mask)
+    return mask
 
 
-def select_rows(frame: pd.DataFrame, mask: ArrayLike) -> pd.DataFrame:
-    """The rows of a frame where a mask is true, with all columns.
+def select_rows(frame: Rows, mask: ArrayLike) -> Rows:
+    """The rows of a frame where a mask is true, with all columns, or such values of one column.
 
     Args:
         frame: N rows.

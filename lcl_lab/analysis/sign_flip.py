@@ -86,6 +86,16 @@ def sign_flip_interval(difference: ArrayLike, clusters: ArrayLike, level: float 
         The lower and upper end.
     """
     groups = _Clusters.of(difference, clusters)
+    if groups.sums.sum() >= 0:
+        return _interval(groups.sums.tobytes(), groups.counts.tobytes(), level)
+    low, high = _interval(groups.mirrored.sums.tobytes(), groups.counts.tobytes(), level)
+    return -high, -low
+
+
+@lru_cache(maxsize=256)
+def _interval(sums: bytes, counts: bytes, level: float) -> tuple[float, float]:
+    """The interval of (C,) sums and counts. A difference, its odds ratio and its link score ask for the same one."""
+    groups = _Clusters(np.frombuffer(sums), np.frombuffer(counts))
     rejects_zero = groups.p_value <= 1 - level
     return groups.lower_end(level, rejects_zero), -groups.mirrored.lower_end(level, rejects_zero)
 

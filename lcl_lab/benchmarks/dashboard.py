@@ -29,6 +29,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from lcl_lab import dashboard
+from lcl_lab.analysis import sign_flip
 from lcl_lab.benchmarks.cold_start import seconds_to_first_page, seconds_to_server
 from lcl_lab.benchmarks.large_results import LargeResults, write_large_results
 from lcl_lab.commands.program import Program
@@ -98,6 +99,7 @@ def time_view(view: View) -> float:
     """
     st.cache_resource.clear()
     st.cache_data.clear()
+    sign_flip._interval.cache_clear()
     app = AppTest.from_file(str(_SCRIPT), default_timeout=300)
     app._page_hash = "" if view.page == _DEFAULT else calc_hash(view.page)  # selects the page as its address does
     for name, value in view.parameters.items():

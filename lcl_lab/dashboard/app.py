@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
@@ -19,10 +20,12 @@ from lcl_lab.errors import UserError
 
 __all__ = ["errors_on_page", "show_app"]
 
+_ICON = Path(__file__).parent / "icon.svg"  # 🔗; an icon that is a text makes Streamlit read the list of all emojis
+
 
 def show_app(config: DashboardConfig) -> None:
     """Draw the menu and the page that the address selects."""
-    st.set_page_config(page_title="LCL Lab", page_icon="🔗", layout="wide")
+    st.set_page_config(page_title="LCL Lab", page_icon=_ICON, layout="wide")
     pages = find_pages()
     sections = {section: [_entry(page, config) for page in of_section] for section, of_section in pages.items()}
     sections[""] += [_entry(page, config, hidden=True) for page in pages[""] if page.default]

@@ -75,7 +75,9 @@ def _columns(connection: duckdb.DuckDBPyConnection, supports: Supports | None) -
     if not (calibrated or supports):
         return columns, []
     column, value, fields = supports or ("study", "", ("false",))  # no study has an empty name
-    of_example = {"label": _LAST_LABEL} | {name: f'example."{name}"' for name in fields}
+    of_example = {name: f'example."{name}"' for name in fields}
+    if calibrated:
+        of_example = {"label": _LAST_LABEL} | of_example
     example = "{" + ", ".join(f"'{name}': {expression}" for name, expression in of_example.items()) + "}"
     support = (
         f"CASE WHEN records.{store.quoted_names([column])} = ? "

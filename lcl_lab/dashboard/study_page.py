@@ -170,9 +170,8 @@ def _cached_findings(
 
 def _config(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> StudyConfig:
     """The options of the newest run, with the selected models; references of a study are not among its models."""
-    requested = {
-        model for source in sources for model in studies.stored_options(source.run).get("model", [source.model])
-    }
+    options = {run: studies.stored_options(info) for run, info in {s.run.run: s.run for s in sources}.items()}
+    requested = {model for source in sources for model in options[source.run.run].get("model", [source.model])}
     selected = {source.model for source in sources}
     models = tuple(model for model in group.models if model in selected and model in requested)
     if not models:
@@ -184,6 +183,6 @@ def _config(study: Study[Any], group: RunGroup, sources: Sequence[Source]) -> St
         update["strategy_of"] = {
             model: strategy
             for source in sources
-            for model, strategy in studies.stored_options(source.run).get("strategy_of", {}).items()
+            for model, strategy in options[source.run.run].get("strategy_of", {}).items()
         }
     return config.model_copy(update=update)

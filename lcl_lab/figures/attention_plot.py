@@ -47,12 +47,12 @@ def attention_figure(rows: pd.DataFrame, title: str, metric: str | None = None) 
         )
         y = alt.Y("attention:Q", title="Attention", scale=scale, axis=ticks)
         base = alt.Chart(placed).encode(
-            x=x, tooltip=["position:O", "label:N", alt.Tooltip("attention:Q", format=".3f")]
+            x=x, tooltip=[alt.Tooltip("position:O"), alt.Tooltip("label:N"), alt.Tooltip("attention:Q", format=".3f")]
         )
         layers = [
             base.mark_bar().encode(y=y, y2=alt.Y2("zero:Q"), color=color),
-            base.mark_text(dy=-8, fontSize=13, color=INK).encode(y="attention:Q", text="text:N"),
-            base.mark_image(width=_SIDE, height=_SIDE).encode(y="at:Q", url="url:N"),
+            base.mark_text(dy=-8, fontSize=13, color=INK).encode(y=alt.Y("attention:Q"), text=alt.Text("text:N")),
+            base.mark_image(width=_SIDE, height=_SIDE).encode(y=alt.Y("at:Q"), url=alt.Url("url:N")),
         ]
         width = max(300, (_SIDE + 12) * len(placed))
         panels.append(Panel(layered(layers, width=width, height=300), metric, str(name)))

@@ -101,7 +101,7 @@ def estimate_layers(
         base = base.encode(xOffset=offset)
     low = y.copy()
     low.shorthand = "low:Q"
-    layers = [base.mark_rule(strokeWidth=1.8, opacity=0.75).encode(y=low, y2="high:Q")]
+    layers = [base.mark_rule(strokeWidth=1.8, opacity=0.75).encode(y=low, y2=alt.Y2("high:Q"))]
     if line:
         layers.append(base.mark_line(strokeWidth=2.5).encode(y=y))
     return [*layers, base.mark_point(size=80, filled=True, opacity=1).encode(y=y, shape=shape)]

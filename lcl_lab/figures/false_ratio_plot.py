@@ -86,7 +86,9 @@ def _guide_lines(guides: pd.DataFrame) -> alt.Chart:
         legend=alt.Legend(title="Reference", orient="bottom", direction="vertical", symbolSize=400),
     )
     line = alt.Chart(guides).mark_line(strokeWidth=1.5, color=GREY)
-    return line.encode(x=_x(), y=_y(), strokeDash=dash, tooltip=["guide:N", alt.Tooltip("y:Q", format=".3f")])
+    return line.encode(
+        x=_x(), y=_y(), strokeDash=dash, tooltip=[alt.Tooltip("guide:N"), alt.Tooltip("y:Q", format=".3f")]
+    )
 
 
 def _published(published: pd.DataFrame) -> list[alt.Chart]:
@@ -116,7 +118,7 @@ def _published(published: pd.DataFrame) -> list[alt.Chart]:
                 stroke="white",
                 strokeWidth=4 if halo else 0,
             )
-            layers.append(label.encode(x=_x(), y=_y(), text="method:N"))
+            layers.append(label.encode(x=_x(), y=_y(), text=alt.Text("method:N")))
     return layers
 
 

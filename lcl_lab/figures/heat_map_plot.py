@@ -63,15 +63,19 @@ def heat_map_figure(
         base = alt.Chart(shown).encode(
             x=alt.X(f"{x}:N", sort=across, title=x_title, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y(f"{y}:N", sort=down, title=y_title, axis=alt.Axis(labelOverlap=True)),
-            tooltip=[f"{x}:N", f"{y}:N", alt.Tooltip(f"{value}:Q", format=".3f", title=value_title)],
+            tooltip=[
+                alt.Tooltip(f"{x}:N"),
+                alt.Tooltip(f"{y}:N"),
+                alt.Tooltip(f"{value}:Q", format=".3f", title=value_title),
+            ],
         )
         legend = alt.Legend(title=value_title, format="+.2f", orient="bottom", gradientLength=200)
         layers = [base.mark_rect().encode(color=alt.Color(f"{value}:Q", scale=scale, legend=legend))]
         if has_numbers:
             share = f"datum['{value}'] / {largest}"
             on_dark, on_light = (f"{share} < {low} || {share} > {high}" for low, high in (_DARK_BEYOND, _LIGHT_BEYOND))
-            extreme = alt.when(on_dark).then(alt.value(_ON_DARK)).when(on_light).then(alt.value(_ON_LIGHT))
-            color = extreme.otherwise(alt.value(_ON_PAGE))
+            extremes = [{"test": on_dark, "value": _ON_DARK}, {"test": on_light, "value": _ON_LIGHT}]
+            color = alt.ColorValue(_ON_PAGE, condition=extremes)
             cells = base.properties(data=shown.assign(_shown=_rounded(shown[value])))
             layers.append(cells.mark_text(fontSize=13).encode(text=alt.Text("_shown:Q", format="+.2f"), color=color))
         chart = layered(layers, width=cell * len(across), height=min(cell, 40) * len(down))

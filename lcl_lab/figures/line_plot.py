@@ -85,7 +85,9 @@ def _published(published: pd.DataFrame, x: str, x_title: str, title: str) -> alt
     values = sorted(published[x].unique().tolist())
     base = alt.Chart(published).encode(x=_x(x, x_title, values), y=_y("accuracy"), tooltip=tooltip)
     line = base.mark_line(color=GREY, strokeWidth=1.8).encode(strokeDash=dash)
-    points = base.mark_point(shape="diamond", size=70, fill="white", stroke=INK, opacity=1).encode(detail="method:N")
+    points = base.mark_point(shape="diamond", size=70, fill="white", stroke=INK, opacity=1).encode(
+        detail=alt.Detail("method:N")
+    )
     return layered([line, points], **_SIZE)
 
 
@@ -99,12 +101,18 @@ def _bars(rows: pd.DataFrame, x: str, axis: alt.X, extent: float, trained: list[
     fill = alt.Fill("bar:N", scale=alt.Scale(domain=[name], range=["#BBBBBB"]), legend=legend)
     tooltip = [alt.Tooltip("model:N", title=f"trained for these {x}"), alt.Tooltip("estimate:Q", format=".3f")]
     bars = alt.Chart(wide).mark_rect(opacity=0.7)
-    return [bars.encode(x=axis, x2="_end:Q", y=_y("_zero"), y2="estimate:Q", fill=fill, tooltip=tooltip)]
+    return [
+        bars.encode(x=axis, x2=alt.X2("_end:Q"), y=_y("_zero"), y2=alt.Y2("estimate:Q"), fill=fill, tooltip=tooltip)
+    ]
 
 
 def _chance(chance: Mapping[float, float]) -> alt.Chart:
     points = pd.DataFrame({"_x": list(chance), "chance": list(chance.values())})
-    return alt.Chart(points).mark_line(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x="_x:Q", y="chance:Q")
+    return (
+        alt.Chart(points)
+        .mark_line(color=GREY, strokeDash=[2, 3], strokeWidth=1.5)
+        .encode(x=alt.X("_x:Q"), y=alt.Y("chance:Q"))
+    )
 
 
 def _x(field: str, title: str, values: list[float]) -> alt.X:

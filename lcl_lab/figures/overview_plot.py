@@ -73,7 +73,7 @@ def _measured(rows: pd.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     low = x.copy()
     low.shorthand = "low:Q"
     return [
-        base.mark_rule(strokeWidth=2, color=PALETTE[0]).encode(x=low, x2="high:Q"),
+        base.mark_rule(strokeWidth=2, color=PALETTE[0]).encode(x=low, x2=alt.X2("high:Q")),
         base.mark_point(size=80, filled=True, opacity=1, color=PALETTE[0]).encode(x=x),
     ]
 
@@ -82,7 +82,11 @@ def _diamonds(rows: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
     """Hollow diamonds without colour, so that no published number looks like one measured here."""
     legend = alt.Legend(title=None, orient="bottom", symbolType="diamond", symbolFillColor="white")
     kind = alt.Stroke("kind:N", scale=alt.Scale(domain=[PUBLISHED], range=[INK]), legend=legend)
-    tooltip = [alt.Tooltip("method:N", title=PUBLISHED), "protocol:N", alt.Tooltip("estimate:Q", format=".2f")]
+    tooltip = [
+        alt.Tooltip("method:N", title=PUBLISHED),
+        alt.Tooltip("protocol:N"),
+        alt.Tooltip("estimate:Q", format=".2f"),
+    ]
     marks = alt.Chart(rows.assign(kind=PUBLISHED))
     diamonds = marks.mark_point(shape="diamond", size=90, fill="white", strokeWidth=1.6, opacity=1)
     return diamonds.encode(x=x, y=y, stroke=kind, tooltip=tooltip)

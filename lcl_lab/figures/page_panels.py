@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lcl_lab.figures.legends import arrange_legends, drop_repeated_legends
+from lcl_lab.figures.panels import PANEL_TITLE_SIZE
+from lcl_lab.figures.theme import CONFIG
 
 if TYPE_CHECKING:
-    from lcl_lab.figures.panels import Figure
+    from lcl_lab.figures.panels import Figure, Panel
 
 __all__ = ["DARK", "panel_specs", "recolored"]
 
@@ -26,9 +28,8 @@ DARK = {
 
 def panel_specs(figure: Figure) -> list[dict[str, Any]]:
     """Each panel of a figure as a Vega-Lite specification that takes the width of its container."""
-    specs = [panel.themed().to_dict(validate=False) for panel in figure.panels]  # validation takes as long as drawing
+    specs = [_specification(panel) for panel in figure.panels]
     for spec in specs:
-        del spec["config"]["background"]
         arrange_legends(spec, None)
         if spec["width"] == spec["height"]:
             _keep_square(spec)
@@ -36,6 +37,18 @@ def panel_specs(figure: Figure) -> list[dict[str, Any]]:
         del spec["width"]
     drop_repeated_legends(specs)
     return specs
+
+
+def _specification(panel: Panel) -> dict[str, Any]:
+    """The chart with its title and configuration, on no background.
+
+    Altair would copy the chart for each of them and validate it, which takes longer than to draw it.
+    """
+    spec: dict[str, Any] = panel.chart.to_dict(validate=False)
+    spec["config"] = {name: value for name, value in CONFIG.items() if name != "background"}
+    if panel.title is not None:
+        spec["title"] = {"text": panel.title, "fontSize": PANEL_TITLE_SIZE}
+    return spec
 
 
 def recolored(spec: dict[str, Any]) -> dict[str, Any]:

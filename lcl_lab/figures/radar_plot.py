@@ -48,8 +48,8 @@ def _web(angles: list[float]) -> list[alt.Chart]:
     marks = pd.DataFrame({"x": 0.02, "y": _RINGS, "text": [f"{ring:.2f}" for ring in _RINGS]})
     values = alt.Chart(marks).mark_text(color="#777777", align="left", fontSize=12)
     return [
-        web.encode(x=_X, y=_Y, order=alt.Order("order:Q"), detail="ring:N"),
-        values.encode(x=_X, y=_Y, text="text:N"),
+        web.encode(x=_X, y=_Y, order=alt.Order("order:Q"), detail=alt.Detail("ring:N")),
+        values.encode(x=_X, y=_Y, text=alt.Text("text:N")),
     ]
 
 
@@ -63,8 +63,8 @@ def _lines(rows: pd.DataFrame, category: str, angles: dict[str, float], models: 
     color, shape = color_and_shape(models, "Model")
     base = alt.Chart(pd.concat(closed)).encode(x=_X, y=_Y, color=color)
     return [
-        base.mark_line(strokeWidth=2.2).encode(order=alt.Order("order:Q"), detail="model:N"),
-        base.mark_point(size=50, filled=True, opacity=1).encode(shape=shape, tooltip=["model:N"]),
+        base.mark_line(strokeWidth=2.2).encode(order=alt.Order("order:Q"), detail=alt.Detail("model:N")),
+        base.mark_point(size=50, filled=True, opacity=1).encode(shape=shape, tooltip=[alt.Tooltip("model:N")]),
     ]
 
 
@@ -73,7 +73,7 @@ def _names(angles: dict[str, float]) -> alt.Chart:
         [(1.2 * np.sin(angle), 1.13 * np.cos(angle), name) for name, angle in angles.items()],
         columns=["x", "y", "name"],
     )
-    return alt.Chart(labels).mark_text(color=INK, fontSize=14).encode(x=_X, y=_Y, text="name:N")
+    return alt.Chart(labels).mark_text(color=INK, fontSize=14).encode(x=_X, y=_Y, text=alt.Text("name:N"))
 
 
 def _closed(points: list[tuple[float, float]]) -> pd.DataFrame:

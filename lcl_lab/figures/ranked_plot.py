@@ -69,7 +69,7 @@ def ranked_figure(
         base = alt.Chart(shown).encode(y=y, yOffset=offset, color=color, tooltip=[*tooltip, *numbers])
         layers = [] if guide is None else [vertical_rule(guide, x)]
         if has_intervals:
-            layers.append(base.mark_rule(strokeWidth=1.8, opacity=0.75).encode(x=_at(x, "low"), x2="high:Q"))
+            layers.append(base.mark_rule(strokeWidth=1.8, opacity=0.75).encode(x=_at(x, "low"), x2=alt.X2("high:Q")))
         layers.append(base.mark_point(size=70, filled=True, opacity=1).encode(x=x, shape=shape))
         height = (_GROUP * len(places) + _GAP) * len(categories)
         panels.append(Panel(layered(layers, width=420, height=height), metric, heading))

@@ -73,7 +73,7 @@ def parallel_figure(trials: pd.DataFrame, options: Sequence[SearchedOption], met
     )
     tooltip = [alt.Tooltip("trial:N"), alt.Tooltip("axis:N", title="option"), alt.Tooltip("shown:N", title="its value")]
     lines = alt.Chart(pd.DataFrame(points)).encode(
-        x=x, y=y, color=color, detail="trial:N", order="order:Q", tooltip=tooltip
+        x=x, y=y, color=color, detail=alt.Detail("trial:N"), order=alt.Order("order:Q"), tooltip=tooltip
     )
     marks = alt.Chart(pd.DataFrame(ticks)).encode(x=x, y=y)
     rule = alt.Chart(pd.DataFrame({"axis": names})).mark_rule(color=GREY).encode(x=x)
@@ -82,7 +82,7 @@ def parallel_figure(trials: pd.DataFrame, options: Sequence[SearchedOption], met
         lines.mark_line(strokeWidth=2, opacity=0.8),
         lines.mark_point(size=30, filled=True),
         marks.mark_tick(color=GREY, orient="horizontal", size=8, thickness=1, bandSize=8),
-        marks.mark_text(align="left", dx=8, fontSize=13, color=INK).encode(text="label:N"),
+        marks.mark_text(align="left", dx=8, fontSize=13, color=INK).encode(text=alt.Text("label:N")),
     ]
     return Figure((Panel(layered(layers, width=_AXIS * len(names), height=300)),), title)
 

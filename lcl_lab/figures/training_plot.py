@@ -54,9 +54,9 @@ def trials_figure(events: pd.DataFrame, title: str = "") -> Figure:
         if rows.empty:
             continue
         y = alt.Y(f"{column}:Q").title(label).scale(scale)
-        tooltip = ["trial:N", "step:Q", alt.Tooltip(f"{column}:Q", format=".3f")]
+        tooltip = [alt.Tooltip("trial:N"), alt.Tooltip("step:Q"), alt.Tooltip(f"{column}:Q", format=".3f")]
         line = alt.Chart(rows).mark_line(point=True, strokeWidth=2)
-        line = line.encode(x=_X, y=y, color=color, detail="trial:N", tooltip=tooltip)
+        line = line.encode(x=_X, y=y, color=color, detail=alt.Detail("trial:N"), tooltip=tooltip)
         panels.append(_panel(line, y, column, height=260))
     return Figure(tuple(panels), title, stacked=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,8 +41,29 @@ class Reference:
 def references() -> Mapping[str, Reference]:
     """All entries of the bibliography by their key, in the order of their keys."""
     parsed = parse_file(str(_FILE), append_middleware=[SeparateCoAuthors(), SplitNameParts()])
-    raw = parse_file(str(_FILE)).entries_dict
-    return {entry.key: _reference(entry, raw[entry.key]) for entry in parsed.entries}
+    return _Bibliography(parsed.entries_dict, parse_file(str(_FILE)).entries_dict)
+
+
+class _Bibliography(Mapping[str, Reference]):
+    """Entries that are read when they are first used: all of them take longer than a page that cites three."""
+
+    def __init__(self, parsed: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
+        self._parsed, self._raw = parsed, raw
+        self._read: dict[str, Reference] = {}
+
+    def __getitem__(self, key: str) -> Reference:
+        if key not in self._read:
+            self._read[key] = _reference(self._parsed[key], self._raw[key])
+        return self._read[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parsed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parsed)
+
+    def __len__(self) -> int:
+        return len(self._parsed)
 
 
 def bibtex(keys: Iterable[str]) -> str:
@@ -52,7 +73,7 @@ def bibtex(keys: Iterable[str]) -> str:
         keys: keys of entries.
     """
     wanted = set(keys)
-    return "\n".join(reference.bibtex for key, reference in references().items() if key in wanted)
+    return "\n".join(references()[key].bibtex for key in references() if key in wanted)
 
 
 def cited_keys(text: str) -> list[str]:
@@ -91,12 +112,18 @@ def _keys(citation: str) -> list[str]:
 def _reference(entry: Any, raw: Any) -> Reference:
     fields = {name: field.value for name, field in entry.fields_dict.items()}
     authors: list[NameParts] = fields.pop("author")
-    plain = {name: LatexNodes2Text().latex_to_text(value) for name, value in fields.items()}
+    to_text = _converter().latex_to_text
+    plain = {name: to_text(value) for name, value in fields.items()}
     names = [" ".join(author.last) for author in authors]
     short = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
     text = f"{_listed(authors)} ({plain['year']}). {_title(plain)} {_place(plain)}"
     written = write_string(Library([raw]))
     return Reference(entry.key, f"{short}, {plain['year']}", text, written)
+
+
+@lru_cache(maxsize=1)
+def _converter() -> LatexNodes2Text:
+    return LatexNodes2Text()
 
 
 def _listed(authors: list[NameParts]) -> str:

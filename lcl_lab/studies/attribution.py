@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from lcl_lab.evaluation import Design
     from lcl_lab.reporting import Findings, Statement, Table
 
+    _Evaluated = tuple[str, str, pd.DataFrame]  # a model, a metric, and the model's records
+
 __all__ = ["STUDY", "Attribution"]
 
 INTACT, FLIPPED, NONE, BLANK, PERMUTED = "intact", "false labels", "no support", "grey support", "permuted images"
@@ -111,7 +113,8 @@ def _analyse(config: Attribution, records: pd.DataFrame) -> Findings:
     accuracies = analysis.accuracy(records, ["model", "perturbation"], config.seed)
     accuracies = accuracies.set_index("perturbation").loc[list(PERTURBATIONS)].reset_index()
     main = accuracies[accuracies["metric"].isin(analysis.MAIN_METRICS) & accuracies["model"].isin(config.model)]
-    rates = list(_all_rates(config, records))
+    evaluated = list(comparisons.per_model_and_metric(records, config.model))
+    rates = list(_all_rates(config, evaluated))
     every_rate = [rate for of_model in rates for rate in of_model.values()]
     rate_table = _table("Rates, with 95 % intervals over concept pairs", every_rate, "rate", "rate", _RATES)
     accuracy_table = comparisons.accuracy_table(
@@ -126,7 +129,7 @@ def _analyse(config: Attribution, records: pd.DataFrame) -> Findings:
         ),
         reporting.Section(
             "Accuracy with one part of the prompt changed",
-            list(_reliance_statements(config, records)),
+            list(_reliance_statements(config, evaluated)),
             figures.dot_figure(main, "perturbation", title, guide=0.5, panel="metric", width=420),
             "accuracy",
             [accuracy_table],
@@ -141,9 +144,9 @@ def _analyse(config: Attribution, records: pd.DataFrame) -> Findings:
     return reporting.Findings(title, sections)
 
 
-def _all_rates(config: Attribution, records: pd.DataFrame) -> Iterator[dict[str, Estimate]]:
+def _all_rates(config: Attribution, evaluated: Sequence[_Evaluated]) -> Iterator[dict[str, Estimate]]:
     """The rates of each model and metric, by their names."""
-    for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
+    for model, metric, rows in evaluated:
         intact, flipped, pairs = _paired_choices(config, rows, metric, INTACT, FLIPPED)
         rng = analysis.cell_rng(config.seed, (model, metric, "rates"))
         yield {
@@ -167,9 +170,9 @@ def _rate_statements(all_rates: Sequence[Mapping[str, Estimate]]) -> Iterator[St
         yield reporting.Statement(f"{template}{unsettled}.", values, first.metric, first.model)
 
 
-def _reliance_statements(config: Attribution, records: pd.DataFrame) -> Iterator[Statement]:
+def _reliance_statements(config: Attribution, evaluated: Sequence[_Evaluated]) -> Iterator[Statement]:
     """Visual reliance, and agreement with prior knowledge."""
-    for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
+    for model, metric, rows in evaluated:
         reliance = comparisons.change(rows, metric, {"perturbation": PERMUTED}, {"perturbation": INTACT}, model)
         kappa = _prior_agreement(config, rows, model, metric)
         agreement = "{kappa:2}" if kappa else "undefined, since all answers of one side are the same"
@@ -195,10 +198,12 @@ def _prior_agreement(config: Attribution, rows: pd.DataFrame, model: str, metric
 
 def _all_copying(config: Attribution, records: pd.DataFrame) -> Iterator[list[Estimate]]:
     """The coefficients of all rules for each model and metric; none where answers are few, or rules missing."""
-    random = records[records["perturbation"] == RANDOM]
+    random = analysis.rows_of(records, {"perturbation": RANDOM})
     if not set(RULES.values()) <= set(random["model"]):
         return  # a page shows some of the models only
-    rules = {rule: _choices(config, random[random["model"] == model], "candidate") for rule, model in RULES.items()}
+    rules = {
+        rule: _choices(config, analysis.rows_of(random, {"model": model}), "candidate") for rule, model in RULES.items()
+    }
     for model, metric, rows in comparisons.per_model_and_metric(random, config.model):
         choices = _choices(config, rows, metric)
         pairs = rows.set_index("query_id")["pair"].loc[choices.index]
@@ -236,10 +241,10 @@ def _paired_choices(
     config: Attribution, rows: pd.DataFrame, metric: str, first: str, second: str
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
     """The choices under two perturbations of the same queries, and the concept pairs of the queries."""
-    a, b = (_choices(config, rows[rows["perturbation"] == name], metric) for name in (first, second))
+    sides = [analysis.rows_of(rows, {"perturbation": name}) for name in (first, second)]
+    a, b = (_choices(config, of_side, metric) for of_side in sides)
     queries = a.index.intersection(b.index)
-    pairs = rows.drop_duplicates("query_id").set_index("query_id")["pair"]
-    return a.loc[queries], b.loc[queries], pairs.loc[queries]
+    return a.loc[queries], b.loc[queries], sides[0].set_index("query_id")["pair"].loc[queries]
 
 
 def _choices(config: Attribution, rows: pd.DataFrame, metric: str) -> pd.Series:

@@ -35,21 +35,25 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
     Returns:
         The section; None without records of the classifier or of a model with candidates.
     """
-    query = [name for name in ("data", "seed", "query_id") if name in records]
-    ceiling = analysis.rows_of(records, {"model": models.PROTOTYPE})[[*query, across, _COLUMN]]
+    query = comparisons.query_columns(records)
+    records = records[["model", *query, across, "pair", _COLUMN]]
+    ceiling = analysis.rows_of(records, {"model": models.PROTOTYPE})
     known = [model for model, rows in comparisons.per_model(records, evaluated) if rows[_COLUMN].notna().all()]
     known = [model for model in known if model != models.PROTOTYPE]
     if ceiling.empty or not known:
         return None
     rows, refused = [], dict[str, None]()
+    best = {
+        value: analysis.rows_of(ceiling, {across: value}).set_index(query, verify_integrity=True)[_COLUMN].astype(float)
+        for value in sorted(ceiling[across].dropna().unique().tolist())
+    }
     for model, of_model in comparisons.per_model(records, known):
-        for value in sorted(ceiling[across].dropna().unique().tolist()):
-            best = analysis.rows_of(ceiling, {across: value})
-            answers = analysis.rows_of(of_model[[*query, across, "pair", _COLUMN]], {across: value})
+        for value, of_ceiling in best.items():
+            answers = analysis.rows_of(of_model, {across: value})
             if answers.empty:
                 continue
             try:
-                share = _share(answers, best, query)
+                share = _share(answers.set_index(query, verify_integrity=True), of_ceiling)
             except UserError:
                 refused[reporting.format_value(value)] = None
                 continue
@@ -77,13 +81,12 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
     return reporting.Section("Distance to the prototype ceiling", statements, name="ceiling", tables=[table])
 
 
-def _share(answers: pd.DataFrame, best: pd.DataFrame, query: Sequence[str]) -> CeilingShare:
-    """The share on the queries that both answered.
+def _share(answers: pd.DataFrame, ceiling: pd.Series) -> CeilingShare:
+    """The share on the queries that both answered; both are indexed by queries.
 
     Raises:
         UserError: the ceiling may be at chance, or no query is shared.
     """
-    both = answers.merge(best, on=list(query), suffixes=("", "_best"), validate="one_to_one")
-    return analysis.ceiling_share(
-        both[_COLUMN].astype(float), both[f"{_COLUMN}_best"].astype(float), both["pair"], _CHANCE
-    )
+    both = answers.index.intersection(ceiling.index, sort=False)
+    shared = answers.loc[both]
+    return analysis.ceiling_share(shared[_COLUMN].astype(float), ceiling.loc[both], shared["pair"], _CHANCE)

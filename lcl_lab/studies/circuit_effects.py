@@ -57,9 +57,9 @@ class HeadEffects:
     @cached_property
     def lost(self) -> SimultaneousMeans:
         """The margin that is lost without each head, in nats per token."""
-        intact = self._of(INTACT)["margin"]
-        without = self._by_head(ABLATED, "margin")
-        return self._means(intact.to_numpy()[:, None] - without.loc[intact.index].to_numpy(), self._of(INTACT))
+        intact, without = self._of(INTACT), self._by_head(ABLATED, "margin")
+        lost = intact["margin"].to_numpy()[:, None] - without.loc[intact.index].to_numpy()
+        return self._means(lost, intact)
 
     @cached_property
     def induction(self) -> SimultaneousMeans:
@@ -70,14 +70,14 @@ class HeadEffects:
     @cached_property
     def accuracies(self) -> pd.DataFrame:
         """Accuracy without each head, by head."""
-        rows = self.rows[self.rows["part"] == ABLATED]
+        rows = analysis.rows_of(self.rows, {"part": ABLATED})
         estimates = analysis.accuracy(rows, ["head"], self.config.seed, {METRIC: analysis.METRICS[METRIC]})
         return estimates.set_index("head").loc[[str(head) for head in self.heads]]
 
     @cached_property
     def path(self) -> pd.DataFrame:
         """Accuracy without the top k heads, and without k random ones, by `k` and `part`."""
-        rows = self.rows[self.rows["part"].isin([TOP, RANDOM])]
+        rows = analysis.select_rows(self.rows, self.rows["part"].isin([TOP, RANDOM]))
         metric = {METRIC: analysis.METRICS[METRIC]}
         return analysis.accuracy(rows, ["part", "k"], self.config.seed, metric).assign(model=self.name, metric=METRIC)
 
@@ -108,17 +108,17 @@ class HeadEffects:
     @cached_property
     def regained(self) -> SimultaneousMeans | None:
         """The share of the intact prompt's margin that each patch regains; None if labels make no difference."""
-        base, source = self._of(UNPATCHED)["margin"], self._of(SOURCE)["margin"]
-        difference = (source - base).to_numpy()
-        if self._means(difference[:, None], self._of(SOURCE)).low[0] <= 0:
+        unpatched, source = self._of(UNPATCHED), self._of(SOURCE)
+        base = unpatched["margin"]
+        difference = (source["margin"] - base).to_numpy()
+        if self._means(difference[:, None], source).low[0] <= 0:
             return None
-        patched = np.stack([self._of(**site).loc[base.index, "margin"].to_numpy() for site in self.sites], axis=1)
-        gain = patched - base.to_numpy()[:, None]
+        gain = self._patched(base.index) - base.to_numpy()[:, None]
         whole = difference.mean()
         share = gain.mean(axis=0) / whole
         # The mean of these is the ratio, and they vary as it does.
         linear = share + (gain - share * difference[:, None]) / whole
-        return self._means(linear, self._of(UNPATCHED))
+        return self._means(linear, unpatched)
 
     @cached_property
     def sites(self) -> list[dict[str, Any]]:
@@ -165,16 +165,26 @@ class HeadEffects:
         tried = ((self.path["part"] == part) & (self.path["k"] == k)).any()
         return self._accuracy(part, k) if tried else None
 
-    def _of(self, part: str, **values: Any) -> pd.DataFrame:
+    @cached_property
+    def _read(self) -> pd.DataFrame:
+        """The columns that conditions and means are read from; the others would be copied with every condition."""
+        return self.rows[["query_id", "pair", "part", "head", "layer", "place", "margin", "measurement"]]
+
+    def _patched(self, queries: pd.Index) -> NDArray[np.float64]:
+        """(N, K) margins with a patch at each of the sites."""
+        heads = self._by_head(PATCHED, "margin")
+        residual = analysis.rows_of(self._read, {"part": RESIDUAL})
+        placed = residual.pivot(index="query_id", columns=["layer", "place"], values="margin")
+        places = [(site["layer"], site["place"]) for site in self.sites if site["part"] == RESIDUAL]
+        return np.hstack([heads.loc[queries].to_numpy(), placed.loc[queries, places].to_numpy()])
+
+    def _of(self, part: str) -> pd.DataFrame:
         """The records of one condition, by query."""
-        mask = self.rows["part"] == part
-        for column, value in values.items():
-            mask &= self.rows[column] == value
-        return self.rows[mask].set_index("query_id").sort_index()
+        return analysis.rows_of(self._read, {"part": part}).set_index("query_id").sort_index()
 
     def _by_head(self, part: str, column: str) -> pd.DataFrame:
         """(N, K) values of a column."""
-        rows = self.rows[self.rows["part"] == part]
+        rows = analysis.rows_of(self._read, {"part": part})
         return rows.pivot(index="query_id", columns="head", values=column)[[str(head) for head in self.heads]]
 
     def _means(self, values: NDArray[np.float64], queries: pd.DataFrame) -> SimultaneousMeans:

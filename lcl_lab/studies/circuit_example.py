@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lcl_lab import figures, reporting
+from lcl_lab import analysis, figures, reporting
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
 from lcl_lab.studies.circuit_columns import ATTENTION
@@ -49,7 +49,9 @@ def attention_example(config: EpisodeConfig, studied: Sequence[HeadEffects]) -> 
 
 
 def _rows(dataset: Dataset, model: HeadEffects) -> Iterator[dict[str, object]]:
-    for record in model.rows[model.rows["part"] == ATTENTION].sort_values("position").to_dict("records"):
+    examples = analysis.rows_of(model.rows, {"part": ATTENTION})
+    example = examples[examples["query_id"] == examples["query_id"].min()]  # records of several seeds have several
+    for record in example.sort_values("position").to_dict("records"):
         shown = record["support"][int(record["position"]) - 1]
         data, concept, number = str(shown["image"]).rsplit(":", 2)
         yield {

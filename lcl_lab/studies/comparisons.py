@@ -31,6 +31,7 @@ __all__ = [
     "pairwise_comparisons",
     "per_model",
     "per_model_and_metric",
+    "query_columns",
     "with_condition",
 ]
 
@@ -60,6 +61,11 @@ def per_model_and_metric(records: pd.DataFrame, models: Sequence[str]) -> Iterat
     """Each evaluated model, each main metric that its records have, and its records."""
     for model, rows in per_model(records, models):
         yield from ((model, metric, rows) for metric in metrics_in(rows))
+
+
+def query_columns(records: pd.DataFrame) -> list[str]:
+    """The columns that tell the queries of records apart: `query_id`, and data and seed where there are several."""
+    return [*(name for name in ("data", "seed") if name in records and records[name].nunique() > 1), "query_id"]
 
 
 def accuracy_estimate(

@@ -13,7 +13,7 @@ Expect     the link-trained model falls from near 1 to near 0 and crosses 0.5 wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -96,6 +96,10 @@ def _design(config: FalseRatio) -> Design:
 
 def _analyse(config: FalseRatio, records: pd.DataFrame) -> Findings:
     estimates = analysis.accuracy(records, ["model", "false_ratio"], config.seed)
+    flips = {
+        (model, metric): _flip_rate(config, rows, metric, model)
+        for model, metric, rows in comparisons.per_model_and_metric(records, config.model)
+    }
     title = f"False labels at {config.shots} shots on {config.data}"
     tables = [
         comparisons.accuracy_table(estimates, "false_ratio", "Accuracy, with 95 % intervals over concept pairs"),
@@ -110,11 +114,11 @@ def _analyse(config: FalseRatio, records: pd.DataFrame) -> Findings:
     sections = [
         reporting.Section(
             "Accuracy as labels turn false",
-            list(_changes(config, records)),
+            list(_changes(config, records, flips)),
             _figure(config, estimates),
             tables=tables,
         ),
-        reporting.Section("How far each model follows the labels", list(_link_scores(config, records))),
+        reporting.Section("How far each model follows the labels", list(_link_scores(config, records, flips))),
         ceiling_section(records, config.model, "false_ratio"),
         calibration_section(
             records,
@@ -148,7 +152,9 @@ def _figure(config: FalseRatio, estimates: pd.DataFrame) -> figures.Figure:
     return figures.false_ratio_figure(shown, analysis.published_false_ratio(), title, line)
 
 
-def _changes(config: FalseRatio, records: pd.DataFrame) -> Iterator[Statement]:
+def _changes(
+    config: FalseRatio, records: pd.DataFrame, all_flips: Mapping[tuple[str, str], Estimate]
+) -> Iterator[Statement]:
     """The change from the first to the last ratio."""
     first, last = config.ratios[0], config.ratios[-1]
     template = (
@@ -159,7 +165,7 @@ def _changes(config: FalseRatio, records: pd.DataFrame) -> Iterator[Statement]:
     a, b = {"false_ratio": first}, {"false_ratio": last}
     for model, metric, rows in comparisons.per_model_and_metric(records, config.model):
         change = comparisons.change(rows, metric, a, b, model)
-        flips = _flip_rate(config, rows, metric, model)
+        flips = all_flips[model, metric]
         intact = comparisons.accuracy_estimate(
             analysis.rows_of(rows, {"false_ratio": first}), metric, config.seed, model
         )
@@ -217,7 +223,9 @@ def _flip_rate(config: FalseRatio, rows: pd.DataFrame, metric: str, model: str) 
     )
 
 
-def _link_scores(config: FalseRatio, records: pd.DataFrame) -> Iterator[Statement]:
+def _link_scores(
+    config: FalseRatio, records: pd.DataFrame, flips: Mapping[tuple[str, str], Estimate]
+) -> Iterator[Statement]:
     """How far answers follow the labels, and the ratio at which the curve of accuracy crosses one half."""
     if not config.has_both_ends:
         yield reporting.Statement("The link score needs the ratios 0 and 1.")
@@ -233,7 +241,7 @@ def _link_scores(config: FalseRatio, records: pd.DataFrame) -> Iterator[Statemen
                 model=model,
                 method=_LINK_SCORE,
             ),
-            "flips": _flip_rate(config, rows, metric, model),
+            "flips": flips[model, metric],
         }
         crossing, numbers = _crossing(config, rows, model, metric)
         yield reporting.Statement(f"{template}; {crossing}.", values | numbers, metric, model)

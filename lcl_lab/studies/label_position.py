@@ -131,8 +131,9 @@ def _design(config: LabelPosition) -> Design:
 
 def _analyse(config: LabelPosition, records: pd.DataFrame) -> Findings:
     effects = [
-        _effects(config, model, metric, rows)
-        for model, metric, rows in comparisons.per_model_and_metric(records, config.model)
+        effects
+        for model, rows in comparisons.per_model(records, config.model)
+        for effects in _effects(config, model, rows)
     ]
     title = f"A false label of {config.shots}, by its position, on {config.data}"
     drops = analysis.concat_estimates(
@@ -154,24 +155,26 @@ def _analyse(config: LabelPosition, records: pd.DataFrame) -> Findings:
     return reporting.Findings(title, [section], list(_claims(config, records, effects)))
 
 
-def _effects(config: LabelPosition, model: str, metric: str, rows: pd.DataFrame) -> _Effects:
-    column = analysis.METRICS[metric]
-    # Candidate results keep the generator that they had when they were the only ones.
-    key = (model,) if metric == "candidate" else (model, metric)
-    one = rows[rows["design"] == ONE]
-    correct = one.pivot(index=["pair", "query_id"], columns="position", values=column).astype(float)
-    clusters = correct.index.get_level_values("pair").to_numpy()
-    answers = correct.to_numpy()
-    drops = analysis.position_drops(
-        answers[:, 0], answers[:, 1:], clusters, analysis.cell_rng(config.seed, (*key, ONE))
-    )
-    several = rows[rows["design"] == FACTORIAL]
+def _effects(config: LabelPosition, model: str, rows: pd.DataFrame) -> Iterator[_Effects]:
+    """The effects on one model under each metric that its records have."""
+    one, several = (analysis.rows_of(rows, {"design": design}) for design in (ONE, FACTORIAL))
     flips = np.array([[bool(example["false"]) for example in support] for support in several["support"]])
-    factorial = None
-    with suppress(UserError):  # too few prompts
-        rng = analysis.cell_rng(config.seed, (*key, FACTORIAL))
-        factorial = analysis.factorial_effects(flips, several[column], several["pair"], rng)
-    return _Effects(model, metric, drops, float(flips.mean()) if flips.size else 0.0, factorial)
+    share = float(flips.mean()) if flips.size else 0.0
+    for metric in comparisons.metrics_in(rows):
+        column = analysis.METRICS[metric]
+        # Candidate results keep the generator that they had when they were the only ones.
+        key = (model,) if metric == "candidate" else (model, metric)
+        correct = one.pivot(index=["pair", "query_id"], columns="position", values=column).astype(float)
+        clusters = correct.index.get_level_values("pair").to_numpy()
+        answers = correct.to_numpy()
+        drops = analysis.position_drops(
+            answers[:, 0], answers[:, 1:], clusters, analysis.cell_rng(config.seed, (*key, ONE))
+        )
+        factorial = None
+        with suppress(UserError):  # too few prompts
+            rng = analysis.cell_rng(config.seed, (*key, FACTORIAL))
+            factorial = analysis.factorial_effects(flips, several[column], several["pair"], rng)
+        yield _Effects(model, metric, drops, share, factorial)
 
 
 def _table(drops: pd.DataFrame, metric: str) -> Table:

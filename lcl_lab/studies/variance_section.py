@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcl_lab import analysis, reporting
 from lcl_lab.errors import UserError
+from lcl_lab.studies import comparisons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["OutcomeVariance", "outcome_change", "outcome_variance", "variance_section"]
 
 _METHOD = "variance components of nested pairs, queries and draws, crossed with trainings; Williams' intervals"
-_QUERY = ("data", "seed", "query_id")
 _UNITS: Mapping[Factor, str] = {
     "pairs": "concept pairs",
     "queries": "queries per pair",
@@ -70,7 +70,7 @@ def outcome_variance(
     Returns:
         The components; None with fewer than two concept pairs.
     """
-    query = [name for name in _QUERY if name in rows]
+    query = comparisons.query_columns(rows)
     answers = rows.groupby(["pair", *query])[column].transform("size")
     complete = rows[answers == answers.max()]
     if complete["pair"].nunique() < 2:
@@ -89,8 +89,8 @@ def outcome_change(rows: pd.DataFrame, column: str, condition: str, first: float
         first: its value before.
         last: its value after.
     """
-    query = [name for name in _QUERY if name in rows]
-    ends = analysis.select_rows(rows, rows[condition].isin([first, last]))
+    query = comparisons.query_columns(rows)
+    ends = analysis.select_rows(rows[["pair", *query, condition, column]], rows[condition].isin([first, last]))
     wide = ends.pivot(index=["pair", *query], columns=condition, values=column).astype(float)
     return (wide[last] - wide[first]).rename("change").dropna().reset_index()
 

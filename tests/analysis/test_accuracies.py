@@ -36,6 +36,16 @@ def test_a_row_does_not_depend_on_other_rows_or_their_order() -> None:
     pd.testing.assert_frame_equal(alone, together[together["model"] == "a"].reset_index(drop=True))
 
 
+def test_records_without_a_value_of_a_column_are_a_cell_and_those_without_an_outcome_do_not_count() -> None:
+    frame = records().assign(place=None, graded=lambda rows: rows["correct_candidate"].astype("boolean"))
+    frame.loc[frame["model"] == "a", "place"] = "here"
+    frame.loc[frame.index[frame["model"] == "b"][:30], "graded"] = pd.NA
+    rows = accuracy(frame, ["place"], 0, {"graded": "graded"})
+    assert rows["place"].isna().tolist() == [False, True]
+    assert rows["n"].tolist() == [400, 370]
+    assert rows["estimate"].tolist() == [frame.loc[frame["place"].isna() == gone, "graded"].mean() for gone in (0, 1)]
+
+
 def test_without_condition_columns_there_is_one_cell() -> None:
     assert len(accuracy(records(), [], 0)) == len(METRICS)
 

@@ -49,3 +49,12 @@ def test_a_predictor_without_variation_has_the_coefficient_zero_and_changes_no_o
     correct = (rng.random(50) < expit(design @ [0.0, 1.0])).astype(float)
     fitted = penalised_logistic(np.column_stack([design, np.zeros(50)]), correct)
     np.testing.assert_allclose(fitted, [*penalised_logistic(design, correct), 0.0], atol=1e-9)
+
+
+def test_fits_at_once_are_those_of_each_alone() -> None:
+    rng = np.random.default_rng(2)
+    design = np.column_stack([np.ones(30), rng.choice([-1.0, 0.0, 1.0], (30, 2))])
+    correct = (rng.random(30) < 0.7).astype(float)
+    times = rng.integers(0, 4, (6, 30))
+    alone = [penalised_logistic(design, correct, of_fit) for of_fit in times]
+    np.testing.assert_allclose(penalised_logistic(design, correct, times), alone, atol=1e-9)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lcl_lab.analysis import cluster_bootstrap, effective_size, wilson
+from lcl_lab.analysis.intervals import _Cells, _resampled_means
 
 from .simulated import CLUSTERS, PAIRS, SIZE, clustered
 
@@ -61,6 +62,17 @@ def test_the_interval_depends_on_the_generator_only() -> None:
     ]
     assert result[0] == result[1]
     assert len(set(result)) > 1
+
+
+@pytest.mark.parametrize("clusters", [30, 40_000])
+def test_clusters_are_resampled_with_their_sizes_however_many_there_are(clusters: int) -> None:
+    rng = np.random.default_rng(0)
+    names = np.repeat(np.arange(clusters), rng.integers(1, 4, clusters))
+    values = rng.normal(size=len(names))
+    drawn = rng.integers(clusters, size=(5, clusters), dtype=np.int32)
+    sums, counts = np.bincount(names, values), np.bincount(names)
+    expected = [sums[draw].sum() / counts[draw].sum() for draw in drawn]
+    np.testing.assert_allclose(_resampled_means(_Cells.of(values, names), drawn), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,17 @@ def test_records_without_a_value_of_a_condition_column_are_on_neither_side() -> 
     )
     difference = paired_difference(frame, "correct", {"position": 1}, {"position": 2})
     assert (difference.n, difference.estimate) == (2, 0.5)
+
+
+@pytest.mark.parametrize("on", [("query_id",), ("pair", "query_id")])
+def test_the_order_of_records_does_not_matter(on: tuple[str, ...]) -> None:
+    frame = records()
+    shuffled = frame.sample(frac=1, random_state=0)
+    assert paired_difference(shuffled, COLUMN, NO, ALL, on) == paired_difference(frame, COLUMN, NO, ALL, on)
+
+
+def test_a_query_whose_cluster_differs_between_the_sides_is_reported() -> None:
+    frame = two(np.zeros(len(PAIRS)), np.ones(len(PAIRS))).astype({"pair": str}).reset_index(drop=True)
+    frame.loc[(frame["c"] == 1) & (frame["query_id"] == 3), "pair"] = "another"
+    with pytest.raises(UserError, match="query_id 3 has a different 'pair'"):
+        paired_difference(frame, "right", {"c": 0}, {"c": 1})

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lcl_lab.dashboard import DashboardConfig, serve, streamlit_command
+from lcl_lab import dashboard
+from lcl_lab.dashboard import DashboardConfig, pages, serve, server, streamlit_command
 from lcl_lab.errors import UserError
 from tests.servers import answers, free_port
 from tests.sweeps.grids import wait_for
@@ -24,6 +25,28 @@ def test_the_command_has_absolute_paths_and_every_option() -> None:
     assert command[-5:] == ["--", "--results", str(Path("r").absolute()), "--data", "folder:photos"]
     assert "--server.port 8600" in " ".join(command)
     assert "--server.headless true" in " ".join(command)
+
+
+@pytest.mark.slow
+def test_the_server_imports_what_the_first_page_needs_before_a_browser_asks_for_it() -> None:
+    code = (
+        "import sys; from lcl_lab.dashboard import server; server._import_pages(); before = set(sys.modules); "
+        "from streamlit.testing.v1 import AppTest; "
+        "app = AppTest.from_file(sys.argv.pop(1), default_timeout=100).run(); "
+        "assert app.get('vega_lite_chart'), app; print(*(set(sys.modules) - before))"
+    )
+    script = Path(dashboard.__file__).parent / "app.py"
+    words = [sys.executable, "-c", code, str(script)]
+    process = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
+    assert {"pandas", "altair", "duckdb", "cyclopts", "scipy"}.isdisjoint(process.stdout.split())
+
+
+def test_a_page_that_cannot_be_imported_is_left_to_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise UserError("a plugin of the user is wrong")
+
+    monkeypatch.setattr(pages, "find_pages", fail)
+    server._import_pages()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import vl_convert
+from altair.utils import schemapi
 
 from lcl_lab.figures import DARK, Figure, dot_figure, heat_map_figure, line_figure, panel_specs, radar_figure, recolored
 from lcl_lab.figures.legends import arrange_legends
@@ -26,6 +27,20 @@ def legends(spec: Any) -> list[dict[str, Any]]:
 def shots() -> Figure:
     rows = estimates("shots", (0, 4, 8))
     return line_figure(rows, "shots", "Shots", "Any", fixed=rows[(rows["model"] == MODELS[1]) & (rows["shots"] == 8)])
+
+
+def test_every_channel_has_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Altair looks up the class of a channel that is a text or a condition, which takes 5 ms each time."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a channel has no class")
+
+    monkeypatch.setattr(schemapi._FromDict, "__init__", refuse)
+    rows = estimates("shots", (0, 4, 8))
+    line_figure(rows, "shots", "Shots", "Any", fixed=rows[(rows["model"] == MODELS[1]) & (rows["shots"] == 8)])
+    dot_figure(estimates("category", CATEGORIES), "category", "Any", guide=0.5)
+    radar_figure(estimates("category", CATEGORIES), "category", "Any")
+    heat_map_figure(rows.rename(columns={"shots": "x"}).assign(y="y"), "x", "y", "Any")
 
 
 def test_a_legend_is_shown_once_and_names_every_mark(shots: Figure) -> None:

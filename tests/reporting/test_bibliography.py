@@ -10,7 +10,7 @@ import pytest
 from pybtex.database import BibliographyData, parse_string
 
 import lcl_lab
-from lcl_lab.reporting import METHODS, bibtex, references
+from lcl_lab.reporting import METHODS, Reference, bibliography, bibtex, references
 from lcl_lab.reporting.bibliography import cited_keys, split_citations, with_authors_and_years
 
 ROOT = Path(lcl_lab.__file__).parent
@@ -37,6 +37,21 @@ def test_every_entry_is_read_as_pybtex_reads_it(oracle: BibliographyData) -> Non
         assert all(name in references()[key].text for name in names)
         assert re.sub(r"\d{4}$", "", key) == re.sub(r"\W", "", ascii_letters(names[0].split()[-1])).lower()
         assert key.endswith(entry.fields["year"])
+
+
+def test_an_entry_is_read_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def reference(entry: str, raw: str) -> Reference:
+        read.append(entry)
+        return Reference(entry, "", "", raw)
+
+    monkeypatch.setattr(bibliography, "_reference", reference)
+    found = bibliography._Bibliography({"a1": "first", "b2": "second"}, {"a1": "", "b2": ""})
+    assert (list(found), len(found), "b2" in found, "c3" in found) == (["a1", "b2"], 2, True, False)
+    assert read == []
+    assert [found["b2"].key, found["b2"].key] == ["second", "second"]
+    assert read == ["second"]
 
 
 def test_every_entry_says_where_the_work_appeared(oracle: BibliographyData) -> None:
