@@ -139,7 +139,9 @@ def _shared_engines(model: Any, encoder: PromptEncoder) -> Iterator[Callable[...
     except Exception:  # without an image, an architecture may refuse
         return
     if is_plain_kv_cache(cache):
-        yield partial(PrefixEngine, layers=len(cache.layers))
+        if model.device.type == "cpu":
+            yield partial(PrefixEngine, layers=len(cache.layers), attention="merged")
+        yield partial(PrefixEngine, layers=len(cache.layers), attention="joined")
     yield ForkEngine
 
 

@@ -99,16 +99,19 @@ def test_a_model_that_cannot_share_warns_once(
     assert messages == [f"{model.name} is evaluated without prefix sharing: its architecture does not support it"]
 
 
-def test_an_attention_with_different_results_falls_back_to_copies_of_the_cache(
-    llava: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("broken", [("_flash",), ("_flash", "_attend")])
+def test_an_attention_with_different_results_falls_back_to_another_and_to_copies_of_the_cache(
+    llava: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, ...]
 ) -> None:
     expected = results(TransformersModel("it", *load(llava), "", 4), prompts())
-    attend = attention._attend
-    monkeypatch.setattr(attention, "_attend", lambda query, *rest: attend(torch.tanh(query), *rest))
+    for name in broken:
+        attend = getattr(attention, name)
+        monkeypatch.setattr(attention, name, lambda query, *rest, attend=attend: attend(torch.tanh(query), *rest))
     model, processor = load(llava)
     fallback = TransformersModel("it", model, processor, "", 4)
-    assert isinstance(fallback.engine, ForkEngine)
-    assert model.config.text_config._attn_implementation == "sdpa"
+    assert isinstance(fallback.engine, PrefixEngine if len(broken) == 1 else ForkEngine)
+    implementation = "lcl_shared_joined" if len(broken) == 1 else "sdpa"
+    assert model.config.text_config._attn_implementation == implementation
     assert equal(results(fallback, prompts()), expected)
 
 
