@@ -7,6 +7,8 @@ after the prefix; A query heads, C key heads, E the width of a head.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -33,6 +35,8 @@ _MAX_SCORES = 1 << 26  # attention scores held in memory at a time; more are com
 def use_shared_attention(model: Any, attention: SharedAttention) -> None:
     """Let a model's decoder read prefixes from a `PrefixCache` that is passed as `prefix_cache`.
 
+    A mask that is passed as `branch_mask`, (B, 1, T, U), replaces the causal one.
+
     Args:
         model: an image-text-to-text model of `transformers`.
         attention: how it reads them.
@@ -40,7 +44,8 @@ def use_shared_attention(model: Any, attention: SharedAttention) -> None:
     model.set_attn_implementation({"text_config": _NAMES[attention]})
 
 
-def _merged_attention(
+def _attention(
+    attend: Callable[[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor | None, float, PrefixCache], Tensor],
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -48,25 +53,39 @@ def _merged_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     prefix_cache: PrefixCache | None = None,
+    branch_mask: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attention (B, T, A, E) for query (B, A, T, E), key and value (B, C, U, E) and mask (B, 1, T, U)."""
+    """Attention (B, T, A, E) for query (B, A, T, E), key and value (B, C, U, E) and masks (B, 1, T, U)."""
+    mask = attention_mask if branch_mask is None else branch_mask
     prefix = prefix_cache.prefix(int(module.layer_idx)) if prefix_cache else None  # type: ignore[arg-type]
     if prefix_cache is None or prefix is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-    causal = attention_mask is None and query.shape[2] > 1
-    own, own_weight = _flash(query, key, value, attention_mask, scaling, causal)
-    grouped = _by_key_head(query, key.shape[1], prefix_cache)
-    mask = prefix_cache.prefix_mask
-    of_prefix, weight = _flash(grouped, *prefix, None if mask is None else mask[:, None, None], scaling)
-    if mask is not None:  # for a group without prefix
-        weight = weight.masked_fill(~mask.any(1)[:, None, None], float("-inf"))
-    share = torch.sigmoid(_by_row(weight[..., None], query.shape, prefix_cache) - own_weight[..., None])
-    return torch.lerp(own, _by_row(of_prefix, query.shape, prefix_cache), share.to(own.dtype)).transpose(1, 2), None
+        return sdpa_attention_forward(module, query, key, value, mask, scaling=scaling, **kwargs)
+    scale = scaling or 1 / math.sqrt(query.shape[-1])
+    return attend(query, (key, value), prefix, mask, scale, prefix_cache).transpose(1, 2), None
+
+
+def _attend_merged(
+    query: Tensor,
+    suffix: tuple[Tensor, Tensor],
+    prefix: tuple[Tensor, Tensor],
+    mask: Tensor | None,
+    scale: float,
+    cache: PrefixCache,
+) -> Tensor:
+    """Attention over the prefixes and that over the rows' own tokens, by their shares of the softmax: (B, A, T, E)."""
+    own, own_weight = _flash(query, *suffix, mask, scale, causal=mask is None and query.shape[2] > 1)
+    grouped = _by_key_head(query, suffix[0].shape[1], cache)
+    prefix_mask = None if cache.prefix_mask is None else cache.prefix_mask[:, None, None]
+    of_prefix, weight = _flash(grouped, *prefix, prefix_mask, scale)
+    if prefix_mask is not None:  # for a group without prefix
+        weight = weight.masked_fill(~prefix_mask.any(-1), float("-inf"))
+    share = torch.sigmoid(_by_row(weight[..., None], query.shape, cache) - own_weight[..., None])
+    return torch.lerp(own, _by_row(of_prefix, query.shape, cache), share.to(own.dtype))
 
 
 def _flash(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None, causal: bool = False
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, causal: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Attention, shaped as the query, and the log-sum-exp of its scores."""
     if mask is not None and mask.dtype == torch.bool:
@@ -78,36 +97,30 @@ def _flash(
     return attention, weight
 
 
-def _joined_attention(
-    module: nn.Module,
+def _attend_joined(
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    prefix_cache: PrefixCache | None = None,
-    **kwargs: Any,
-) -> tuple[Tensor, None]:
-    """Attention (B, T, A, E) for query (B, A, T, E), key and value (B, C, U, E) and mask (B, 1, T, U)."""
-    prefix = prefix_cache.prefix(int(module.layer_idx)) if prefix_cache else None  # type: ignore[arg-type]
-    if prefix_cache is None or prefix is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-    if attention_mask is None and query.shape[2] > 1:
-        attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
-    scale = scaling or 1 / math.sqrt(query.shape[-1])
-    groups = prefix_cache.groups
-    step = max(1, _MAX_SCORES // (groups.count * groups.size * query.shape[1] * (prefix[0].shape[2] + key.shape[2])))
+    suffix: tuple[Tensor, Tensor],
+    prefix: tuple[Tensor, Tensor],
+    mask: Tensor | None,
+    scale: float,
+    cache: PrefixCache,
+) -> Tensor:
+    """The same with one softmax, in chunks of queries."""
+    if mask is None and query.shape[2] > 1:
+        mask = torch.ones(query.shape[2], suffix[0].shape[2], dtype=torch.bool, device=query.device).tril()
+    scores = cache.groups.count * cache.groups.size * query.shape[1] * (prefix[0].shape[2] + suffix[0].shape[2])
+    step = max(1, _MAX_SCORES // scores)
     chunks = [
         _attend(
             query[:, :, start : start + step] * scale,
-            (key, value),
+            suffix,
             prefix,
-            None if attention_mask is None else attention_mask[..., start : start + step, :],
-            prefix_cache,
+            None if mask is None else mask[..., start : start + step, :],
+            cache,
         )
         for start in range(0, query.shape[2], step)
     ]
-    return torch.cat(chunks, dim=2).transpose(1, 2), None
+    return torch.cat(chunks, dim=2)
 
 
 def _attend(
@@ -146,7 +159,6 @@ def _by_row(groups: Tensor, shape: tuple[int, ...], cache: PrefixCache) -> Tenso
     return of_rows.reshape(*shape[:3], groups.shape[-1])
 
 
-AttentionInterface.register(_NAMES["merged"], _merged_attention)
-AttentionInterface.register(_NAMES["joined"], _joined_attention)
-for _name in _NAMES.values():
+for _name, _attend_shared in ((_NAMES["merged"], _attend_merged), (_NAMES["joined"], _attend_joined)):
+    AttentionInterface.register(_name, partial(_attention, _attend_shared))
     AttentionMaskInterface.register(_name, sdpa_mask)

@@ -71,9 +71,8 @@ class RowGroups:
         ends = counts.cumsum(0)[:, None]
         # Smaller groups are padded with their last row.
         self._rows = (ends - counts[:, None] + torch.arange(self.size, device=device)).minimum(ends - 1)
-        self._places = torch.arange(sum(sizes), device=device) + (
-            self.of_rows * self.size - self._rows[self.of_rows, 0]
-        )
+        number_in_group = torch.arange(sum(sizes), device=device) - self._rows[self.of_rows, 0]
+        self._places = self.of_rows * self.size + number_in_group
 
     def split(self, rows: Tensor) -> Tensor:
         """Rows (B, …) as groups (R, G, …)."""
@@ -100,6 +99,7 @@ class PrefixCache(DynamicCache):
 
     Attributes:
         groups: as above.
+        capacity: as above.
         prefix_mask: (R, L), True for tokens of the prefixes and False for padding; None without padding.
     """
 
@@ -112,7 +112,7 @@ class PrefixCache(DynamicCache):
         capacity: int,
     ) -> None:
         super().__init__()
-        self.groups = groups
+        self.groups, self.capacity = groups, capacity
         self.layers = [_Layer(capacity) for _ in range(layers)]
         self.layer_class_to_replicate = None
         self.prefix_mask: Tensor | None = None
@@ -150,7 +150,7 @@ class PrefixCache(DynamicCache):
     def select(self, rows: Tensor) -> PrefixCache:
         """A copy of some rows, in ascending order, with the same capacity. Prefixes that all remain are not copied."""
         kept, sizes = self.groups.of_rows[rows].unique_consecutive(return_counts=True)
-        selected = PrefixCache(0, (), (), RowGroups(sizes.tolist(), rows.device), 0)
+        selected = PrefixCache(0, (), (), RowGroups(sizes.tolist(), rows.device), self.capacity)
         for layer in self.layers:
             copied = _Layer(layer.capacity)
             copied.keys, copied.values = layer.keys[rows], layer.values[rows]
