@@ -1,4 +1,7 @@
-"""One measurement of the evaluator benchmark: `python -m lcl_lab.benchmarks.evaluator_timing METHOD STUDY …`."""
+"""One measurement of the evaluator benchmark: `python -m lcl_lab.benchmarks.evaluator_timing METHOD STUDY …`.
+
+It also runs with the package of another checkout, so it needs only what versions have in common.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
@@ -16,26 +19,39 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 from lcl_lab.concepts import load_dataset
 from lcl_lab.episodes import draw_episode, falsify_at
 from lcl_lab.models.engine.engine_choice import choose_engine
-from lcl_lab.models.engine.prefix_tree import build_tree
-from lcl_lab.models.engine.prompt_encoder import PromptEncoder
+from lcl_lab.models.engine.prefix_tree import Node, build_tree
+from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine
 from lcl_lab.models.interface import NEW_TOKENS
 from lcl_lab.models.mini.processor import build_processor
 from lcl_lab.prompts import Prompt, chat
 
-__all__ = ["measure"]
+__all__ = ["Answered", "benchmark_model", "benchmark_prompts", "measure", "prompt_tree"]
 
 _BATCH = 32
 _SHOTS = 16
 
 
-def measure(method: str, study: str, supports: int, queries: int, threads: int) -> dict[str, Any]:
-    """Evaluate the prompts of a study by one method: seconds, images and tokens, peak memory, and the floor."""
+class Answered(NamedTuple):
+    """The answer to a prompt.
 
+    Attributes:
+        text: the greedy answer.
+        cut_off: whether the model would have gone on.
+        logliks: the log-likelihood of each candidate, in nats.
+    """
+
+    text: str
+    cut_off: bool
+    logliks: Sequence[float]
+
+
+def measure(method: str, study: str, supports: int, queries: int, threads: int) -> dict[str, Any]:
+    """Evaluate the prompts of a study by one method: seconds, images and tokens, peak memory, and the answers."""
     torch.set_num_threads(threads)
-    model, processor = _model()
+    model, processor = benchmark_model()
     encoder, image = PromptEncoder(processor), load_dataset("world-100").image
-    prompts = _prompts(study, supports, queries, candidates=method != "once")
+    prompts = benchmark_prompts(study, supports, queries, candidates=method != "once")
     refs = {ref for prompt in prompts for ref in prompt.images}
     pictures = {ref: image(ref) for ref in refs}  # rendering them is not part of an evaluation
     encoded = [encoder(prompt) for prompt in prompts]
@@ -46,28 +62,37 @@ def measure(method: str, study: str, supports: int, queries: int, threads: int) 
         if method == "ours"
         else (lambda: plain.answer(prompts, pictures.__getitem__))
     )
-    before, started = _peak(), time.perf_counter()
-    answers = sum(1 for _ in answer())
-    seconds = time.perf_counter() - started
+    before, started, computed = _peak(), time.perf_counter(), time.process_time()
+    results = list(answer())
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - computed
+    answered = {
+        number: Answered(generated.text, generated.cut_off, [loglik.total for loglik in logliks])
+        for number, generated, logliks in results
+    }
     return {
-        "prompts": answers,
+        "prompts": len(prompts),
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "images_encoded": (ours if method == "ours" else plain).images_encoded,
         "tokens_computed": (ours if method == "ours" else plain).tokens_computed,
         "memory": _peak() - before,
         "images": len(refs),
-        "least": _tree_tokens(encoded, ours),
-        "floor": _floor(model, _tree_tokens(encoded, ours), len(refs)),
+        "answers": [answered[number] for number in range(len(prompts))],
     }
 
 
-def _prompts(study: str, supports: int, queries: int, candidates: bool) -> list[Prompt]:
+def benchmark_prompts(study: str, supports: int, queries: int, candidates: bool = True) -> list[Prompt]:
     """The prompts of a study.
 
     The shot study has every query of a support at 0, 2 … 16 shots; the position study has a quarter of the queries at
     16 shots, with one label false at each position and with none.
-    """
 
+    Args:
+        study: "shots" or "position".
+        supports: number of supports.
+        queries: queries per support.
+        candidates: whether candidates are scored.
+    """
     world = load_dataset("world-100")
     each = queries if study == "shots" else max(1, queries // 4)
     episodes = []
@@ -81,8 +106,8 @@ def _prompts(study: str, supports: int, queries: int, candidates: bool) -> list[
     return prompts if candidates else [replace(prompt, candidates=()) for prompt in prompts]
 
 
-def _model() -> tuple[Any, Any]:
-
+def benchmark_model() -> tuple[Any, Any]:
+    """The model of the benchmark with random weights, which are always the same, and its processor."""
     torch.manual_seed(0)
     processor = build_processor(64)
     vision = CLIPVisionConfig(
@@ -105,33 +130,14 @@ def _model() -> tuple[Any, Any]:
     return model.eval(), processor
 
 
+def prompt_tree(encoded: Sequence[EncodedPrompt]) -> Node:
+    """The prefix tree of prompts, whose units are token ids and images."""
+    return build_tree([prompt.units(prompt.images) for prompt in encoded])
+
+
 def _peak() -> int:
     """Peak resident memory of this process in bytes."""
-
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _tree_tokens(encoded: Sequence[Any], ours: Any) -> int:
-    """Tokens in the tree of these prompts."""
-
-    root = build_tree([one.units(ours.images.keys(one.images)) for one in encoded])
-    return sum(1 if isinstance(unit, int) else 64 for node in root.descendants() for unit in node.units)
-
-
-def _floor(model: Any, tokens: int, images: int) -> float:
-    """The least seconds that the matrix products of this many tokens and images take."""
-
-    def weights(module: Any) -> int:
-        return sum(p.numel() for p in module.parameters() if p.ndim == 2)
-
-    needed = 2.0 * (tokens * weights(model.model.language_model) + images * 64 * weights(model.model.vision_tower))
-    one, other = torch.randn(2048, 1024), torch.randn(1024, 1024)
-    best = float("inf")
-    for _ in range(20):
-        started = time.perf_counter()
-        one @ other
-        best = min(best, time.perf_counter() - started)
-    return needed / (2 * 2048 * 1024 * 1024 / best)
 
 
 if __name__ == "__main__":

@@ -128,8 +128,16 @@ class ForkedState(DecodingState):
         index = torch.tensor(rows, device=self.logits.device)
         return self._with_rows(index, select_rows(self.cache, index, len(self.logits)))
 
-    def _peek(self, ids: Tensor) -> Tensor:
-        return self.select(range(len(ids))).append(ids)
+    def _room(self) -> int:
+        return 0
+
+    def _branch_logits(self, ids: Tensor, positions: Tensor, numbers: Tensor) -> Tensor:
+        state = self.select(range(len(ids)))
+        state._mask = torch.cat([state._mask, torch.ones_like(ids)], dim=1)
+        return state._forward(ids, positions)
+
+    def _arguments(self, tokens: int) -> dict[str, Any]:
+        return {}
 
 
 def select_rows(cache: Any, rows: Tensor, size: int, name: str = "") -> Any:

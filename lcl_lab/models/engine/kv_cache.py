@@ -1,7 +1,7 @@
 """KV caches: one copy of each prefix segment, and a batch layout whose rows share prefixes.
 
-B rows of a batch in R groups of equal size, C heads, T tokens, E the width of a head; L is the length of the longest
-prefix.
+B rows of a batch in R groups of at most G rows, C heads, T tokens, E the width of a head; L is the length of the
+longest prefix.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-__all__ = ["PrefixCache", "SegmentKV", "is_plain_kv_cache"]
+__all__ = ["PrefixCache", "RowGroups", "SegmentKV", "is_plain_kv_cache"]
 
 SegmentKV = list[tuple[Tensor, Tensor]]
 """Keys and values (C, T, E) of one segment in each layer."""
@@ -50,6 +50,40 @@ class _Layer(DynamicLayer):
         return self.length
 
 
+class RowGroups:
+    """The rows of a batch in groups that follow the same prefix; the rows of a group are next to each other.
+
+    Args:
+        sizes: number of rows of each group.
+        device: of the rows.
+
+    Attributes:
+        count: R, the number of groups.
+        size: G, the number of rows of the largest group.
+        of_rows: (B,), the group of each row.
+    """
+
+    def __init__(self, sizes: Sequence[int], device: torch.device) -> None:
+        self.count, self.size = len(sizes), max(sizes)
+        counts = torch.tensor(sizes, device=device)
+        self.of_rows = torch.repeat_interleave(counts)
+        self._is_even = min(sizes) == self.size
+        ends = counts.cumsum(0)[:, None]
+        # Smaller groups are padded with their last row.
+        self._rows = (ends - counts[:, None] + torch.arange(self.size, device=device)).minimum(ends - 1)
+        number_in_group = torch.arange(sum(sizes), device=device) - self._rows[self.of_rows, 0]
+        self._places = self.of_rows * self.size + number_in_group
+
+    def split(self, rows: Tensor) -> Tensor:
+        """Rows (B, …) as groups (R, G, …)."""
+        return rows.unflatten(0, (self.count, self.size)) if self._is_even else rows[self._rows]
+
+    def join(self, groups: Tensor) -> Tensor:
+        """Groups (R, G, …) as rows (B, …)."""
+        rows = groups.flatten(0, 1)
+        return rows if self._is_even else rows[self._places]
+
+
 class PrefixCache(DynamicCache):
     """Keys and values of a batch whose rows follow shared prefixes.
 
@@ -60,16 +94,25 @@ class PrefixCache(DynamicCache):
         layers: number of layers.
         paths: for each of the R groups, the segments of its prefix.
         lengths: for each group, the number of tokens of its prefix.
+        groups: which rows follow which prefix.
         capacity: maximum number of tokens per row after the prefixes.
 
     Attributes:
+        groups: as above.
+        capacity: as above.
         prefix_mask: (R, L), True for tokens of the prefixes and False for padding; None without padding.
     """
 
     def __init__(
-        self, layers: int, paths: Sequence[Sequence[SegmentKV]], lengths: Sequence[int], capacity: int
+        self,
+        layers: int,
+        paths: Sequence[Sequence[SegmentKV]],
+        lengths: Sequence[int],
+        groups: RowGroups,
+        capacity: int,
     ) -> None:
         super().__init__()
+        self.groups, self.capacity = groups, capacity
         self.layers = [_Layer(capacity) for _ in range(layers)]
         self.layer_class_to_replicate = None
         self.prefix_mask: Tensor | None = None
@@ -105,17 +148,18 @@ class PrefixCache(DynamicCache):
         ]
 
     def select(self, rows: Tensor) -> PrefixCache:
-        """A copy of some rows, with the same capacity."""
-        selected = PrefixCache(0, (), (), 0)
+        """A copy of some rows, in ascending order, with the same capacity. Prefixes that all remain are not copied."""
+        kept, sizes = self.groups.of_rows[rows].unique_consecutive(return_counts=True)
+        selected = PrefixCache(0, (), (), RowGroups(sizes.tolist(), rows.device), self.capacity)
         for layer in self.layers:
             copied = _Layer(layer.capacity)
             copied.keys, copied.values = layer.keys[rows], layer.values[rows]
             copied.length, copied.is_initialized = layer.length, True
             selected.layers.append(copied)
-        if self._prefixes:
-            groups = rows // (len(self.layers[0].keys) // len(self._prefixes[0][0]))
-            selected._prefixes = [(keys[groups], values[groups]) for keys, values in self._prefixes]
-            selected.prefix_mask = None if self.prefix_mask is None else self.prefix_mask[groups]
+        selected._prefixes, selected.prefix_mask = self._prefixes, self.prefix_mask
+        if len(kept) < self.groups.count:
+            selected._prefixes = [(keys[kept], values[kept]) for keys, values in self._prefixes]
+            selected.prefix_mask = None if self.prefix_mask is None else self.prefix_mask[kept]
         return selected
 
 

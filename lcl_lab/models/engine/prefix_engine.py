@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from lcl_lab.models.engine.attention import use_shared_attention
+from lcl_lab.models.engine.attention import SharedAttention, use_shared_attention
 from lcl_lab.models.engine.decoding import DecodingState
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
-from lcl_lab.models.engine.kv_cache import PrefixCache, SegmentKV
+from lcl_lab.models.engine.kv_cache import PrefixCache, RowGroups, SegmentKV
 from lcl_lab.models.engine.prefix_tree import Node
 from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, PromptEncoder
 from lcl_lab.models.engine.tree_engine import Result, Segment, TreeEngine
@@ -34,6 +35,7 @@ class PrefixEngine(TreeEngine[_Prefix]):
 
     Args:
         layers: number of layers of the model's KV cache.
+        attention: how attention reads the prefixes.
 
     The other arguments are those of `TreeEngine`. The model's attention implementation is replaced.
     """
@@ -48,9 +50,10 @@ class PrefixEngine(TreeEngine[_Prefix]):
         disk_cache: FeatureDiskCache | None = None,
         *,
         layers: int,
+        attention: SharedAttention,
     ) -> None:
         super().__init__(model, processor, encoder, batch_size, new_tokens, disk_cache)
-        use_shared_attention(model)
+        use_shared_attention(model, attention)
         self._layers = layers
 
     def _root(self) -> _Prefix:
@@ -97,13 +100,12 @@ class PrefixEngine(TreeEngine[_Prefix]):
             of_row, then = self._positions(segment, parent.position)
             positions.append(pad(of_row, (longest - length, 0)))
             following.append(then)
-        groups = list(dict.fromkeys(parents))
-        if len({parents.count(prefix) for prefix in groups}) > 1:
-            groups = list(parents)  # a batch that was split unevenly: each row gets a copy of its prefix
+        sizes = Counter(parents)
         cache = PrefixCache(
             self._layers,
-            [prefix.path for prefix in groups],
-            [prefix.tokens for prefix in groups],
+            [prefix.path for prefix in sizes],
+            [prefix.tokens for prefix in sizes],
+            RowGroups(list(sizes.values()), device),
             longest + capacity,
         )
         output = self._model(

@@ -59,30 +59,35 @@ def schedule_batches(root: Node, tokens: Callable[[Node], int], limit: Callable[
     """Yield the nodes in batches of similar length, parents before children and the deepest nodes first.
 
     Going depth first keeps few prefixes alive. Nodes where prompts end form separate batches, since only these are
-    decoded. Each parent in a batch has the same number of children in it, next to each other.
+    decoded; they wait until they fill a batch. Nodes with the same parent are next to each other, and no parent has
+    less than half as many nodes in a batch as another.
 
     Args:
         root: the root of a tree; it is not part of a batch.
         tokens: number of tokens of a node's segment.
         limit: maximum number of nodes per batch; called for every batch.
     """
-    waiting: dict[tuple[int, bool], list[Node]] = defaultdict(list)
+    inner: dict[int, list[Node]] = defaultdict(list)
+    ending: list[Node] = []
+    depths = {root: 0}
 
-    def add_children(parent: Node, depth: int) -> None:
+    def add_children(parent: Node) -> None:
         for child in parent.children.values():
-            waiting[depth, bool(child.ends)].append(child)
+            depths[child] = depths[parent] + 1
+            (ending if child.ends else inner[depths[child]]).append(child)
 
-    add_children(root, 0)
-    while waiting:
-        key = max(waiting)
-        batch, rest = _choose_batch(waiting[key], tokens, limit())
-        if rest:
-            waiting[key] = rest
+    add_children(root)
+    while ending or inner:
+        if not inner or len(ending) >= limit():
+            batch, ending = _choose_batch(ending, tokens, limit())
         else:
-            del waiting[key]
+            deepest = max(inner)
+            batch, rest = _choose_batch(inner.pop(deepest), tokens, limit())
+            if rest:
+                inner[deepest] = rest
         yield batch
         for node in batch:
-            add_children(node, key[0] + 1)
+            add_children(node)
 
 
 def _insert(root: Node, units: list[Unit], number: int) -> None:
@@ -124,9 +129,8 @@ def _choose_batch(nodes: list[Node], tokens: Callable[[Node], int], limit: int) 
     per_parent = min(len(siblings[nodes[0].parent]), limit)
     batch: list[Node] = []
     for family in siblings.values():
-        if len(family) == per_parent or family[0] is nodes[0]:
-            batch += family[:per_parent]
-        if len(batch) + per_parent > limit:
-            break
+        part = family[: min(per_parent, limit - len(batch))]
+        if 2 * len(part) >= per_parent:
+            batch += part
     chosen = set(batch)
     return batch, [node for node in nodes if node not in chosen]

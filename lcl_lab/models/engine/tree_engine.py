@@ -84,7 +84,7 @@ class TreeEngine(ABC, Generic[P]):
     ) -> None:
         self._model, self._encoder, self.batch_size, self._new_tokens = model, encoder, batch_size, new_tokens
         self.images = self._image_encoder(model, processor, encoder.template.image, disk_cache)
-        self._ends = torch.tensor(encoder.ends, device=model.device)
+        self._ends = frozenset(encoder.ends)
         self._rope_index = getattr(getattr(model, "model", model), "get_rope_index", None)
         self.tokens_computed = 0
 
@@ -170,8 +170,8 @@ class TreeEngine(ABC, Generic[P]):
         segment = self.segment(prompt, image)
         with during:
             state = self._prefill_whole([segment] * copies, max(map(len, prompt.candidates), default=0))
-        scores = [state.score([candidate] * copies, prompt.closing) for candidate in prompt.candidates]
-        return [tuple(loglik for loglik, _ in of_row) for of_row in zip(*scores, strict=True)]
+        scores = state.score([prompt.candidates] * copies, prompt.closing)
+        return [tuple(loglik for loglik, _ in of_row) for of_row in scores]
 
     @abstractmethod
     def _root(self) -> P:
@@ -243,25 +243,18 @@ class TreeEngine(ABC, Generic[P]):
         distinct = [
             list(dict.fromkeys(tuple(c) for number in node.ends for c in prompts[number].candidates)) for node in nodes
         ]
-        logliks: list[dict[tuple[int, ...], Loglik]] = [{} for _ in distinct]
-        greedy: list[Sequence[int] | None] = [None] * len(distinct)
-        for turn in range(max(map(len, distinct))):
-            # Rows with fewer candidates score their last one again; those without any score the end of a turn.
-            answers = [of_row[min(turn, len(of_row) - 1)] if of_row else self._encoder.ends[:1] for of_row in distinct]
-            scores = state.score(answers, closing)
-            for row, (answer, (loglik, is_greedy)) in enumerate(zip(answers, scores, strict=True)):
-                if not distinct[row]:
-                    continue
-                logliks[row][answer] = loglik
-                if is_greedy and not closing and torch.isin(torch.tensor(answer), self._ends.cpu()).any():
-                    greedy[row] = answer
-        open_rows = [row for row, ids in enumerate(greedy) if ids is None]
-        if open_rows:
-            rest = state if len(open_rows) == len(greedy) else state.select(open_rows)
-            limit = self._longest_limit([nodes[row] for row in open_rows], prompts)
-            for row, ids in zip(open_rows, rest.greedy(self._ends, limit), strict=True):
-                greedy[row] = ids
-        return [(ids or (), of_row) for ids, of_row in zip(greedy, logliks, strict=True)]
+        logliks: list[dict[tuple[int, ...], Loglik]] = []
+        greedy: list[Sequence[int]] = []
+        for answers, scores in zip(distinct, state.score(distinct, closing), strict=True):
+            logliks.append({answer: loglik for answer, (loglik, _) in zip(answers, scores, strict=True)})
+            decided = [answer for answer, (_, is_greedy) in zip(answers, scores, strict=True) if is_greedy]
+            ended = [answer for answer in decided if not closing and not self._ends.isdisjoint(answer)]
+            greedy.append(ended[0] if ended else ())
+        rows = [row for row, ids in enumerate(greedy) if not ids]
+        limit = self._longest_limit([nodes[row] for row in rows], prompts)
+        for row, ids in zip(rows, state.greedy(rows, self._ends, limit), strict=True):
+            greedy[row] = ids
+        return list(zip(greedy, logliks, strict=True))
 
     def _longest_limit(self, nodes: Sequence[Node], prompts: Sequence[EncodedPrompt]) -> int:
         """The maximum number of tokens of a greedy answer to any prompt that ends at some nodes."""

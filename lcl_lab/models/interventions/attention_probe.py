@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ class AttentionProbe:
             image: returns an image of the prompt in RGB.
         """
         parts = PromptParts.of(self._model, prompt, image)
-        encoded = self._model.encoder(prompt)
+        encoded = replace(self._model.encoder(prompt), candidates=())
         weights: dict[int, Tensor] = {}
         with _probed(self._model.network):
             self._engine.score_copies(encoded, image, 1, _recorded(weights))

@@ -91,7 +91,8 @@ class Patcher:
             raise UserError(reason, option="source")
         encoded = _first_tokens(self._model.encoder(prompt))
         kept = _Activations({}, {})
-        self._engine.score_copies(self._model.encoder(source), image, 1, self._recorded(kept))
+        unscored = replace(self._model.encoder(source), candidates=())
+        self._engine.score_copies(unscored, image, 1, self._recorded(kept))
         scores: list[tuple[Loglik, ...]] = []
         for start in range(0, len(sites), self._engine.batch_size):
             some = sites[start : start + self._engine.batch_size]

@@ -23,7 +23,7 @@ from lcl_lab.models.engine.prefix_engine import PrefixEngine
 from lcl_lab.models.engine.prefix_tree import build_tree
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine
-from lcl_lab.models.interface import NEW_TOKENS
+from lcl_lab.models.interface import NEW_TOKENS, ModelSettings
 from lcl_lab.models.transformers_model import TransformersModel
 from lcl_lab.prompts import Prompt, chat
 from tests.models.factories import ARCHITECTURES, build
@@ -99,16 +99,19 @@ def test_a_model_that_cannot_share_warns_once(
     assert messages == [f"{model.name} is evaluated without prefix sharing: its architecture does not support it"]
 
 
-def test_an_attention_with_different_results_falls_back_to_copies_of_the_cache(
-    llava: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("broken", [("_flash",), ("_flash", "_attend")])
+def test_an_attention_with_different_results_falls_back_to_another_and_to_copies_of_the_cache(
+    llava: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, ...]
 ) -> None:
     expected = results(TransformersModel("it", *load(llava), "", 4), prompts())
-    attend = attention._attend
-    monkeypatch.setattr(attention, "_attend", lambda query, *rest: attend(torch.tanh(query), *rest))
+    for name in broken:
+        attend = getattr(attention, name)
+        monkeypatch.setattr(attention, name, lambda query, *rest, attend=attend: attend(torch.tanh(query), *rest))
     model, processor = load(llava)
     fallback = TransformersModel("it", model, processor, "", 4)
-    assert isinstance(fallback.engine, ForkEngine)
-    assert model.config.text_config._attn_implementation == "sdpa"
+    assert isinstance(fallback.engine, PrefixEngine if len(broken) == 1 else ForkEngine)
+    implementation = "lcl_shared_joined" if len(broken) == 1 else "sdpa"
+    assert model.config.text_config._attn_implementation == implementation
     assert equal(results(fallback, prompts()), expected)
 
 
@@ -224,3 +227,47 @@ def test_prompts_with_and_without_candidates_share_a_call(name: str, tmp_path_fa
     answers = list(shared.answer(mixed, WORLD.image))
     assert [len(answer.logliks) for answer in answers] == [0, 1, 2]
     assert [answer.text for answer in answers] == [answer.text for answer in shared.answer(alike, WORLD.image)]
+
+
+def test_candidates_that_do_not_fit_into_one_forward_pass_are_scored_in_several(llava: Path) -> None:
+    model, processor = load(llava)
+    names = tuple("a bee" * number for number in range(1, 7))
+    prompt = replace(prompts()[1], candidates=names)
+    ((_, _, expected),) = ReferenceEngine(model, processor, PromptEncoder(processor), 1, 1).answer(
+        [prompt], WORLD.image
+    )
+    calls: list[int] = []
+    shared = TransformersModel("it", model, processor, "", 4, settings=ModelSettings(max_new_tokens=1))
+    model.register_forward_pre_hook(lambda *_: calls.append(1))
+    (answer,) = shared.answer([prompt], WORLD.image)
+    assert [one.tokens for one in answer.logliks] == [one.tokens for one in expected]
+    assert [one.total for one in answer.logliks] == pytest.approx([one.total for one in expected], abs=1e-4)
+    assert 2 < len(calls) < 1 + len(names)
+
+
+def test_rows_that_have_ended_are_not_computed_and_do_not_change_others(llava: Path) -> None:
+    shared = TransformersModel("it", *load(llava), "", 8)
+    batch = [chat(draw_episode(WORLD, 0, query, 2, 3)) for query in range(6)]
+    segments = [shared.engine.segment(shared.encoder(prompt), WORLD.image) for prompt in batch]
+    rows = range(6)
+
+    def decode(ends: set[int]) -> tuple[list[list[int]], list[int]]:
+        state = shared.engine._prefill_whole(segments, 12)
+        computed: list[int] = []
+        hook = shared.network.register_forward_pre_hook(
+            lambda _, args, kwargs: computed.append(len(kwargs["input_ids"])), with_kwargs=True
+        )
+        decoded = state.greedy(rows, ends, 12)
+        hook.remove()
+        return decoded, computed
+
+    endless, computed = decode(set())
+    assert computed == [6] * 11
+    ends = {endless[0][0], endless[1][3], endless[2][5]}
+    expected = [
+        ids[: 1 + next((place for place, token in enumerate(ids) if token in ends), len(ids))] for ids in endless
+    ]
+    answers, computed = decode(ends)
+    assert answers == expected
+    assert len(set(map(len, answers))) > 1
+    assert min(computed, default=0) < 6
