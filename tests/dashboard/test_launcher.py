@@ -30,7 +30,8 @@ def test_the_command_has_absolute_paths_and_every_option() -> None:
 @pytest.mark.slow
 def test_the_server_imports_what_the_first_page_needs_before_a_browser_asks_for_it() -> None:
     code = (
-        "import sys; from lcl_lab.dashboard import preloading_server as server; server._import_pages(); before = set(sys.modules); "
+        "import sys; from lcl_lab.dashboard import preloading_server; preloading_server._import_pages(); "
+        "before = set(sys.modules); "
         "from streamlit.testing.v1 import AppTest; "
         "app = AppTest.from_file(sys.argv.pop(1), default_timeout=100).run(); "
         "assert app.get('vega_lite_chart'), app; print(*(set(sys.modules) - before))"
