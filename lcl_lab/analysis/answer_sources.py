@@ -42,7 +42,7 @@ def answer_choices(rows: pd.DataFrame, says: Callable[[str, str, str], bool] | N
     """
     if says is None:
         difference = rows["loglik_true"] / rows["tokens_true"] - rows["loglik_other"] / rows["tokens_other"]
-        sides = [difference > 0, difference < 0]
+        sides = [(difference > 0).to_numpy(), (difference < 0).to_numpy()]
     else:
         right = rows["correct_open"].astype(bool).to_numpy()
         says_other = np.zeros(len(rows), dtype=bool)

@@ -97,8 +97,10 @@ def half_crossing(
     dose_of, doses = pd.factorize(frame[dose][known].to_numpy(np.float64), sort=True)
     clusters = count_clusters(names)
     cells, shape = names * len(doses) + dose_of, (clusters, len(doses))
-    right = np.bincount(cells, correct, minlength=clusters * len(doses)).reshape(shape)
-    count = np.bincount(cells, minlength=clusters * len(doses)).reshape(shape).astype(np.float64)
+    right, count = (
+        np.bincount(cells, weights, minlength=clusters * len(doses)).reshape(shape).astype(np.float64)
+        for weights in (correct, None)
+    )
     if clusters < _FEWEST_CLUSTERS or len(doses) < 2:
         raise UserError(
             f"a crossing over {dose} needs {_FEWEST_CLUSTERS} clusters and two doses; "

@@ -47,7 +47,7 @@ def streamlit_command(config: DashboardConfig) -> list[str]:
 
     Results and datasets are passed as absolute paths where they are paths, so the server may run in any folder.
     """
-    command = [sys.executable, "-m", "lcl_lab.dashboard.server", "run", str(_SCRIPT)]
+    command = [sys.executable, "-m", "lcl_lab.dashboard.preloading_server", "run", str(_SCRIPT)]
     command += ["--server.address", config.address, "--server.headless", str(config.headless).lower()]
     if config.port is not None:
         command += ["--server.port", str(config.port)]

@@ -44,7 +44,7 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
         return None
     rows, refused = [], dict[str, None]()
     best = {
-        value: analysis.rows_of(ceiling, {across: value}).set_index(query, verify_integrity=True)[_COLUMN].astype(float)
+        value: _by_query(analysis.rows_of(ceiling, {across: value}), query)[_COLUMN].astype(float)
         for value in sorted(ceiling[across].dropna().unique().tolist())
     }
     for model, of_model in comparisons.per_model(records, known):
@@ -53,7 +53,7 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
             if answers.empty:
                 continue
             try:
-                share = _share(answers.set_index(query, verify_integrity=True), of_ceiling)
+                share = _share(_by_query(answers, query), of_ceiling)
             except UserError:
                 refused[reporting.format_value(value)] = None
                 continue
@@ -79,6 +79,14 @@ def ceiling_section(records: pd.DataFrame, evaluated: Sequence[str], across: str
     values = {"across": across.replace("_", " "), "values": ", ".join(refused)}
     statements = [reporting.Statement(template, values, "candidate")] if refused else []
     return reporting.Section("Distance to the prototype ceiling", statements, name="ceiling", tables=[table])
+
+
+def _by_query(rows: pd.DataFrame, query: list[str]) -> pd.DataFrame:
+    """Records of one condition by their query."""
+    indexed = rows.set_index(query)
+    if not indexed.index.is_unique:
+        raise ValueError("a model has several records of one query under one condition")
+    return indexed
 
 
 def _share(answers: pd.DataFrame, ceiling: pd.Series) -> CeilingShare:

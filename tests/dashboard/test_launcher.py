@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lcl_lab import dashboard
-from lcl_lab.dashboard import DashboardConfig, pages, serve, server, streamlit_command
+from lcl_lab.dashboard import DashboardConfig, pages, preloading_server, serve, streamlit_command
 from lcl_lab.errors import UserError
 from tests.servers import answers, free_port
 from tests.sweeps.grids import wait_for
@@ -30,7 +30,8 @@ def test_the_command_has_absolute_paths_and_every_option() -> None:
 @pytest.mark.slow
 def test_the_server_imports_what_the_first_page_needs_before_a_browser_asks_for_it() -> None:
     code = (
-        "import sys; from lcl_lab.dashboard import server; server._import_pages(); before = set(sys.modules); "
+        "import sys; from lcl_lab.dashboard import preloading_server; preloading_server._import_pages(); "
+        "before = set(sys.modules); "
         "from streamlit.testing.v1 import AppTest; "
         "app = AppTest.from_file(sys.argv.pop(1), default_timeout=100).run(); "
         "assert app.get('vega_lite_chart'), app; print(*(set(sys.modules) - before))"
@@ -46,7 +47,7 @@ def test_a_page_that_cannot_be_imported_is_left_to_the_script(monkeypatch: pytes
         raise UserError("a plugin of the user is wrong")
 
     monkeypatch.setattr(pages, "find_pages", fail)
-    server._import_pages()
+    preloading_server._import_pages()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
