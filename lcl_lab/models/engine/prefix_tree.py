@@ -14,6 +14,8 @@ __all__ = ["Node", "build_tree", "schedule_batches"]
 Unit = Hashable
 _MAX_PADDING = 0.05  # segments in a batch differ in length by at most this fraction
 
+_MOST_DEPTHS = 4  # at which nodes of a batch are; a batch holds a copy of each of its prefixes
+
 
 @dataclass(eq=False)
 class Node:
@@ -79,7 +81,9 @@ def schedule_batches(root: Node, tokens: Callable[[Node], int], limit: Callable[
     add_children(root)
     while ending or inner:
         if not inner or len(ending) >= limit():
-            batch, ending = _choose_batch(ending, tokens, limit())
+            together = list(dict.fromkeys(depths[node] for node in ending))[:_MOST_DEPTHS]
+            batch, rest = _choose_batch([node for node in ending if depths[node] in together], tokens, limit())
+            ending = rest + [node for node in ending if depths[node] not in together]
         else:
             deepest = max(inner)
             batch, rest = _choose_batch(inner.pop(deepest), tokens, limit())
