@@ -18,6 +18,7 @@ from .loading import DTYPES, load_model
 from .name_check import NameCheck, check_names
 from .preflight import Requirements, check_requirements, fits_context
 from .server import ServerModel
+from .shared_images import SharedImages
 from .transformers_model import TransformersModel, load_transformers_model
 from .user_models import register_model
 
@@ -34,6 +35,7 @@ __all__ = [
     "NameCheck",
     "Requirements",
     "ServerModel",
+    "SharedImages",
     "Status",
     "TransformersModel",
     "check_names",
