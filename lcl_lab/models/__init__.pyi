@@ -1,3 +1,4 @@
+from .adapter import with_adapter
 from .checkpoint import (
     PROTOTYPE,
     Checkpoint,
@@ -16,6 +17,7 @@ from .image_features import ImageFeatures
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
 from .name_check import NameCheck, check_names
+from .openai_client import check_server
 from .preflight import Requirements, check_requirements, fits_context
 from .server import ServerModel
 from .shared_images import SharedImages
@@ -40,6 +42,7 @@ __all__ = [
     "TransformersModel",
     "check_names",
     "check_requirements",
+    "check_server",
     "fetch_adapter_from_hub",
     "fetch_from_hub",
     "find_checkpoint",
@@ -54,4 +57,5 @@ __all__ = [
     "register_model",
     "shipped",
     "strategy_of",
+    "with_adapter",
 ]

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 import transformers
-from peft import PeftModel
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText
 from transformers.utils.logging import disable_progress_bar
 
+from lcl_lab import models
 from lcl_lab.atomic import canonical_json
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
@@ -99,8 +99,7 @@ def _load_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> An
         reason = f"{len(missing)} tensors of its architecture are missing in its weights, such as {missing[0]}"
         raise UserError(reason, option="model", value=checkpoint.name)
     if checkpoint.adapter is not None:
-        adapted = PeftModel.from_pretrained(model, checkpoint.adapter)
-        model = adapted if quantized else adapted.merge_and_unload()
+        model = models.with_adapter(model, checkpoint.adapter, merge=not quantized)
     if spread:
         return model
     return model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,6 +11,7 @@ from peft import PeftModel, prepare_model_for_kbit_training
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, LlavaForConditionalGeneration
 
+from lcl_lab import models
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint
 from lcl_lab.models.architecture_limits import context_length, has_decoder, reads_one_image
@@ -198,7 +199,7 @@ def _load(start: Checkpoint, quantize: bool) -> tuple[Any, Any]:
         reason = f"cannot load {start.path}: {one_line(error)}"
         raise UserError(reason, option="start", value=start.name) from error
     if start.adapter is not None:
-        model = PeftModel.from_pretrained(model, start.adapter).merge_and_unload()
+        model = models.with_adapter(model, start.adapter, merge=True)
     return (prepare_model_for_kbit_training(model) if quantize else model), processor
 
 
