@@ -45,7 +45,8 @@ _DEFAULTS = ModelSettings()
 def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype: str = "auto") -> TransformersModel:
     """Load a checkpoint of `transformers`, on a GPU if there is one.
 
-    Image features are cached on disk, except for the mini models, which encode faster than a disk reads.
+    Image features are cached on disk by the content of images, except for the mini models, which encode faster than
+    that cache reads; those of the embedded worlds have a faster one, see `FeatureStore`.
 
     Args:
         checkpoint: a folder with config, processor and weights.
