@@ -16,7 +16,8 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 from lcl_lab.concepts import datasets
 from lcl_lab.models import user_models
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, build_mini
-from lcl_lab.models.mini.clip import build_clip, transformers_vision_tower
+from lcl_lab.models.mini.clip import build_clip
+from lcl_lab.models.mini.clip_tower import clip_vision_tower
 from lcl_lab.models.mini.processor import build_processor
 from lcl_lab.strategies import registry as strategy_registry
 from lcl_lab.studies import study_registry
@@ -52,7 +53,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints") / "untrained"
     processor = build_processor(IMAGE_TOKENS)
     tokenizer = processor.tokenizer
-    tower = transformers_vision_tower(build_clip())
+    tower = clip_vision_tower(build_clip().state_dict())
     model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

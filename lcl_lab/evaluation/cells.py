@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from lcl_lab.evaluation.graded_answer import grade_answer
-from lcl_lab.evaluation.model_checks import checked_answers, checked_images
+from lcl_lab.evaluation.model_checks import checked_answers
 
 if TYPE_CHECKING:
     from lcl_lab.evaluation.design import Design, EvalItem
@@ -103,7 +103,7 @@ def _answer_together(
     records: dict[str, list[Record]] = {cell.name: [] for cell in cells}
     asked = [(cell, item, *named) for cell, item in items for named in _prompts(item, design.calibrate)]
     prompts = [prompt for *_, prompt in asked]
-    answers = model.answer(prompts, checked_images(design))
+    answers = model.answer(prompts, design.images)
     content_free: dict[str, Sequence[Loglik]] = {}
     seconds = 0.0
     for (cell, item, image, _), answer in zip(asked, checked_answers(name, answers, prompts), strict=True):

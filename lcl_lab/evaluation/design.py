@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
-from lcl_lab import concepts, episodes, prompts, store
+import PIL.Image
+
+from lcl_lab import concepts, episodes, models, prompts, store
 from lcl_lab.concepts import ImageRef
 from lcl_lab.episodes.replaced_images import CONTENT_FREE, content_free
 from lcl_lab.errors import UserError
+from lcl_lab.evaluation.stored_features import stored_features
+from lcl_lab.type_checks import check_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
 
     from lcl_lab.concepts import Dataset
     from lcl_lab.episodes import Episode, OpenRule
-    from lcl_lab.models import Model
+    from lcl_lab.models import Model, SharedImages
     from lcl_lab.prompts import Prompt
     from lcl_lab.store import SupportExample
 
@@ -185,6 +190,17 @@ class Design:
     open_rule: OpenRule | None = None
     following: Callable[[pd.DataFrame], Design] | None = None
     calibrate: bool = False
+
+    @cached_property
+    def images(self) -> SharedImages:
+        """The images of prompts, and those that replace them, for all models. A user's dataset may return anything."""
+
+        def image(ref: ImageRef) -> Image:
+            loaded = self.image(ref)
+            check_type(loaded, PIL.Image.Image, "data", f"image() of {ref.data} must return one")
+            return loaded
+
+        return models.SharedImages(episodes.with_replacements(image), stored_features(self.image))
 
     def content_digest(self) -> str:
         """16 hex digits over what models receive and how answers are graded.

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import PIL.Image
-
 from lcl_lab import episodes, models
 from lcl_lab.errors import UserError
 from lcl_lab.evaluation.support_check import sees_support
 from lcl_lab.type_checks import check_type
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from lcl_lab.concepts import ImageRef
     from lcl_lab.evaluation.design import Design
     from lcl_lab.models import Answer, Checkpoint, Model
     from lcl_lab.prompts import Prompt
@@ -28,7 +23,6 @@ __all__ = [
     "check_logliks",
     "check_support",
     "checked_answers",
-    "checked_images",
 ]
 
 _CHECKED = 200  # queries of each condition whose prompts are checked before a model is loaded
@@ -70,7 +64,7 @@ def check_before_loading(
         items = [item for condition, some in sampled if condition.includes(checkpoint.name) for item in some]
         longest = max((item.prompt for item in items), key=lambda prompt: (len(prompt.images), len(prompt.text)))
         requirements = models.check_requirements(
-            checkpoint, dtype, longest, checked_images(design), checkpoint.name in loaded, processes
+            checkpoint, dtype, longest, design.images, checkpoint.name in loaded, processes
         )
         of_episodes = [item.prompt for item in items if isinstance(item.episode, episodes.Episode)]
         candidates = [name for prompt in of_episodes for name in prompt.candidates]
@@ -100,7 +94,7 @@ def check_logliks(name: str, model: Model, design: Design) -> None:
     prompt = next((item.prompt for item in included if item.prompt.candidates), None)
     if prompt is None:
         return
-    (answer,) = checked_answers(name, model.answer([prompt], checked_images(design)), [prompt])
+    (answer,) = checked_answers(name, model.answer([prompt], design.images), [prompt])
     if not answer.logliks:
         raise UserError(f"{name} gives no log-likelihoods of candidates to calibrate; leave it out", option="calibrate")
 
@@ -119,28 +113,13 @@ def check_support(note: Note, name: str, model: Model, design: Design, notify: C
     prompts = (item.prompt for condition in included for item in condition.sample(_SUPPORT_CHECKED))
 
     def answer(some: Sequence[Prompt]) -> list[Answer]:
-        return list(checked_answers(name, model.answer(some, checked_images(design)), some))
+        return list(checked_answers(name, model.answer(some, design.images), some))
 
     if sees_support(answer, prompts) is not False:
         return
     note(BLIND, model=name)
     if notify:
         notify(f"{name} does not see the support's images: noise in their place changes no log-likelihood")
-
-
-def checked_images(design: Design) -> Callable[[ImageRef], Image]:
-    """What returns the images of a design, and those that replace them. A user's dataset may return anything.
-
-    Args:
-        design: the design.
-    """
-
-    def image(ref: ImageRef) -> Image:
-        loaded = design.image(ref)
-        check_type(loaded, PIL.Image.Image, "data", f"image() of {ref.data} must return one")
-        return loaded
-
-    return episodes.with_replacements(image)
 
 
 def checked_answers(name: str, answers: object, prompts: Sequence[Prompt]) -> Iterator[models.Answer]:

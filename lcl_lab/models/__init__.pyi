@@ -1,3 +1,4 @@
+from .adapter import with_adapter
 from .checkpoint import (
     PROTOTYPE,
     Checkpoint,
@@ -16,8 +17,10 @@ from .image_features import ImageFeatures
 from .interface import Answer, Loglik, Model, ModelSettings, Status
 from .loading import DTYPES, load_model
 from .name_check import NameCheck, check_names
+from .openai_client import check_server
 from .preflight import Requirements, check_requirements, fits_context
 from .server import ServerModel
+from .shared_images import SharedImages
 from .transformers_model import TransformersModel, load_transformers_model
 from .user_models import register_model
 
@@ -34,10 +37,12 @@ __all__ = [
     "NameCheck",
     "Requirements",
     "ServerModel",
+    "SharedImages",
     "Status",
     "TransformersModel",
     "check_names",
     "check_requirements",
+    "check_server",
     "fetch_adapter_from_hub",
     "fetch_from_hub",
     "find_checkpoint",
@@ -52,4 +57,5 @@ __all__ = [
     "register_model",
     "shipped",
     "strategy_of",
+    "with_adapter",
 ]

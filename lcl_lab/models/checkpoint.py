@@ -21,7 +21,6 @@ from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.checkpoint_files import HASHED, check_code, check_metadata, check_weights, read_object
 from lcl_lab.models.credentials import redact
 from lcl_lab.models.interface import Images, Model, ModelSettings
-from lcl_lab.models.openai_client import check_server
 from lcl_lab.models.user_models import load_user_file, registered_model
 from lcl_lab.plugins import is_file
 from lcl_lab.source_code import source_digest
@@ -312,7 +311,7 @@ def _find_served(name: str, option: str, base_url: str | None) -> Checkpoint:
     if base_url is None:
         raise UserError("needs base_url, such as http://127.0.0.1:8000/v1", option=option, value=name)
     served = name.removeprefix(_SERVED)
-    shown = check_server(served, base_url, option)
+    shown = models.check_server(served, base_url, option)
     content = sha256(f"{redact(base_url)}\0{name}\0{shown.description}".encode()).hexdigest()[:16]
     return Checkpoint(name, Path(served), content, base_url, behaviour=shown.behaviour)
 

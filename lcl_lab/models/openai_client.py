@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-import lazy_loader as lazy
+import openai
 
 from lcl_lab.errors import UserError, nearest
 from lcl_lab.models.credentials import api_key, redact
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = lazy.load("openai")  # importing it takes most of a second
 
 __all__ = ["ServedModel", "check_server", "error_reason", "open_client"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import lazy_loader as lazy
+import openai
 
 from lcl_lab.models.interface import Loglik
 from lcl_lab.models.openai_client import error_reason
@@ -13,11 +13,6 @@ from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError
 from lcl_lab.models.sglang_scoring import SGLangScorer
 from lcl_lab.models.vllm_scoring import VllmScorer
 from lcl_lab.prompts import Prompt
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = lazy.load("openai")
 
 __all__ = ["Scorer", "find_scorer"]
 

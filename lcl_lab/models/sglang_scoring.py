@@ -11,20 +11,15 @@ log-probability. See ``entrypoints/http_server.py``, ``managers/io_struct.py`` a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import lazy_loader as lazy
+import openai
 
 from lcl_lab.models import engine
 from lcl_lab.models.interface import Loglik
 from lcl_lab.models.server_messages import image_urls, probe
 from lcl_lab.models.server_reply import CannotScoreError, MalformedReplyError, as_loglik, reading_reply
 from lcl_lab.prompts import Prompt
-
-if TYPE_CHECKING:
-    import openai
-else:
-    openai = lazy.load("openai")
 
 __all__ = ["SGLangScorer"]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 import transformers
-from peft import PeftModel
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText
 from transformers.utils.logging import disable_progress_bar
 
+from lcl_lab import models
 from lcl_lab.atomic import canonical_json
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError
@@ -45,7 +45,8 @@ _DEFAULTS = ModelSettings()
 def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype: str = "auto") -> TransformersModel:
     """Load a checkpoint of `transformers`, on a GPU if there is one.
 
-    Image features are cached on disk, except for the mini models, which encode faster than a disk reads.
+    Image features are cached on disk by the content of images, except for the mini models, which encode faster than
+    that cache reads; those of the embedded worlds have a faster one, see `FeatureStore`.
 
     Args:
         checkpoint: a folder with config, processor and weights.
@@ -99,8 +100,7 @@ def _load_weights(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> An
         reason = f"{len(missing)} tensors of its architecture are missing in its weights, such as {missing[0]}"
         raise UserError(reason, option="model", value=checkpoint.name)
     if checkpoint.adapter is not None:
-        adapted = PeftModel.from_pretrained(model, checkpoint.adapter)
-        model = adapted if quantized else adapted.merge_and_unload()
+        model = models.with_adapter(model, checkpoint.adapter, merge=not quantized)
     if spread:
         return model
     return model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,12 +11,14 @@ from typing import Any, BinaryIO
 from lcl_lab.atomic import parse_strict_json, reporting_os_errors
 from lcl_lab.store.run_layout import EVENTS
 
-__all__ = ["PLANNED", "STORED", "append_event", "read_events"]
+__all__ = ["MERGED", "PLANNED", "STORED", "append_event", "read_events"]
 
 PLANNED = "planned"
 """The event before records are computed: how many there will be in all, and how many of these are stored already."""
 STORED = "stored"
 """The event before a shard is written: its cell, the SHA-256 of the file, and its number of records."""
+MERGED = "merged"
+"""The event before a merged shard is written: as `cell` its name, the SHA-256 of the file, and how many it replaces."""
 
 
 def append_event(run: Path, event: str, **fields: object) -> None:

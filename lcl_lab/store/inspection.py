@@ -14,9 +14,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from lcl_lab.atomic import read_json
 from lcl_lab.errors import UserError
-from lcl_lab.store.event_log import STORED, read_events
+from lcl_lab.store.event_log import MERGED, STORED, read_events
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.record_check import DamagedRecordsError, check_records
+from lcl_lab.store.record_files import record_files
 from lcl_lab.store.run_layout import (
     CONFIG,
     EVENTS,
@@ -26,11 +27,10 @@ from lcl_lab.store.run_layout import (
     config_digest,
     creation_time,
     is_finished,
-    record_files,
 )
 from lcl_lab.store.shards import SUFFIX
 
-__all__ = ["BrokenRun", "RunInfo", "check_config", "inspect_run"]
+__all__ = ["BrokenRun", "RunInfo", "check_config", "inspect_run", "logged_checksums"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,16 @@ def inspect_run(path: Path) -> RunInfo | BrokenRun:
     )
 
 
+def logged_checksums(run: Path) -> dict[Path, str]:
+    """The checksums of the shards of a run, according to its log.
+
+    Raises:
+        UserError: the log cannot be read.
+    """
+    stored = [event for event in read_events(run) if event.get("event") in (STORED, MERGED)]
+    return {_shard(run, event.get("cell")): str(event.get("sha256")) for event in stored}
+
+
 def check_config(config: Mapping[str, object]) -> None:
     """Refuse the configuration of a run whose models or seed cannot be read. It may lack both.
 
@@ -186,8 +196,7 @@ def _record_files(run: Path, manifest: _Manifest | None) -> list[Path]:
 def _checksums(run: Path, manifest: _Manifest | None) -> dict[Path, str]:
     """The known checksums of record files."""
     if manifest is None:
-        stored = [event for event in read_events(run) if event.get("event") == STORED]
-        return {_shard(run, event.get("cell")): str(event.get("sha256")) for event in stored}
+        return logged_checksums(run)
     packed = {run / PACKED: manifest.totals.sha256} if manifest.totals.sha256 else {}
     return {**packed, **{_shard(run, shard.cell): shard.sha256 for shard in manifest.shards}}
 

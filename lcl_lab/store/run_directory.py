@@ -25,10 +25,12 @@ from lcl_lab.atomic import (
 )
 from lcl_lab.errors import UserError
 from lcl_lab.file_locks import PROBED
+from lcl_lab.store.compaction import compact, remove_replaced
 from lcl_lab.store.event_log import STORED, append_event, read_events
-from lcl_lab.store.inspection import BrokenRun, RunInfo, check_config, inspect_run
+from lcl_lab.store.inspection import BrokenRun, RunInfo, check_config, inspect_run, logged_checksums
 from lcl_lab.store.provenance import Provenance
 from lcl_lab.store.record_check import checksum
+from lcl_lab.store.record_files import shard_files, stored_cells
 from lcl_lab.store.records import Record
 from lcl_lab.store.run_layout import (
     CONFIG,
@@ -42,7 +44,6 @@ from lcl_lab.store.run_layout import (
     creation_time,
     is_finished,
     run_directories,
-    shard_files,
 )
 from lcl_lab.store.shards import SUFFIX, encode_shard, pack, read_shards, rows_in
 
@@ -152,7 +153,7 @@ class Run:
 
     def committed(self) -> set[str]:
         """The cells whose records are completely stored."""
-        return _committed(self.path)
+        return stored_cells(self.path)
 
     def commit(self, cell: str, records: Sequence[Record]) -> None:
         """Store the records of a cell durably, either all or none. This makes a finished run unfinished again.
@@ -172,7 +173,7 @@ class Run:
         if others:
             raise ValueError(f"records of {', '.join(sorted(others))} in a run of {self.study}")
         path = self.path / RECORDS / (cell + SUFFIX)
-        if os.path.lexists(path):
+        if os.path.lexists(path) or cell in self.committed():
             raise ValueError(f"cell {cell!r} is already in {self.path}")
         content = encode_shard(records)
         with reporting_os_errors("write", self.path / MANIFEST):
@@ -182,6 +183,7 @@ class Run:
             self._code_is_noted = True
         self.note(STORED, cell=cell, sha256=sha256(content).hexdigest(), records=len(records))
         write_atomic(path, content)
+        compact(self.path, self.note, lambda: logged_checksums(self.path))
 
     def note(self, event: str, **fields: object) -> None:
         """Append an event to the log, with the UTC time.
@@ -308,14 +310,10 @@ def _may_resume(path: Path, code: str | None, cells: Collection[str] | None) -> 
     """Whether no other code computed records of an unfinished run, as far as is known, or none are missing."""
     if code is None:
         return True
-    committed = _committed(path)
+    committed = stored_cells(path)
     if not committed or (cells is not None and committed.issuperset(cells)):
         return True
     return {str(event.get("code")) for event in read_events(path) if event.get("event") == _CODE_EVENT} <= {code}
-
-
-def _committed(path: Path) -> set[str]:
-    return {shard.name.removesuffix(SUFFIX) for shard in shard_files(path)}
 
 
 def _prepare(path: Path, content: Mapping[str, object]) -> None:
@@ -324,6 +322,7 @@ def _prepare(path: Path, content: Mapping[str, object]) -> None:
         (path / RECORDS).mkdir(exist_ok=True)
     remove_temporary(path)
     remove_temporary(path / RECORDS)
+    remove_replaced(path)
     if read_json(path / CONFIG) != json.loads(canonical_json(content)):
         write_json(path / CONFIG, content)
 

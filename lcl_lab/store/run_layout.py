@@ -3,6 +3,7 @@
 <results>/<study>/<YYYYmmdd-HHMMSS, UTC>-<hash8>/    later than all others of the study, whatever the clock says
     config.json           study and configuration; the hash covers these two
     records/<cell>.parquet
+    records/+<level>-<hash16>.parquet   the records of many cells; see `lcl_lab.store.compaction`
     records.parquet       all records in one file, once the run is finished; preferred by readers
     events.jsonl          among others, the checksum of every shard
     manifest.json         written last; a run that has it is finished
@@ -21,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lcl_lab.atomic import canonical_json
-from lcl_lab.store.shards import SUFFIX
 
 __all__ = [
     "CONFIG",
@@ -36,10 +36,9 @@ __all__ = [
     "STAMP",
     "config_digest",
     "creation_time",
+    "existing",
     "is_finished",
-    "record_files",
     "run_directories",
-    "shard_files",
 ]
 
 CONFIG, MANIFEST, RECORDS, EVENTS = "config.json", "manifest.json", "records", "events.jsonl"
@@ -76,21 +75,10 @@ def is_finished(run: Path) -> bool:
 
 def run_directories(results: Path, pattern: str) -> list[Path]:
     """The run directories in a folder that match a glob pattern, oldest first."""
-    found = [path for path in _existing(results, pattern) if DIRECTORY.fullmatch(path.name) and path.is_dir()]
+    found = [path for path in existing(results, pattern) if DIRECTORY.fullmatch(path.name) and path.is_dir()]
     return sorted(found, key=lambda path: (path.name, path.parent.name))
 
 
-def shard_files(run: Path) -> list[Path]:
-    """The complete shards of a run directory, by name."""
-    return sorted(_existing(run / RECORDS, f"*{SUFFIX}"))
-
-
-def record_files(run: Path) -> list[Path]:
-    """The files with the records of a run directory: one file if the run is finished, else its shards."""
-    packed = run / PACKED
-    return [packed] if is_finished(run) and os.path.lexists(packed) else shard_files(run)
-
-
-def _existing(folder: Path, pattern: str) -> list[Path]:
+def existing(folder: Path, pattern: str) -> list[Path]:
     """`Path.glob`, which in Python 3.11 raises an error when a folder vanishes that it is about to read."""
     return [folder / name for name in glob.glob(pattern, root_dir=folder, include_hidden=True)]

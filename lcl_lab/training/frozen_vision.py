@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from lcl_lab.models.mini.architecture import MiniForConditionalGeneration, pool_quadrants
-from lcl_lab.models.mini.clip import pixels
+from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
+from lcl_lab.models.mini.clip_tower import pixels
+from lcl_lab.models.mini.shared_tower import pool_quadrants
 from lcl_lab.progress import track
 from lcl_lab.training.tensor_cache import digest
 

@@ -11,12 +11,14 @@ from peft import PeftModel, prepare_model_for_kbit_training
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, LlavaForConditionalGeneration
 
+from lcl_lab import models
 from lcl_lab.errors import UserError
 from lcl_lab.models import Checkpoint
 from lcl_lab.models.architecture_limits import context_length, has_decoder, reads_one_image
 from lcl_lab.models.checkpoint import is_on_hub, is_shipped
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini
-from lcl_lab.models.mini.clip import load_clip, transformers_vision_tower
+from lcl_lab.models.mini.clip import load_clip
+from lcl_lab.models.mini.clip_tower import clip_vision_tower
 from lcl_lab.models.mini.processor import build_processor
 from lcl_lab.models.preflight import check_quantization, config_and_processor, one_line
 from lcl_lab.models.saving import save_adapter, save_checkpoint
@@ -186,7 +188,7 @@ def _load(start: Checkpoint, quantize: bool) -> tuple[Any, Any]:
     if _is_clip(start):
         processor = build_processor(IMAGE_TOKENS)
         tokenizer = processor.tokenizer
-        tower = transformers_vision_tower(load_clip(start.path))
+        tower = clip_vision_tower(load_clip(start.path).state_dict())
         return build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id), processor
     options: dict[str, Any] = {"trust_remote_code": start.settings.trust_remote_code, "local_files_only": True}
     weights = {"quantization_config": _four_bits()} if quantize else {"dtype": torch.float32}
@@ -197,7 +199,7 @@ def _load(start: Checkpoint, quantize: bool) -> tuple[Any, Any]:
         reason = f"cannot load {start.path}: {one_line(error)}"
         raise UserError(reason, option="start", value=start.name) from error
     if start.adapter is not None:
-        model = PeftModel.from_pretrained(model, start.adapter).merge_and_unload()
+        model = models.with_adapter(model, start.adapter, merge=True)
     return (prepare_model_for_kbit_training(model) if quantize else model), processor
 
 

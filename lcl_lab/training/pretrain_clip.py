@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from lcl_lab.atomic import write_text
 from lcl_lab.concepts import FACTORS
-from lcl_lab.models.mini.clip import WIDTH, build_clip, pixels, save_clip, tokenize_descriptions
+from lcl_lab.models.mini.clip import build_clip, save_clip, tokenize_descriptions
+from lcl_lab.models.mini.clip_tower import WIDTH, pixels
 from lcl_lab.training.corpus import GROUP, plan_corpus, render_all
 from lcl_lab.training.log import TrainingLog
 from lcl_lab.training.loop import LoopConfig, MicroBatch, cpu_threads, fit

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lcl_lab.dashboard import run_index
-from lcl_lab.store.run_layout import run_directories, shard_files
+from lcl_lab.store.record_files import shard_files
+from lcl_lab.store.run_layout import run_directories
 from lcl_lab.sweeps import storage
 
 pytestmark = pytest.mark.attack

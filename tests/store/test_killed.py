@@ -15,6 +15,7 @@ import pytest
 
 from lcl_lab.errors import UserError
 from lcl_lab.store import Run
+from lcl_lab.store.record_files import stored_cells
 
 from . import factories
 
@@ -39,11 +40,11 @@ def test_killed_writer_loses_and_doubles_nothing(tmp_path: Path) -> None:
     moments, grown = random.Random(0), 0
     for _ in range(4):
         with writer("write", tmp_path) as (process, path):
-            while len(list((path / "records").glob("*.parquet"))) <= grown:
+            while len(stored_cells(path)) <= grown:
                 assert process.poll() is None
                 time.sleep(0.001)
             time.sleep(moments.uniform(0, 0.2))
-            seen = {file.name.removesuffix(".parquet") for file in (path / "records").glob("*.parquet")}
+            seen = stored_cells(path)
             process.send_signal(signal.SIGKILL)
             process.wait()
         with Run.open(tmp_path, factories.STUDY, factories.CONFIG) as run:  # the lock is free

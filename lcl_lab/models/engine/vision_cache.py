@@ -10,11 +10,12 @@ import inspect
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 import torch
 from cachetools import LRUCache
 from PIL.Image import Image
@@ -24,6 +25,7 @@ from torch import Tensor
 from lcl_lab.concepts import ImageRef
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.oom import split_on_oom
+from lcl_lab.models.shared_images import VisionTower, tower_features
 
 __all__ = ["EncodedImage", "ImageEncoder", "ImageKey", "PlaceholderEncoder"]
 
@@ -103,7 +105,7 @@ class ImageEncoder(ABC):
         missing = [key for key in dict.fromkeys(keys) if key not in encoded]
         while missing:
             batch, missing = missing[: self.batch_size], missing[self.batch_size :]
-            for key, one in zip(batch, self._encode_batch(batch, [image(ref) for ref, _ in batch]), strict=True):
+            for key, one in zip(batch, self._encode_missing(batch, image), strict=True):
                 encoded[key] = one
                 if one.nbytes <= _BYTES:
                     self._memory[key] = one
@@ -120,6 +122,10 @@ class ImageEncoder(ABC):
     @abstractmethod
     def _encode_inputs(self, inputs: Sequence[Mapping[str, Tensor]], alone: bool) -> list[EncodedImage]:
         """Encode a batch of images, given the processor's tensors for each."""
+
+    def _encode_missing(self, keys: Sequence[ImageKey], image: Callable[[ImageRef], Image]) -> list[EncodedImage]:
+        """Encode a batch of images that are not in memory."""
+        return self._encode_batch(keys, [image(ref) for ref, _ in keys])
 
     def _encode_batch(self, keys: Sequence[ImageKey], images: Sequence[Image]) -> list[EncodedImage]:
         digests = [_digest(image, alone) for image, (_, alone) in zip(images, keys, strict=True)]
@@ -145,6 +151,8 @@ class ImageEncoder(ABC):
 class PlaceholderEncoder(ImageEncoder):
     """Encodes images whose features replace placeholder tokens.
 
+    If the model has a `shared_tower`, as the mini models do, its features come from there; see `SharedImages`.
+
     The arguments are those of `ImageEncoder`.
 
     Attributes:
@@ -168,6 +176,8 @@ class PlaceholderEncoder(ImageEncoder):
         self._joined = isinstance(self._output[self._field], Tensor)
         if not self._encodes_batches():
             self.batch_size = 1
+        self._blank = EncodedImage(tuple(blank["input_ids"][0].tolist()), torch.empty(0), types=self._types(blank))
+        self._tower = self._shared_tower()
 
     def keys(self, refs: Sequence[ImageRef]) -> list[ImageKey]:
         """The keys of the images of one prompt."""
@@ -184,6 +194,22 @@ class PlaceholderEncoder(ImageEncoder):
         if images[0].deep:
             output["deepstack_features"] = [list(layer) for layer in zip(*(one.deep for one in images), strict=True)]
         return {"mm_encoder_outputs": {"image": output}}
+
+    def _shared_tower(self) -> VisionTower | None:
+        shared_tower = getattr(self._model, "shared_tower", None)
+        if shared_tower is None:
+            return None
+        settings = self._processor.image_processor.to_json_string()
+        return shared_tower(lambda image: self._process(image, alone=True)["pixel_values"], settings)
+
+    def _encode_missing(self, keys: Sequence[ImageKey], image: Callable[[ImageRef], Image]) -> list[EncodedImage]:
+        if self._tower is None:
+            return super()._encode_missing(keys, image)
+        refs = [ref for ref, _ in keys]
+        rows, encoded = tower_features(image, self._tower, refs)
+        self.images_encoded += encoded
+        features = self._model.project_shared(np.stack([rows[ref] for ref in refs]))
+        return [replace(self._blank, features=of_image) for of_image in features]
 
     def _encodes_batches(self) -> bool:
         """Whether images in a batch have the features that they have alone."""

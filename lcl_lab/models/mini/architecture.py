@@ -8,7 +8,10 @@ initialisation lets it leave the loss plateau that precedes in-context learning 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from PIL.Image import Image
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -20,10 +23,12 @@ from transformers import (
 )
 from transformers.models.llama.modeling_llama import LlamaAttention
 
-__all__ = ["IMAGE_TOKENS", "MiniConfig", "MiniForConditionalGeneration", "build_mini", "pool_quadrants"]
+from lcl_lab.models.feature_store import Row
+from lcl_lab.models.mini.shared_tower import QUADRANTS, SharedTower, pool_quadrants
 
-_SIDE = 2
-IMAGE_TOKENS = _SIDE**2
+__all__ = ["IMAGE_TOKENS", "MiniConfig", "MiniForConditionalGeneration", "build_mini"]
+
+IMAGE_TOKENS = QUADRANTS
 """I, the number of tokens of an image."""
 
 
@@ -31,21 +36,6 @@ class MiniConfig(LlavaConfig):
     """A `LlavaConfig` with its own `model_type`, by which `AutoModelForImageTextToText` finds the model class."""
 
     model_type = "lcl_mini"
-
-
-def pool_quadrants(patches: torch.Tensor) -> torch.Tensor:
-    """Mean patch feature of each quadrant.
-
-    Args:
-        patches: (B, P, D), where P is a square number.
-
-    Returns:
-        (B, I, D)
-    """
-    batch, count, width = patches.shape
-    side = int(count**0.5)
-    grid = patches.transpose(1, 2).reshape(batch, width, side, side)
-    return nn.functional.adaptive_avg_pool2d(grid, _SIDE).flatten(2).transpose(1, 2)
 
 
 class PooledProjector(nn.Module):
@@ -63,7 +53,7 @@ class PooledProjector(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.quadrant = nn.Linear(width, out)
-        self.whole = nn.Linear(width, _SIDE**2 * out)
+        self.whole = nn.Linear(width, QUADRANTS * out)
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         """Patch features (B, P, D_vision) → decoder inputs (B, I, D)."""
@@ -71,7 +61,7 @@ class PooledProjector(nn.Module):
 
     def project(self, pooled: torch.Tensor) -> torch.Tensor:
         """The trainable part only, for features that were pooled before: (B, I, D_vision) → (B, I, D)."""
-        whole = self.whole(self.norm(pooled.mean(1))).unflatten(-1, (_SIDE**2, -1))
+        whole = self.whole(self.norm(pooled.mean(1))).unflatten(-1, (QUADRANTS, -1))
         return self.quadrant(self.norm(pooled)) + whole
 
 
@@ -90,6 +80,19 @@ class MiniForConditionalGeneration(LlavaForConditionalGeneration):
     def project(self, pooled: torch.Tensor) -> torch.Tensor:
         """Pooled vision features (B, I, D_vision) → decoder inputs (B, I, D)."""
         return self.model.multi_modal_projector.project(pooled)
+
+    def shared_tower(self, prepare: Callable[[Image], torch.Tensor], preparation: str) -> SharedTower | None:
+        """The vision tower without the projector, for features that models share; see `SharedTower` for the arguments.
+
+        None where the config selects other features of the tower.
+        """
+        selected = self.config.vision_feature_layer, self.config.vision_feature_select_strategy
+        return SharedTower(self.model.vision_tower, prepare, preparation) if selected == (-1, "default") else None
+
+    @torch.inference_mode()
+    def project_shared(self, features: Row) -> torch.Tensor:
+        """Features (B, I + 1, D_vision) of the shared tower → decoder inputs (B, I, D)."""
+        return self.project(torch.from_numpy(features[:, :QUADRANTS]).to(self.device, self.dtype))
 
 
 def build_mini(

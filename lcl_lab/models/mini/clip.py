@@ -14,37 +14,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
-from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from lcl_lab.concepts import IMAGE_SIZE, description_words
-from lcl_lab.errors import UserError
-from lcl_lab.models.mini.vision_tower import vision_tower_from_open_clip
+from lcl_lab.models.mini.clip_tower import CLIP_FILE, HEAD, LAYERS, PATCH, WIDTH, load_clip_weights, pixels
 
-__all__ = [
-    "WIDTH",
-    "build_clip",
-    "image_features",
-    "load_clip",
-    "pixels",
-    "save_clip",
-    "tokenize_descriptions",
-    "transformers_vision_tower",
-]
+__all__ = ["build_clip", "image_features", "load_clip", "save_clip", "tokenize_descriptions"]
 
-WIDTH = 128
-"""D, the width of the embedding space that images and texts share."""
-_LAYERS, _HEAD, _PATCH, _CONTEXT = 4, 32, 8, 20
-_FILE = "clip.safetensors"
+_CONTEXT = 20
 _BATCH = 256
 
 
 def build_clip() -> CLIP:
     """An untrained CLIP; its weights are drawn from torch's global generator."""
     vision = CLIPVisionCfg(
-        layers=_LAYERS, width=WIDTH, head_width=_HEAD, patch_size=_PATCH, image_size=IMAGE_SIZE, pool_type="avg"
+        layers=LAYERS, width=WIDTH, head_width=HEAD, patch_size=PATCH, image_size=IMAGE_SIZE, pool_type="avg"
     )
     vocabulary = len(description_words()) + 2
     text = CLIPTextCfg(context_length=_CONTEXT, vocab_size=vocabulary, width=WIDTH, heads=4, layers=2)
@@ -54,7 +39,7 @@ def build_clip() -> CLIP:
 def save_clip(clip: CLIP, folder: Path) -> None:
     """Write the weights in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.half().contiguous() for key, value in clip.state_dict().items()}, folder / _FILE)
+    save_file({key: value.half().contiguous() for key, value in clip.state_dict().items()}, folder / CLIP_FILE)
 
 
 def load_clip(folder: Path) -> CLIP:
@@ -64,32 +49,8 @@ def load_clip(folder: Path) -> CLIP:
         UserError: the file is missing or damaged, or has the weights of another model.
     """
     clip = build_clip()
-    try:
-        clip.load_state_dict({key: value.float() for key, value in load_file(folder / _FILE).items()})
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"cannot load {folder / _FILE}: {reason}", option="model", value=folder) from error
+    load_clip_weights(folder, clip.load_state_dict)
     return clip.eval()
-
-
-def transformers_vision_tower(clip: CLIP) -> CLIPVisionModel:
-    """The image tower as a model of `transformers`, with the same weights."""
-    config = CLIPVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=4 * WIDTH,
-        num_hidden_layers=_LAYERS,
-        num_attention_heads=WIDTH // _HEAD,
-        image_size=IMAGE_SIZE,
-        patch_size=_PATCH,
-        hidden_act="gelu",
-        layer_norm_eps=1e-5,
-    )
-    return vision_tower_from_open_clip(clip.state_dict(), config)
-
-
-def pixels(images: NDArray[np.uint8]) -> Tensor:
-    """Images normalised as the processor does it: uint8 (B, H, W, 3) → float (B, 3, H, W)."""
-    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() - 127.5) / 63.75
 
 
 @torch.inference_mode()

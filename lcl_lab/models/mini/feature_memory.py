@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageOps
 from PIL.Image import Image
+from torch import Tensor
 
 from lcl_lab.concepts import IMAGE_SIZE, ImageRef
-from lcl_lab.models.mini.clip import image_features, load_clip
+from lcl_lab.models.mini.clip_tower import clip_vision_tower, load_clip_weights, pixels
+from lcl_lab.models.mini.shared_tower import SharedTower
+from lcl_lab.models.shared_images import tower_features
 
 __all__ = ["FeatureMemory"]
 
@@ -21,20 +24,32 @@ class FeatureMemory:
 
     Args:
         folder: a folder with a mini CLIP.
+
+    Raises:
+        UserError: the CLIP cannot be loaded.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._clip = load_clip(folder)
+        def load(state: Mapping[str, Tensor]) -> None:
+            self._tower = SharedTower(clip_vision_tower(state), _prepare, "fit")
+            self._projection = state["visual.proj"].numpy()
+
+        load_clip_weights(folder, load)
         self._features: dict[ImageRef, NDArray[np.float32]] = {}
 
     def encode(self, refs: Iterable[ImageRef], image: Callable[[ImageRef], Image]) -> None:
         """Compute the features of images that are new."""
         new = [ref for ref in dict.fromkeys(refs) if ref not in self._features]
-        if new:
-            fitted = [ImageOps.fit(image(ref).convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE)) for ref in new]
-            arrays = np.stack([np.asarray(one) for one in fitted])
-            self._features |= dict(zip(new, image_features(self._clip, arrays), strict=True))
+        rows, _ = tower_features(image, self._tower, new)
+        for ref, row in rows.items():
+            feature = row[-1] @ self._projection
+            self._features[ref] = feature / np.linalg.norm(feature)
 
     def __getitem__(self, ref: ImageRef) -> NDArray[np.float32]:
         """The feature (D,) of an encoded image, of unit length."""
         return self._features[ref]
+
+
+def _prepare(image: Image) -> Tensor:
+    fitted = ImageOps.fit(image.convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE))
+    return pixels(np.array(fitted)[None])

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageTextToText, LlavaForConditionalGeneration
 
-from lcl_lab.models.mini.architecture import MiniForConditionalGeneration, pool_quadrants
+from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
+from lcl_lab.models.mini.shared_tower import pool_quadrants
 
 
 def load(folder: Path) -> MiniForConditionalGeneration:

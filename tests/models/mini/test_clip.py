@@ -11,17 +11,16 @@ from lcl_lab.models.mini.clip import (
     build_clip,
     image_features,
     load_clip,
-    pixels,
     save_clip,
     tokenize_descriptions,
-    transformers_vision_tower,
 )
+from lcl_lab.models.mini.clip_tower import clip_vision_tower, pixels
 
 
 def test_the_converted_tower_gives_the_same_features() -> None:
     torch.manual_seed(0)
     clip = build_clip().eval()
-    tower = transformers_vision_tower(clip)
+    tower = clip_vision_tower(clip.state_dict())
     images = torch.randn(4, 3, 64, 64)
     with torch.inference_mode():
         patches = tower(images).last_hidden_state[:, 1:]
