@@ -53,16 +53,15 @@ class HeuristicModel:
             started = time.perf_counter()
             name = self._rule(prompt)
             logliks = tuple(Loglik(log(share), 1) for share in _shares(prompt.candidates, name))
-            yield Answer(name, logliks, time.perf_counter() - started)
+            nearest = self._features.nearest(prompt.images) if self._features else None
+            yield Answer(name, logliks, time.perf_counter() - started, nearest=nearest)
 
     def _nearest(self, prompt: Prompt) -> str:
-        labels = _labels(prompt)
-        if not labels or not prompt.images or self._features is None:
+        if not prompt.images or self._features is None:
             return ""
         *support, query = prompt.images
-        target = self._features[query]
-        similar = [float(self._features[ref] @ target) for ref in support]
-        best = {label for label, value in zip(labels, similar, strict=True) if value == max(similar)}
+        labels = _labels(prompt)
+        best = {labels[place] for place in self._features.most_similar(query, support)}
         return best.pop() if len(best) == 1 else ""
 
 

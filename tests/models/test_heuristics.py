@@ -49,6 +49,18 @@ def test_the_nearest_image_has_the_label() -> None:
     assert texts("heuristic/nearest", changed) == [episode.other_name for episode in changed]
 
 
+def test_models_that_compare_images_say_which_is_the_nearest() -> None:
+    """The query itself in the last place; in two places, neither is the nearest; without a support, nothing is."""
+    own = [replace(example, image=EPISODES[0].query) for example in EPISODES[0].support]
+    once = replace(EPISODES[0], support=(*EPISODES[0].support[:-1], own[-1]))
+    twice = replace(EPISODES[0], support=(own[0], *EPISODES[0].support[1:-1], own[-1]))
+    prompts = [chat(episode) for episode in (once, twice, remove_support(once))]
+    for name in ("heuristic/nearest", "mini/prototype"):
+        answers = load_model(name).answer(prompts, WORLD.image)
+        assert [answer.nearest for answer in answers] == [len(own), None, None]
+    assert next(iter(load_model("heuristic/last").answer(prompts, WORLD.image))).nearest is None
+
+
 def test_the_prior_does_not_depend_on_the_support() -> None:
     expected = texts("heuristic/prior", EPISODES)
     for change in (lambda e: falsify(e, 1.0), remove_support):
