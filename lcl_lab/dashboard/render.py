@@ -206,11 +206,16 @@ def _show_panel(spec: dict[str, Any], key: str, columns: Sequence[str]) -> dict[
     return dict(points[0]) if points else None
 
 
+def _can_be_chosen(mark: Mapping[str, Any]) -> bool:
+    """Whether marks stand for answers: filled points, and what has a pointer as its cursor."""
+    return (mark.get("type") == "point" and mark.get("filled") is True) or mark.get("cursor") == "pointer"
+
+
 def _make_clickable(spec: dict[str, Any], columns: Sequence[str]) -> bool:
-    """Make the filled points of the first layer that has them selectable; False where there are none."""
+    """Make the marks of the first layer that can be chosen selectable; False where there are none."""
     for layer in spec.get("layer", ()):
         mark = layer.get("mark")
-        if not (isinstance(mark, dict) and mark.get("type") == "point" and mark.get("filled")):
+        if not (isinstance(mark, dict) and _can_be_chosen(mark)):
             continue
         name = layer.get("data", spec.get("data", {})).get("name")
         rows = spec.get("datasets", {}).get(name) or [{}]

@@ -133,7 +133,9 @@ def test_hostile_tokens_are_text(results: Path) -> None:
     app = open_page("episodes", query="0", false_ratio="0")
     assert not app.exception
     (strips,) = (str(one.proto.body) for one in app.get("html") if 'class="strips"' in str(one.proto.body))
-    assert strips.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 1 + 1 + 5  # the model, its true name, and the tokens
+    assert (
+        strips.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 1 + 1 + 5
+    )  # the model, its true name, and the tokens
     assert "<script" not in strips
 
 

@@ -35,6 +35,16 @@ def test_cells_of_large_models_have_none() -> None:
     assert len(draw(rows(32))["layer"]) == 1  # type: ignore[arg-type]
 
 
+def test_shares_begin_at_white_and_axes_have_all_names() -> None:
+    names = pd.Categorical(["wug", "dax"], ["wug", "blicket", "dax"])
+    frame = pd.DataFrame({"model": "a", "chosen": names, "true_name": names, "estimate": [0.5, 0.25]})
+    figure = heat_map_figure(frame, "chosen", "true_name", "Names", signed=False, clickable=True, most_with_numbers=2)
+    (colour,) = figure.panels[0].chart.to_dict()["layer"]
+    assert colour["mark"] == {"type": "rect", "cursor": "pointer"}
+    assert colour["encoding"]["color"]["scale"] == {"domain": [0, 0.25, 0.5], "range": ["white", "#FD8D3C", "#A63603"]}
+    assert colour["encoding"]["x"]["scale"]["domain"] == colour["encoding"]["x"]["sort"] == ["wug", "blicket", "dax"]
+
+
 def test_nothing_to_draw_is_one_line() -> None:
     with pytest.raises(UserError, match="no numbers"):
         heat_map_figure(rows(4).iloc[:0], "number", "layer", "Heads")
