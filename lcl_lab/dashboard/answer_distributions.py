@@ -195,11 +195,13 @@ def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: 
 
 def _confusion_matrix(frame: pd.DataFrame, records: pd.DataFrame, title: str, metric: str) -> Figure:
     """The share of the answers to each true name that have each name, with the names of a concept pair together."""
-    true_names = records.sort_values(["pair", "true_name"], kind="stable")["true_name"].unique()
-    others = sorted(set(frame["chosen"]).difference(true_names))
+    sides = [records[["pair", name]].set_axis(["pair", "name"], axis="columns") for name in ("true_name", "other_name")]
+    of_pairs = pd.concat(sides).sort_values(["pair", "name"])["name"].unique().tolist()
+    order = list(dict.fromkeys([*of_pairs, *sorted(set(frame["chosen"]))]))
+    true_names, chosen = set(frame["true_name"]), set(frame["chosen"])
     rows = frame.assign(
-        true_name=pd.Categorical(frame["true_name"], true_names),
-        chosen=pd.Categorical(frame["chosen"], [*true_names, *others]),
+        true_name=pd.Categorical(frame["true_name"], [name for name in order if name in true_names]),
+        chosen=pd.Categorical(frame["chosen"], [name for name in order if name in chosen | true_names]),
     )
     return figures.heat_map_figure(
         rows,
