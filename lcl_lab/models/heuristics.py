@@ -90,7 +90,9 @@ def _most_frequent(labels: Sequence[str]) -> str:
 
 def _prior(prompt: Prompt) -> str:
     """The name with the smallest hash: arbitrary, but always the same."""
-    return min(prompt.candidates, key=lambda name: blake2b(name.encode()).digest(), default="")
+    if len(prompt.candidates) < 2:
+        return ""  # the only candidate of a question is its answer, and no choice
+    return min(prompt.candidates, key=lambda name: blake2b(name.encode()).digest())
 
 
 def _labels(prompt: Prompt) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 import lcl_lab as lcl
 from lcl_lab.episodes import Episode, falsify, remove_support
 from lcl_lab.errors import UserError
+from lcl_lab.evaluation.items import mini_vqa_item
 from lcl_lab.models import find_checkpoint, load_model
 from lcl_lab.models.checkpoint import HEURISTICS
 from lcl_lab.prompts import Prompt, Turn, chat
@@ -71,6 +72,13 @@ def test_the_prior_does_not_depend_on_the_support() -> None:
 @pytest.mark.parametrize("name", [name for name in HEURISTICS if name != "heuristic/prior"])
 def test_without_a_support_no_rule_gives_a_name(name: str) -> None:
     assert texts(name, [remove_support(EPISODES[0])]) == [""]
+
+
+@pytest.mark.parametrize("name", ["mini/prototype", *HEURISTICS])
+def test_the_answer_to_a_question_is_not_taken_from_its_only_candidate(name: str) -> None:
+    item = mini_vqa_item(WORLD, 0, 0, 0)
+    (answer,) = load_model(name).answer([item.prompt], WORLD.image)
+    assert answer.text == ""
 
 
 def test_references_are_found_by_name_and_have_no_settings() -> None:

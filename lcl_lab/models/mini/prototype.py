@@ -45,7 +45,8 @@ class PrototypeModel:
             scores = self._scores(prompt)
             logliks = scores - np.logaddexp.reduce(scores)
             nearest = [name for name, score in zip(prompt.candidates, scores, strict=True) if score == scores.max()]
-            text = nearest[0] if len(nearest) == 1 else ""
+            # The only candidate of a question is its answer, and no choice.
+            text = nearest[0] if len(nearest) == 1 < len(prompt.candidates) else ""
             seconds = time.perf_counter() - started
             yield Answer(
                 text=text,
