@@ -124,8 +124,9 @@ def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[st
     def archive() -> bytes:
         return reporting.latex_archive(findings)
 
-    st.download_button("Export report", content, f"{name}.html", "text/html", on_click="ignore")
-    st.download_button("Export LaTeX", archive, f"{name}-latex.zip", "application/zip", on_click="ignore")
+    with st.container(horizontal=True):
+        st.download_button("Export report", content, f"{name}.html", "text/html", on_click="ignore")
+        st.download_button("Export LaTeX", archive, f"{name}-latex.zip", "application/zip", on_click="ignore")
 
 
 def _show_section(section: Section, name: str, place: int, columns: Sequence[str]) -> dict[str, Any] | None:

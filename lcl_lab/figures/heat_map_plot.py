@@ -19,7 +19,10 @@ _SHARES = (-1, -0.5, 0, 0.5, 1)
 """Of the largest number: where cells have these colours."""
 _ON_PAGE = "#000000"  # numbers on colours near that of the page
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#040404"  # numbers on colours that are the same on light and dark pages
-_DARK_BEYOND, _LIGHT_BEYOND = (-0.775, 0.825), (-0.35, 0.338)  # of the largest number: where cells have such colours
+_DARK_BEYOND, _LIGHT_BEYOND = (
+    (-0.7735, 0.8275),
+    (-0.335, 0.3275),
+)  # of the largest number: where cells have such colours
 _CELL = 62  # pixels of the side of a cell with a number
 _SMALL = 14  # of one without
 _WIDE = 18  # of one without, below a name
@@ -66,7 +69,9 @@ def heat_map_figure(
         raise UserError("there are no numbers to draw")
     largest = float(rows[value].abs().max()) or 1.0
     shares = _SHARES if signed else _SHARES[2:]
-    scale = alt.Scale(range=list(_COLOURS[-len(shares) :]), domain=[share * largest for share in shares])
+    # By lightness and hue, which white does not have, 0 would be yellow.
+    colours, domain = list(_COLOURS[-len(shares) :]), [share * largest for share in shares]
+    scale = alt.Scale(range=colours, domain=domain, interpolate="rgb")
     form = "+.2f" if signed else ".2f"
     cursor: Any = "pointer" if clickable else alt.Undefined
     panels = []
