@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -95,7 +96,7 @@ def paper_claims(records: pd.DataFrame, seed: int, floor_margin: float = 0.1) ->
             {"model": "mix", "shots": most},
             ONE_TRAINING,
         ),
-        _base(records, most, seed, floor_margin),
+        _base(true[(true["model"] == "base") & (true["shots"] == most)], most, seed, floor_margin),
     ]
 
 
@@ -109,20 +110,23 @@ def _compared(
         yield ZooClaim(claim, comparison, verdict, SEVERAL_TRAININGS)
 
 
-def _base(records: pd.DataFrame, shots: int, seed: int, floor: float) -> ZooClaim:
-    """Of the accuracy that the table of the models has, so that both have the same interval."""
-    conditions = {"model": "base", "data": _DATA, "shots": shots, "false_ratio": 0.0}
-    metrics = {"open-ended": analysis.METRICS["open-ended"]}
-    rows = analysis.accuracy(records, list(conditions), seed, metrics).set_index(list(conditions))
-    accuracy = Estimate.from_row(
-        rows.loc[tuple(conditions.values())],
+def _base(rows: pd.DataFrame, shots: int, seed: int, floor: float) -> ZooClaim:
+    correct = rows["correct_open"].to_numpy(dtype=np.float64)
+    low, high = analysis.cluster_bootstrap(correct, rows["pair"].to_numpy(), np.random.default_rng([seed, 9]))
+    accuracy = Estimate(
+        value=float(correct.mean()),
+        low=low,
+        high=high,
+        n=len(rows),
+        clusters=rows["pair"].nunique(),
         estimand="accuracy",
         metric="open-ended",
         model="base",
         method="cluster bootstrap over concept pairs",
     )
-    verdict: Verdict = "holds" if accuracy.high < floor else "does not hold" if accuracy.low > floor else "inconclusive"
+    verdict: Verdict = "holds" if high < floor else "does not hold" if low > floor else "inconclusive"
     undecided = detectable(accuracy, [floor]) if verdict == "inconclusive" else None
-    limit = reporting.format_value(floor)
-    claim = f"mini/base is near 0 (below {limit}) at {shots} shots on names that it has not seen"
+    claim = (
+        f"mini/base is near 0 (below {reporting.format_value(floor)}) at {shots} shots on names that it has not seen"
+    )
     return ZooClaim(claim, accuracy, verdict, undecided)
