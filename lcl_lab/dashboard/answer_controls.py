@@ -36,7 +36,7 @@ def select_answers(index: RunIndex) -> AnswerQuery | None:
     sources = {(s.run.run, s.model): s for group in index.groups for s in group.all_sources}
     if not sources:
         return None
-    run_place, model_place, other_place, metric_place = st.columns([5, 3, 5, 2])
+    run_place, model_place, other_place, metric_place = st.columns([5, 3, 5, 3])
     with run_place:
         run = controls.select_run(list(dict.fromkeys(run for run, _ in sources)), index.labels)
     with model_place:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lcl_lab import analysis, figures
 from lcl_lab.dashboard.sides import LETTER
 from lcl_lab.errors import UserError
+from lcl_lab.figures import Figure
 from lcl_lab.reporting import Findings, Section, Statement, Table
 from lcl_lab.studies.calibration_section import calibration_section
 
@@ -23,6 +24,9 @@ __all__ = ["Distribution", "calibration_distribution", "margin_distribution", "n
 
 _BINS = 24
 _MOST_DRAWN = 15  # confusions
+_MOST_NAMES = 30  # of a matrix of confusions
+_MOST_NUMBERS = 8  # names of one with numbers
+_SHARE = "Share of the answers to the true name"
 _MOST_LETTERS = 40  # of an answer
 _NEITHER, _NO_ANSWER = "no name of the query", "no answer"
 
@@ -165,26 +169,54 @@ def name_distribution(records: pd.DataFrame, labels: Mapping[str, str], metric: 
     if wrong.empty:
         raise UserError(f"by {metric}, every answer is right: no name was taken for another")
     largest = wrong.groupby("confusion")["n"].sum().sort_values(ascending=False, kind="stable")
-    drawn = largest.index[:_MOST_DRAWN]
-    shown = wrong.set_index("confusion").loc[drawn].reset_index()
     title = "Names that are taken for others"
-    figure = figures.ranked_figure(
-        shown,
-        "confusion",
-        title,
-        x_title="Share of the answers to the true name",
-        group="side",
-        group_title="Side",
-        names=list(labels.values()),
-    )
     statements = [_say_errors(str(side), rows, metric) for side, rows in frame.groupby("side", sort=False)]
-    if len(largest) > len(drawn):
+    if max(frame["true_name"].nunique(), frame["chosen"].nunique()) <= _MOST_NAMES:
+        figure = _confusion_matrix(frame, known, title, metric)
+    else:
+        drawn = largest.index[:_MOST_DRAWN]
+        figure = figures.ranked_figure(
+            wrong.set_index("confusion").loc[drawn].reset_index(),
+            "confusion",
+            title,
+            x_title=_SHARE,
+            group="side",
+            group_title="Side",
+            names=list(labels.values()),
+        )
         template = "The figure shows the {drawn} most frequent of {count} confusions; the table has all."
-        statements.append(Statement(template, {"drawn": len(drawn), "count": len(largest)}, metric))
+        if len(largest) > len(drawn):
+            statements.append(Statement(template, {"drawn": len(drawn), "count": len(largest)}, metric))
     listed = wrong.set_index("confusion").loc[largest.index].reset_index()
     names = {"true_name": "true name", "estimate": "share of the answers to the true name"}
     table = Table("Names that were taken for others, the most frequent first", listed.rename(columns=names))
     return Distribution(Findings(title, [Section(title, statements, figure, "names", [table])]), parts, "confusion")
+
+
+def _confusion_matrix(frame: pd.DataFrame, records: pd.DataFrame, title: str, metric: str) -> Figure:
+    """The share of the answers to each true name that have each name, with the names of a concept pair together."""
+    sides = [records[["pair", name]].set_axis(["pair", "name"], axis="columns") for name in ("true_name", "other_name")]
+    of_pairs = pd.concat(sides).sort_values(["pair", "name"])["name"].unique().tolist()
+    order = list(dict.fromkeys([*of_pairs, *sorted(set(frame["chosen"]))]))
+    true_names, chosen = set(frame["true_name"]), set(frame["chosen"])
+    rows = frame.assign(
+        true_name=pd.Categorical(frame["true_name"], [name for name in order if name in true_names]),
+        chosen=pd.Categorical(frame["chosen"], [name for name in order if name in chosen | true_names]),
+    )
+    return figures.heat_map_figure(
+        rows,
+        "chosen",
+        "true_name",
+        title,
+        value_title=_SHARE,
+        x_title="Name of the answer",
+        y_title="True name",
+        panel="side",
+        metric=metric,
+        signed=False,
+        clickable=True,
+        most_with_numbers=_MOST_NUMBERS,
+    )
 
 
 def _say_errors(side: str, rows: pd.DataFrame, metric: str) -> Statement:

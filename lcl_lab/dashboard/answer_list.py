@@ -9,7 +9,7 @@ import streamlit as st
 from lcl_lab.dashboard import controls
 from lcl_lab.dashboard.answer_controls import list_address
 from lcl_lab.dashboard.answer_queries import AnswerQuery, FoundAnswer
-from lcl_lab.dashboard.answer_texts import condition_text, margin_text, name_text, seconds_text, shortened
+from lcl_lab.dashboard.answer_texts import condition_text, latency_text, margin_text, name_text, shortened
 from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.images import show_image
 from lcl_lab.dashboard.shown_answers import ShownAnswer, permanent_link, shown_answers
@@ -45,7 +45,7 @@ def show_list(
 
 
 def _show_answer(answer: ShownAnswer, metric: str) -> None:
-    """A model's answer on one line, and below it the verdict with its rule, margin and seconds."""
+    """A model's answer on one line, and below it the verdict with its rule, margin and time."""
     if answer.record is None:
         st.caption(escape_markdown(" · ".join([answer.name, *answer.notes])))
         return
@@ -54,4 +54,4 @@ def _show_answer(answer: ShownAnswer, metric: str) -> None:
     margin = margin_text(answer.record)
     parts = [verdict.text if verdict else "no verdict", *answer.notes]
     parts += [f"margin {margin} per token"] if margin else []
-    st.caption(escape_markdown(" · ".join([*parts, f"{seconds_text(answer.record)} s"])))
+    st.caption(escape_markdown(" · ".join([*parts, latency_text(answer.record)])))

@@ -10,10 +10,10 @@ from lcl_lab import reporting
 __all__ = [
     "candidate_texts",
     "condition_text",
+    "latency_text",
     "margin_text",
     "name_text",
     "other_names",
-    "seconds_text",
     "shortened",
 ]
 
@@ -70,6 +70,6 @@ def margin_text(record: Mapping[str, Any]) -> str | None:
     return reporting.render("{margin:+.2f}", {"margin": margin})
 
 
-def seconds_text(record: Mapping[str, Any]) -> str:
+def latency_text(record: Mapping[str, Any]) -> str:
     """How long the model took for a record."""
-    return reporting.render("{seconds:.2g}", {"seconds": record["seconds"]})
+    return reporting.format_latency(record["seconds"])

@@ -17,7 +17,8 @@ from lcl_lab.dashboard.escape import escape_markdown
 from lcl_lab.dashboard.images import record_picture, show_image
 from lcl_lab.dashboard.run_index import RunIndex
 from lcl_lab.dashboard.shown_answers import CELL, ShownAnswer, answer_lines, answer_table, permanent_link, shown_answers
-from lcl_lab.dashboard.support_sheet import show_attention, show_support
+from lcl_lab.dashboard.support_sheet import find_nearest, show_attention, show_support
+from lcl_lab.dashboard.token_strips import STRIP_MEANING, STRIP_STYLE, token_strips
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,12 +59,13 @@ def show_episode(index: RunIndex, query: AnswerQuery, answers: Answers) -> None:
         st.caption(escape_markdown(origin))
         support_place, answer_place = st.columns(2)
         with support_place:
-            show_support(index.data, record["support"] or [])
+            show_support(index.data, record["support"] or [], find_nearest(query.source.run, record))
         with answer_place, st.container(gap="xsmall"):
             with st.container(horizontal=True, gap="small"):
                 show_image(index.data, record["query_image"], _QUERY_SIDE)
                 st.text(record["question"], width="stretch")
             _show_answers(shown, _record_links(query, shown, answers.conditions))
+        _show_tokens(shown)
         show_attention(index, record)
         with st.container(horizontal=True, vertical_alignment="center"):
             _show_links(query, found, answers.conditions)
@@ -106,6 +108,14 @@ def _show_answers(answers: Sequence[ShownAnswer], links: Mapping[str, str]) -> N
             if text and (kind == "thinking" or shortened(text, CELL) != text):
                 with st.popover(escape_markdown(_size(answer.name, kind, text))):
                     st.text(text)
+
+
+def _show_tokens(answers: Sequence[ShownAnswer]) -> None:
+    """How likely each token of the candidates is, for the models that say so."""
+    strips = token_strips({answer.name: answer.record for answer in answers if answer.record}, _CANDIDATES)
+    if strips:
+        st.caption(STRIP_MEANING)
+        st.html(f"<style>{STRIP_STYLE}</style>{strips}")
 
 
 def _show_table(table: pd.DataFrame, links: Mapping[str, str]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 
 import streamlit as st
 from markdown_it import MarkdownIt
 
+from lcl_lab.control_characters import remove_controls
 from lcl_lab.reporting import Statement
 
-__all__ = ["escape_markdown", "show_paragraph", "show_statements"]
+__all__ = ["escape_html", "escape_markdown", "show_paragraph", "show_statements"]
 
 _WORD_JOINER = "\u2060"
 _READ_ANYWAY = re.compile(r"\\:(?=//|material)|www(?=\\\.)|@", re.IGNORECASE)
@@ -30,6 +32,11 @@ def show_statements(statements: Sequence[Statement]) -> None:
 def show_paragraph(text: str) -> None:
     """Show a paragraph whose names may come from records, without any markup but **bold** and `code`."""
     st.html(f"<p>{_BOLD_AND_CODE.renderInline(text)}</p>")
+
+
+def escape_html(text: object) -> str:
+    """Text for a place where HTML is expected, so that it is shown as it is."""
+    return html.escape(remove_controls(str(text)))
 
 
 def escape_markdown(text: str) -> str:

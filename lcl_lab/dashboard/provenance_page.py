@@ -57,14 +57,14 @@ def _show_provenance(provenance: Provenance) -> Section:
 
 def _show_inputs(run: RunInfo) -> None:
     st.subheader("What its records depend on")
-    st.json(run.config)
+    st.json(run.config, expanded=1)
     options = studies.stored_options(run)
     if options:
         st.subheader("Options")
         st.json(options, expanded=False)
     st.subheader("Log")
     events = [{key: str(value) for key, value in event.items()} for event in read_events(run.path)]
-    render.show_rows(pd.DataFrame(events))
+    render.show_rows(pd.DataFrame(events).fillna(""))
     st.caption(escape_markdown(str(run.path)))
 
 

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = ["connect_runs", "load_records"]
 
-_UNREAD = ("support", "run", "filename", "episode_id", "question", "thinking")
+_UNREAD = (
+    "support",
+    "run",
+    "filename",
+    "episode_id",
+    "question",
+    "thinking",
+    "nearest",
+    "token_logliks",
+    "token_texts",
+)
 _CONTENT_FREE = tuple(
     f"loglik_{side}_{image}" for image in ("grey", "black", "white", "noise") for side in ("true", "other")
 )

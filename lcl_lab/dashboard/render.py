@@ -124,8 +124,9 @@ def show_export(findings: Findings, name: str, doc: str = "", notes: Sequence[st
     def archive() -> bytes:
         return reporting.latex_archive(findings)
 
-    st.download_button("Export report", content, f"{name}.html", "text/html", on_click="ignore")
-    st.download_button("Export LaTeX", archive, f"{name}-latex.zip", "application/zip", on_click="ignore")
+    with st.container(horizontal=True):
+        st.download_button("Export report", content, f"{name}.html", "text/html", on_click="ignore")
+        st.download_button("Export LaTeX", archive, f"{name}-latex.zip", "application/zip", on_click="ignore")
 
 
 def _show_section(section: Section, name: str, place: int, columns: Sequence[str]) -> dict[str, Any] | None:
@@ -206,11 +207,16 @@ def _show_panel(spec: dict[str, Any], key: str, columns: Sequence[str]) -> dict[
     return dict(points[0]) if points else None
 
 
+def _can_be_chosen(mark: Mapping[str, Any]) -> bool:
+    """Whether marks stand for answers: filled points, and what has a pointer as its cursor."""
+    return (mark.get("type") == "point" and mark.get("filled") is True) or mark.get("cursor") == "pointer"
+
+
 def _make_clickable(spec: dict[str, Any], columns: Sequence[str]) -> bool:
-    """Make the filled points of the first layer that has them selectable; False where there are none."""
+    """Make the marks of the first layer that can be chosen selectable; False where there are none."""
     for layer in spec.get("layer", ()):
         mark = layer.get("mark")
-        if not (isinstance(mark, dict) and mark.get("type") == "point" and mark.get("filled")):
+        if not (isinstance(mark, dict) and _can_be_chosen(mark)):
             continue
         name = layer.get("data", spec.get("data", {})).get("name")
         rows = spec.get("datasets", {}).get(name) or [{}]

@@ -72,7 +72,13 @@ def _show_table(rows: pd.DataFrame) -> None:
     started = st.column_config.DatetimeColumn("started (UTC)", format="YYYY-MM-DD HH:mm", timezone="UTC")
     written = {"tags": st.column_config.ListColumn(width=160), "note": st.column_config.TextColumn(width=240)}
     columns = {**seconds, **counts, **written, "disk": disk, "started": started}
-    st.dataframe(rows.dropna(axis=1, how="all"), hide_index=True, column_config=columns)
+    empty = [name for name in rows if not any(map(_is_known, rows[name]))]
+    st.dataframe(rows.drop(columns=empty), hide_index=True, column_config=columns)
+
+
+def _is_known(value: object) -> bool:
+    """Whether a cell says something: an empty note or list of tags does not."""
+    return bool(value) if isinstance(value, str | list) else not pd.isna(value)
 
 
 def _show_run(index: RunIndex, place: str, name: str, path: Path) -> None:

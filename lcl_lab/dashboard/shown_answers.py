@@ -10,7 +10,7 @@ import pandas as pd
 
 from lcl_lab.dashboard.answer_controls import answer_address, source_label, source_name
 from lcl_lab.dashboard.answer_queries import AnswerQuery, FoundAnswer
-from lcl_lab.dashboard.answer_texts import candidate_texts, margin_text, seconds_text, shortened
+from lcl_lab.dashboard.answer_texts import candidate_texts, latency_text, margin_text, shortened
 from lcl_lab.dashboard.answer_verdicts import MARKS, Verdict, open_rule, verdicts
 from lcl_lab.dashboard.run_index import Source
 
@@ -19,7 +19,7 @@ __all__ = ["CELL", "ShownAnswer", "answer_lines", "answer_table", "permanent_lin
 CELL = 60
 """Characters of an answer in a table."""
 _ANSWER = "answer"
-_LAST = _MARGIN, _SECONDS, _NOTE = "margin per token", "seconds", "note"
+_LAST = _MARGIN, _TIME, _NOTE = "margin per token", "time", "note"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def answer_lines(answers: Sequence[ShownAnswer]) -> dict[str, str]:
 
 
 def answer_table(answers: Sequence[ShownAnswer], candidates: int | None = None) -> pd.DataFrame:
-    """The answers as columns: texts, verdicts by rule, log-likelihoods, margin, seconds.
+    """The answers as columns: texts, verdicts by rule, log-likelihoods, margin, time.
 
     Args:
         answers: at least one.
@@ -120,5 +120,5 @@ def _measurements(answer: ShownAnswer) -> dict[str, str]:
     """Margin, seconds and notes, as far as there are any."""
     values: dict[str, str | None] = {_NOTE: "; ".join(answer.notes)}
     if answer.record is not None:
-        values |= {_MARGIN: margin_text(answer.record), _SECONDS: seconds_text(answer.record)}
+        values |= {_MARGIN: margin_text(answer.record), _TIME: latency_text(answer.record)}
     return {row: text for row, text in values.items() if text}

@@ -10,10 +10,13 @@ from lcl_lab import reporting
 from lcl_lab.analysis import MAIN_METRICS
 from lcl_lab.dashboard.answer_texts import candidate_texts, name_text
 from lcl_lab.dashboard.answer_verdicts import Verdict, open_rule, verdicts
+from lcl_lab.dashboard.escape import escape_html
 from lcl_lab.dashboard.images import find_image
 from lcl_lab.dashboard.record_loading import connect_runs
 from lcl_lab.dashboard.run_index import Source
-from lcl_lab.dashboard.site_html import SiteImages, escaped
+from lcl_lab.dashboard.site_html import SiteImages
+from lcl_lab.dashboard.support_sheet import Nearest, find_nearest, support_heading
+from lcl_lab.dashboard.token_strips import STRIP_MEANING, token_strips
 from lcl_lab.store import FIXED, quoted_names
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ __all__ = ["episodes_html"]
 
 _NO_CONDITIONS = (*FIXED, "run", "filename")
 _UNKNOWN = "–"
+_CANDIDATES = 4  # whose tokens are shown
 
 
 def episodes_html(title: str, sources: Sequence[Source], count: int, data: tuple[str, ...], images: SiteImages) -> str:
@@ -43,9 +47,11 @@ def episodes_html(title: str, sources: Sequence[Source], count: int, data: tuple
         "true name and of the best other one, in total and per token. False labels are orange."
     )
     rules = {(source.run.run, source.model): open_rule(source.state, source) for source in sources}
-    parts = [f"<h1>{escaped(title)}</h1>", f"<p>{escaped(rule)}</p>"]
+    parts = [f"<h1>{escape_html(title)}</h1>", f"<p>{escape_html(rule)}</p>"]
     for _, rows in groupby(records, lambda record: record["query_id"]):
-        parts += _episode(list(rows), rules, data, images)
+        of_query = list(rows)
+        nearest = find_nearest(sources[0].run, of_query[0])
+        parts += _episode(of_query, nearest, rules, data, images)
     return "".join(parts)
 
 
@@ -75,29 +81,37 @@ def _first_records(sources: Sequence[Source], count: int) -> tuple[dict[str, Any
 
 def _episode(
     rows: Sequence[Mapping[str, Any]],
+    nearest: Nearest | None,
     rules: Mapping[tuple[str, str], OpenRule | None],
     data: tuple[str, ...],
     images: SiteImages,
 ) -> Iterator[str]:
     record = rows[0]
-    yield f'<section id="query-{record["query_id"]}"><h2>Query {record["query_id"]}: {escaped(name_text(record))}</h2>'
+    title = f"Query {record['query_id']}: {name_text(record)}"
+    yield f'<section id="query-{record["query_id"]}"><h2>{escape_html(title)}</h2>'
     if record["support"]:
-        examples = "".join(_example(example, data, images) for example in record["support"])
-        yield f'<h3>Support</h3><div class="sheet">{examples}</div>'
+        near = nearest.number if nearest else None
+        shown = enumerate(record["support"], start=1)
+        examples = "".join(_example(number, example, number == near, data, images) for number, example in shown)
+        heading = support_heading(record["support"], nearest)
+        yield f'<h3>Support</h3><p>{escape_html(heading)}</p><div class="sheet">{examples}</div>'
     yield f'<h3>Query</h3><div class="query">{_picture(record["query_image"], data, images)}</div>'
-    yield f"<p>{escaped(record['question'])}</p>"
+    yield f"<p>{escape_html(record['question'])}</p>"
     judged = [verdicts(row, rules.get((row["run"], row["model"]))) for row in rows]
     head = "".join(f"<th>{name}</th>" for name in ("model", "answer", *MAIN_METRICS, "true name", "best other name"))
     body = "".join(_answer(row, one) for row, one in zip(rows, judged, strict=True))
     yield f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     named = dict(verdict.rule for one in judged for verdict in one.values())
-    yield f"<p>{escaped('; '.join(f'✓ {name}: {meaning}' for name, meaning in named.items()))}</p></section>"
+    yield f"<p>{escape_html('; '.join(f'✓ {name}: {meaning}' for name, meaning in named.items()))}</p>"
+    strips = token_strips({row["model"]: row for row in rows}, _CANDIDATES)
+    yield f"<h3>Tokens</h3><p>{STRIP_MEANING}.</p>{strips}</section>" if strips else "</section>"
 
 
-def _example(example: Mapping[str, Any], data: tuple[str, ...], images: SiteImages) -> str:
-    note = f'<div class="note">false: it is {escaped(example["true_label"])}</div>' if example["false"] else ""
-    kind = ' class="false"' if example["false"] else ""
-    label = f'<figcaption><div class="label">{escaped(example["label"])}</div>{note}</figcaption>'
+def _example(number: int, example: Mapping[str, Any], near: bool, data: tuple[str, ...], images: SiteImages) -> str:
+    note = f'<div class="note">false: it is {escape_html(example["true_label"])}</div>' if example["false"] else ""
+    kinds = " ".join([*(["false"] if example["false"] else []), *(["near"] if near else [])])
+    kind = f' class="{kinds}"' if kinds else ""
+    label = f'<figcaption><div class="label">{number} {escape_html(example["label"])}</div>{note}</figcaption>'
     return f"<figure{kind}>{_picture(example['image'], data, images)}{label}</figure>"
 
 
@@ -105,8 +119,8 @@ def _picture(name: str, data: tuple[str, ...], images: SiteImages) -> str:
     """An image, or its name where it is in no dataset that may be shown."""
     image = find_image(data, name)
     if image is None:
-        return f'<div class="missing">{escaped(name)}</div>'
-    return f'<img src="{images.write(image)}" alt="{escaped(name)}" loading="lazy">'
+        return f'<div class="missing">{escape_html(name)}</div>'
+    return f'<img src="{images.write(image)}" alt="{escape_html(name)}" loading="lazy">'
 
 
 def _answer(record: Mapping[str, Any], judged: Mapping[str, Verdict]) -> str:
@@ -120,4 +134,4 @@ def _answer(record: Mapping[str, Any], judged: Mapping[str, Verdict]) -> str:
         true[1] if true else _UNKNOWN,
         f"{other[0]}: {other[1]}" if other else _UNKNOWN,
     ]
-    return f"<tr>{''.join(f'<td>{escaped(cell)}</td>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<td>{escape_html(cell)}</td>' for cell in cells)}</tr>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,13 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lcl_lab import figures, reporting
-from lcl_lab.control_characters import remove_controls
+from lcl_lab.dashboard.escape import escape_html
+from lcl_lab.dashboard.token_strips import STRIP_STYLE
 
 if TYPE_CHECKING:
     from lcl_lab.reporting import Findings, Section
 
-__all__ = ["SCRIPTS", "SiteImages", "SitePage", "charts_script", "escaped", "findings_html", "page_html"]
+__all__ = ["SCRIPTS", "SiteImages", "SitePage", "charts_script", "findings_html", "page_html"]
 
 SCRIPTS = ("assets/vega.js", "assets/charts.js")
 """The scripts of every page: Vega, and what draws the charts with it."""
@@ -41,6 +41,7 @@ nav a[aria-current] { color: inherit; font-weight: bold; text-decoration: none }
 .sheet .false .label { color: #b34f00 }
 .sheet .label { font-weight: bold } .sheet .note, .missing { font-size: 12px }
 .query img, .query .missing { border-color: #0072b2 }
+.sheet .near :is(img, .missing) { outline: 3px solid #0072b2 }
 @media (prefers-color-scheme: dark) { .sheet .false .label { color: #f0884a } }
 """
 
@@ -96,22 +97,17 @@ def page_html(page: SitePage, pages: Sequence[SitePage]) -> str:
     for section in dict.fromkeys(one.section for one in pages):
         entries = "".join(_entry(one, one.file == page.file) for one in pages if one.section == section)
         opened = " open" if section == page.section else ""
-        summary = f"<summary>{escaped(section)}</summary>"
+        summary = f"<summary>{escape_html(section)}</summary>"
         menu += f"<details{opened}>{summary}<ul>{entries}</ul></details>" if section else f"<ul>{entries}</ul>"
     body = f'<nav aria-label="Pages">{menu}</nav><main>{page.body}</main>'
     scripts = "".join(f'<script src="{script}" defer></script>' for script in SCRIPTS)
-    return reporting.html_document(f"{page.title} – LCL Lab", body, _STYLE, scripts)
+    return reporting.html_document(f"{page.title} – LCL Lab", body, _STYLE + STRIP_STYLE, scripts)
 
 
 def findings_html(findings: Findings, images: SiteImages, doc: str = "") -> str:
     """Findings as the body of a page, with interactive charts."""
     pictured = [section for section in findings.sections if section.figure is not None]
     return reporting.findings_body(findings, {section.name: _figure(section, images) for section in pictured}, doc)
-
-
-def escaped(text: object) -> str:
-    """Text of a record or of a user for a place where HTML is expected."""
-    return html.escape(remove_controls(str(text)))
 
 
 def charts_script() -> str:
@@ -121,11 +117,11 @@ def charts_script() -> str:
 
 def _entry(page: SitePage, current: bool) -> str:
     mark = ' aria-current="page"' if current else ""
-    return f'<li><a href="{page.file}"{mark}>{escaped(page.title)}</a></li>'
+    return f'<li><a href="{page.file}"{mark}>{escape_html(page.title)}</a></li>'
 
 
 def _figure(section: Section, images: SiteImages) -> str:
-    label = escaped(section.heading)
+    label = escape_html(section.heading)
     if isinstance(section.figure, figures.Figure):
         specs = figures.panel_specs(section.figure)
         charts = "".join(f'<div class="chart"><div class="view"></div>{_data(spec)}</div>' for spec in specs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -17,22 +18,52 @@ from lcl_lab.store import RunInfo
 from lcl_lab.studies.circuit_columns import ATTENTION
 from lcl_lab.studies.circuit_effects import METRIC
 
-__all__ = ["show_attention", "show_support"]
+__all__ = ["Nearest", "find_nearest", "show_attention", "show_support", "support_heading"]
 
 _SIDE = 76  # pixels of an image
+_OUTLINE = ".st-key-support > :nth-child({number}) img {{ outline: 3px solid #0072B2; outline-offset: 1px }}"
 _ATTENTION_STUDY = "circuits"
 _MEASURED = ("part", "head", "position")
 """The condition columns of records of attention."""
 
 
-def show_support(allowed: tuple[str, ...], support: Sequence[Mapping[str, Any]]) -> None:
+@dataclass(frozen=True)
+class Nearest:
+    """The support image that is most similar to the query image.
+
+    Attributes:
+        number: which one of the support, counted from 1.
+        model: the model whose features say so.
+    """
+
+    number: int
+    model: str
+
+
+def find_nearest(run: RunInfo, record: Mapping[str, Any]) -> Nearest | None:
+    """The support image of a record that is the nearest according to a model of its run that compares images."""
+    with connect_runs([run]) as connection:
+        found = connection.execute(
+            "SELECT nearest, model FROM records WHERE query_id = ? AND episode_id = ? AND data = ? AND seed = ? "
+            "AND nearest IS NOT NULL ORDER BY model LIMIT 1",
+            [record[name] for name in ("query_id", "episode_id", "data", "seed")],
+        ).fetchall()
+    return Nearest(*found[0]) if found else None
+
+
+def show_support(
+    allowed: tuple[str, ...], support: Sequence[Mapping[str, Any]], nearest: Nearest | None = None
+) -> None:
     """Show the examples in their order, each with its label; false ones are marked and have the true name.
 
     Args:
         allowed: datasets whose images may be shown in addition to the embedded ones.
         support: the examples of a record.
+        nearest: the one that is outlined.
     """
-    st.caption(reporting.render(_heading(support), {"n": len(support), "false": sum(e["false"] for e in support)}))
+    st.caption(escape_markdown(support_heading(support, nearest)))
+    if nearest:
+        st.html(f"<style>{_OUTLINE.format(number=nearest.number)}</style>")
     with st.container(key="support", horizontal=True, gap="xxsmall"):
         for number, example in enumerate(support, start=1):
             show_image(allowed, example["image"], _SIDE, _caption(number, example))
@@ -60,11 +91,18 @@ def show_attention(index: RunIndex, record: Mapping[str, Any]) -> None:
         render.show_chart(figures.attention_figure(frame, title, METRIC), "attention", "attention")
 
 
-def _heading(support: Sequence[Mapping[str, Any]]) -> str:
+def support_heading(support: Sequence[Mapping[str, Any]], nearest: Nearest | None) -> str:
+    """What is shown of a support: its size, its false labels, and which image is outlined."""
     if not support:
         return "No support: the query is the whole prompt"
-    false = "; false labels: {false}, in orange with the true name" if any(e["false"] for e in support) else ""
-    return "Support of {n}, in order" + false
+    counts = {"n": len(support), "false": sum(example["false"] for example in support)}
+    parts = ["Support of {n}, in order"]
+    if counts["false"]:
+        parts.append("false labels: {false}, in orange with the true name")
+    if nearest:
+        parts.append("image {number}, outlined, is the most similar to the query by the features of {by}")
+        counts |= {"number": nearest.number, "by": nearest.model}
+    return reporting.render("; ".join(parts), counts)
 
 
 def _caption(number: int, example: Mapping[str, Any]) -> str:

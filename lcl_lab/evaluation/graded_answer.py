@@ -116,11 +116,19 @@ class GradedAnswer:
             loglik_true_noise=self._content_free("noise", 0),
             loglik_other_noise=self._content_free("noise", 1),
             prompt_tokens=self.answer.prompt_tokens,
+            nearest=self.answer.nearest,
+            token_logliks=tuple(loglik.token_logliks for loglik in logliks) if _has_tokens(logliks) else None,
+            token_texts=tuple(loglik.token_texts for loglik in logliks) if _has_tokens(logliks) else None,
         )
 
     def _content_free(self, image: str, candidate: int) -> float | None:
         logliks = self.content_free.get(image, ())
         return logliks[candidate].total if len(logliks) == 2 else None
+
+
+def _has_tokens(logliks: Sequence[Loglik]) -> bool:
+    """Whether the tokens of all candidates are known."""
+    return bool(logliks) and all(loglik.token_logliks and loglik.token_texts for loglik in logliks)
 
 
 def grade_answer(

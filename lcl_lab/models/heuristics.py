@@ -53,16 +53,15 @@ class HeuristicModel:
             started = time.perf_counter()
             name = self._rule(prompt)
             logliks = tuple(Loglik(log(share), 1) for share in _shares(prompt.candidates, name))
-            yield Answer(name, logliks, time.perf_counter() - started)
+            nearest = self._features.nearest(prompt.images) if self._features else None
+            yield Answer(name, logliks, time.perf_counter() - started, nearest=nearest)
 
     def _nearest(self, prompt: Prompt) -> str:
-        labels = _labels(prompt)
-        if not labels or not prompt.images or self._features is None:
+        if not prompt.images or self._features is None:
             return ""
         *support, query = prompt.images
-        target = self._features[query]
-        similar = [float(self._features[ref] @ target) for ref in support]
-        best = {label for label, value in zip(labels, similar, strict=True) if value == max(similar)}
+        labels = _labels(prompt)
+        best = {labels[place] for place in self._features.most_similar(query, support)}
         return best.pop() if len(best) == 1 else ""
 
 
@@ -91,7 +90,9 @@ def _most_frequent(labels: Sequence[str]) -> str:
 
 def _prior(prompt: Prompt) -> str:
     """The name with the smallest hash: arbitrary, but always the same."""
-    return min(prompt.candidates, key=lambda name: blake2b(name.encode()).digest(), default="")
+    if len(prompt.candidates) < 2:
+        return ""  # the only candidate of a question is its answer, and no choice
+    return min(prompt.candidates, key=lambda name: blake2b(name.encode()).digest())
 
 
 def _labels(prompt: Prompt) -> list[str]:

@@ -69,10 +69,22 @@ class Loglik:
     Attributes:
         total: sum over the tokens, in nats.
         tokens: number of tokens.
+        token_logliks: log-likelihood of each token, in nats; empty where they are not known.
+        token_texts: text of each token; empty where they are not known.
+
+    Raises:
+        ValueError: there are more or fewer log-likelihoods or texts than tokens.
     """
 
     total: float
     tokens: int
+    token_logliks: tuple[float, ...] = ()
+    token_texts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, values in (("log-likelihoods", self.token_logliks), ("texts", self.token_texts)):
+            if len(values) not in (0, self.tokens):
+                raise ValueError(f"{len(values)} {name} of {self.tokens} tokens; give one for each, or none")
 
     @property
     def per_token(self) -> float:
@@ -94,6 +106,8 @@ class Answer:
         thinking: what the model wrote before its answer.
         measurement: an additional number for this prompt, such as a head's attention score; None if there is none.
         prompt_tokens: number of tokens of the prompt, with those of its images; None where it is not known.
+        nearest: which image of the support is most similar to the query, counted from 1; None where the model does not
+            compare images, or where several are equally similar.
     """
 
     text: str
@@ -104,6 +118,7 @@ class Answer:
     thinking: str = ""
     measurement: float | None = None
     prompt_tokens: int | None = None
+    nearest: int | None = None
 
 
 class Model(Protocol):

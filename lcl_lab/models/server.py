@@ -132,7 +132,7 @@ class ServerModel:
                 self._cache.set(key, json.dumps(answered).encode())
         else:
             fields, values = json.loads(stored)
-            reply, logliks = Reply(**fields), tuple(Loglik(**one) for one in values)
+            reply, logliks = Reply(**fields), tuple(_stored_loglik(**one) for one in values)
         seconds = time.perf_counter() - started
         return Answer(reply.text, logliks, seconds, reply.status, reply.status == "truncated", reply.thinking)
 
@@ -195,3 +195,8 @@ class ServerModel:
         if len(body) > _LARGEST:
             raise MalformedReplyError(f"more than {_LARGEST} bytes")
         return body
+
+
+def _stored_loglik(total: float, tokens: int, token_logliks: list[float], token_texts: list[str]) -> Loglik:
+    """A log-likelihood from the cache, where its tuples are lists."""
+    return Loglik(total, tokens, tuple(token_logliks), tuple(token_texts))

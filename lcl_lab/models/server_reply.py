@@ -74,11 +74,12 @@ def parse_reply(body: bytes) -> Reply:
     return Reply("ok" if text else "empty", text, thinking)
 
 
-def as_loglik(logprobs: Sequence[Any]) -> Loglik:
+def as_loglik(logprobs: Sequence[Any], texts: Sequence[str]) -> Loglik:
     """The log-likelihood of a candidate from the log-probabilities of its tokens.
 
     Args:
         logprobs: what a server sent, in nats.
+        texts: the texts of the tokens.
 
     Raises:
         MalformedReplyError: there is none, or one is not a finite number of at most 0.
@@ -88,7 +89,7 @@ def as_loglik(logprobs: Sequence[Any]) -> Loglik:
             raise MalformedReplyError(f"{shorten(repr(value))} is not a log-probability")
     if not logprobs:
         raise MalformedReplyError("a candidate has no log-probabilities")
-    return Loglik(float(sum(logprobs)), len(logprobs))
+    return Loglik(float(sum(logprobs)), len(logprobs), tuple(map(float, logprobs)), tuple(map(_storable, texts)))
 
 
 def _text(content: Any) -> str:
@@ -105,7 +106,11 @@ def _text(content: Any) -> str:
 
 def _clean(text: str) -> str:
     """Text that can be stored: without NUL, and with a replacement for halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "").strip()
+    return _storable(text).strip()
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
 
 
 def _split(text: str) -> tuple[str, str, bool]:

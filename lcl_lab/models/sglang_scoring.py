@@ -81,7 +81,7 @@ class SGLangScorer:
         tokens = [token for _, token in answer]
         if not self._are(tokens, ids):
             raise MalformedReplyError(f"the log-probabilities are those of the tokens {tokens[:20]} instead of {ids}")
-        return as_loglik([logprob for logprob, _ in answer])
+        return as_loglik([logprob for logprob, _ in answer], self._encoder.token_texts(ids))
 
     def _scored(self, text: str, images: Sequence[str], start: int) -> list[tuple[Any, Any]]:
         """The log-probability and id of every token of a text from the `start`-th on; the first has no probability."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -22,7 +23,7 @@ from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.engine.chat_template import TemplateError
 from lcl_lab.models.engine.engine_choice import choose_engine
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
-from lcl_lab.models.engine.prompt_encoder import Generated, PromptEncoder
+from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, Generated, PromptEncoder
 from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import Answer, Loglik, ModelSettings, Status
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
@@ -168,19 +169,27 @@ class TransformersModel:
         check_architecture(self.network.config, max((len(prompt.images) for prompt in prompts), default=0), self.name)
         answered: dict[int, Answer] = {}
         following, then = 0, time.perf_counter()
+        encoded = [self.encoder(prompt) for prompt in prompts]
         results = (
-            self.engine.answer([self.encoder(prompt) for prompt in prompts], image)
+            self.engine.answer(encoded, image)
             if isinstance(self.engine, TreeEngine)
             else self.engine.answer(prompts, image)
         )
         for number, generated, logliks in results:
             now = time.perf_counter()
             self._check_finite(logliks)
-            answered[number] = _answer(generated, logliks, now - then)
+            answered[number] = _answer(generated, self._with_texts(encoded[number], logliks), now - then)
             then = now
             while following in answered:
                 yield answered.pop(following)
                 following += 1
+
+    def _with_texts(self, prompt: EncodedPrompt, logliks: Sequence[Loglik]) -> tuple[Loglik, ...]:
+        """The log-likelihoods of a prompt's candidates with the texts of their tokens."""
+        return tuple(
+            replace(loglik, token_texts=self.encoder.token_texts(ids)[prompt.closing :])
+            for ids, loglik in zip(prompt.candidates, logliks, strict=True)
+        )
 
     def _check_finite(self, logliks: tuple[Loglik, ...]) -> None:
         if all(isfinite(loglik.total) for loglik in logliks):

@@ -62,7 +62,7 @@ class VllmScorer:
         text = "".join(text for _, _, text in answer)
         if _UNKNOWN not in text and not _joined(text).startswith(_joined(candidate)):
             raise MalformedReplyError(f"the log-probabilities are those of {text[:80]!r} instead of {candidate!r}")
-        return as_loglik([logprob for _, logprob, _ in answer])
+        return as_loglik([logprob for _, logprob, _ in answer], [text for _, _, text in answer])
 
     def _tokens(self, messages: Sequence[Mapping[str, Any]], answered: bool) -> list[_Token]:
         """The tokens of a conversation; the first one has no log-probability."""

@@ -18,7 +18,7 @@ from .glossary import TERMS, terms_markdown, terms_used
 from .html_page import html_document
 from .latex import latex_archive, latex_files, latex_text, write_latex
 from .methods_paragraph import METHODS, methods, methods_citations, methods_markdown, methods_used
-from .quantities import format_duration, format_size
+from .quantities import format_duration, format_latency, format_size
 from .report import (
     Part,
     findings_body,
@@ -71,6 +71,7 @@ __all__ = [
     "format_duration",
     "format_estimate",
     "format_interval",
+    "format_latency",
     "format_number",
     "format_p",
     "format_size",

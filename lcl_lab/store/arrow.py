@@ -12,7 +12,7 @@ from lcl_lab.store.records import FIXED, Record, SupportExample, check_columns
 
 __all__ = ["record_schema", "to_table"]
 
-_SCALARS = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+_SCALARS = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "Float32": pa.float32(), "bool": pa.bool_()}
 
 
 def record_schema(condition: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
@@ -37,7 +37,7 @@ def _arrow_type(annotation: str) -> pa.DataType:
     """The type of a field such as ``int | None`` or ``tuple[float, ...] | None``."""
     kind = annotation.removesuffix(" | None")
     if kind.startswith("tuple["):
-        return pa.list_(_SCALARS[kind.removeprefix("tuple[").removesuffix(", ...]")])
+        return pa.list_(_arrow_type(kind.removeprefix("tuple[").removesuffix(", ...]")))
     return _SCALARS[kind]
 
 

@@ -13,7 +13,7 @@ from lcl_lab.store.records import FIXED, RESERVED
 
 __all__ = ["records_digest", "same_records"]
 
-_MEASURED = ("loglik_true", "loglik_other", "loglik_others")
+_MEASURED = ("loglik_true", "loglik_other", "loglik_others", "token_logliks")
 _IGNORED = ("seconds", *RESERVED)
 _IDENTIFYING = ("study", "model", "data", "seed", "query_id")  # with the condition
 

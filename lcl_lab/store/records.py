@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
+from typing import TypeAlias
 
 __all__ = ["ADDED", "FIXED", "RESERVED", "Record", "SupportExample", "check_columns", "check_condition"]
 
 RESERVED = ("run", "filename")
 """Columns that the `records` view adds."""
+Float32: TypeAlias = float
+"""A number that is stored with 32 bits."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # halves of surrogates stand for bytes that are not UTF-8
 
 
@@ -118,6 +121,11 @@ class Record:
         loglik_true_noise: the log-likelihood of the true name with noise as the query.
         loglik_other_noise: the same for the other name.
         prompt_tokens: number of tokens of the prompt, with those of its images; None where it is not known.
+        nearest: which image of the support is most similar to the query image, counted from 1, by the features that the
+            model compares; None where it compares none, or several are equally similar.
+        token_logliks: the log-likelihood of each token of each candidate in nats, of the true name and then of the
+            wrong candidates in their order; None where they are not known.
+        token_texts: the texts of these tokens.
 
     Raises:
         ValueError: a name in `condition` is empty or clashes with another column.
@@ -166,6 +174,9 @@ class Record:
     loglik_true_noise: float | None = None
     loglik_other_noise: float | None = None
     prompt_tokens: int | None = None
+    nearest: int | None = None
+    token_logliks: tuple[tuple[Float32, ...], ...] | None = None
+    token_texts: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         check_columns(self.condition)
@@ -194,5 +205,8 @@ ADDED: Mapping[str, str] = {
     "loglik_true_noise": "NULL::DOUBLE",
     "loglik_other_noise": "NULL::DOUBLE",
     "prompt_tokens": "NULL::BIGINT",
+    "nearest": "NULL::BIGINT",
+    "token_logliks": "NULL::FLOAT[][]",
+    "token_texts": "NULL::VARCHAR[][]",
 }
 """SQL of the value that columns have in records of versions before they were added."""

@@ -113,6 +113,7 @@ def _analyse(config: Attribution, records: pd.DataFrame) -> Findings:
     accuracies = analysis.accuracy(records, ["model", "perturbation"], config.seed)
     accuracies = accuracies.set_index("perturbation").loc[list(PERTURBATIONS)].reset_index()
     main = accuracies[accuracies["metric"].isin(analysis.MAIN_METRICS) & accuracies["model"].isin(config.model)]
+    main = main.sort_values(["model", "metric"], key=_place(config), kind="stable")
     evaluated = list(comparisons.per_model_and_metric(records, config.model))
     rates = list(_all_rates(config, evaluated))
     every_rate = [rate for of_model in rates for rate in of_model.values()]
@@ -142,6 +143,12 @@ def _analyse(config: Attribution, records: pd.DataFrame) -> Findings:
         heading = "Which rule explains the answers"
         sections.append(reporting.Section(heading, list(_copying_statements(copied)), chart, "rules", [rules]))
     return reporting.Findings(title, sections)
+
+
+def _place(config: Attribution) -> Callable[[pd.Series], pd.Series]:
+    """The places of models and of metrics in the other figures, so that a model has one colour in all of them."""
+    places = {name: number for names in (config.model, analysis.MAIN_METRICS) for number, name in enumerate(names)}
+    return lambda column: column.map(places)
 
 
 def _all_rates(config: Attribution, evaluated: Sequence[_Evaluated]) -> Iterator[dict[str, Estimate]]:

@@ -1,4 +1,4 @@
-from .claims import paper_claims
+from .claims import ZooClaim, paper_claims, read_claims, write_claims
 from .markdown_table import accuracies, model_table
 from .release_criteria import LINK_MODELS, ZOO, CriterionResult, check_criteria
 from .zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
@@ -10,6 +10,7 @@ __all__ = [
     "ZOO",
     "CriterionResult",
     "SeedsReport",
+    "ZooClaim",
     "ZooEvaluation",
     "ZooReport",
     "ZooSeedsConfig",
@@ -20,8 +21,10 @@ __all__ = [
     "evaluate_zoo",
     "model_table",
     "paper_claims",
+    "read_claims",
     "train_seeds",
     "train_zoo",
     "variation_over_seeds",
+    "write_claims",
     "write_model_table",
 ]

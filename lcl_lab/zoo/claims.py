@@ -5,25 +5,66 @@ There is one training of each strategy, so the checkpoints are compared and no v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from lcl_lab import analysis, reporting
-from lcl_lab.reporting import ONE_TRAINING, ONE_TRAINING_EACH
+from lcl_lab.analysis.detection import SEVERAL_TRAININGS, Detectable, detectable
+from lcl_lab.analysis.estimates import Comparison, Estimate
+from lcl_lab.atomic import write_text
+from lcl_lab.reporting.findings import ONE_TRAINING, ONE_TRAINING_EACH, Verdict
 
-if TYPE_CHECKING:
-    from lcl_lab.reporting import Statement, Verdict
-
-__all__ = ["paper_claims"]
+__all__ = ["ZooClaim", "paper_claims", "read_claims", "write_claims"]
 
 _DATA = "world-100"
 
 
-def paper_claims(records: pd.DataFrame, seed: int, floor_margin: float = 0.1) -> list[Statement]:
-    """One statement per claim and metric, on `world-100`.
+@dataclass(frozen=True)
+class ZooClaim:
+    """A claim of the paper, and what was measured on the shipped models.
+
+    Attributes:
+        claim: the claim in words.
+        measured: the accuracy, or the change in accuracy, that it is about.
+        verdict: whether it holds.
+        undecided: of an inconclusive one, what would have been detected and what would decide it.
+    """
+
+    claim: str
+    measured: Annotated[Comparison | Estimate, Field(union_mode="left_to_right")]
+    verdict: Verdict
+    undecided: Detectable | None
+
+    @property
+    def text(self) -> str:
+        """The claim, the numbers and the verdict as one sentence."""
+        change = "{measured.value_a:.3f} → {measured.value_b:.3f}, " if isinstance(self.measured, Comparison) else ""
+        values = {"claim": self.claim, "measured": self.measured, "verdict": self.verdict}
+        template = f"{{claim}}, {{metric}}: {change}{{measured}}: {{verdict}}"
+        return reporting.Statement(template, values, self.measured.metric, undecided=self.undecided).text
+
+
+_CLAIMS = TypeAdapter(list[ZooClaim], config=ConfigDict(ser_json_inf_nan="strings"))
+
+
+def write_claims(path: Path, claims: Sequence[ZooClaim]) -> None:
+    """Store claims as JSON with their numbers, which become text when they are shown."""
+    write_text(path, _CLAIMS.dump_json(list(claims), indent=1).decode() + "\n")
+
+
+def read_claims(path: Path) -> list[ZooClaim]:
+    """The claims that `write_claims` stored."""
+    return _CLAIMS.validate_json(path.read_bytes())
+
+
+def paper_claims(records: pd.DataFrame, seed: int, floor_margin: float = 0.1) -> list[ZooClaim]:
+    """Assess each claim by each metric, on `world-100`.
 
     Args:
         records: records of episodes of all shipped models, as `evaluate_zoo` returns them.
@@ -31,7 +72,7 @@ def paper_claims(records: pd.DataFrame, seed: int, floor_margin: float = 0.1) ->
         floor_margin: accuracy below which a model names nothing.
     """
     true = records[(records["data"] == _DATA) & (records["false_ratio"] == 0)]
-    shots = sorted(true["shots"].unique())
+    shots = sorted(map(int, true["shots"].unique()))
     most, middle = shots[-1], shots[len(shots) // 2]
     return [
         *_compared(
@@ -61,21 +102,19 @@ def paper_claims(records: pd.DataFrame, seed: int, floor_margin: float = 0.1) ->
 
 def _compared(
     records: pd.DataFrame, claim: str, a: Mapping[str, Any], b: Mapping[str, Any], verdict: Verdict
-) -> Iterator[Statement]:
+) -> Iterator[ZooClaim]:
     """The change from a to b on the queries that both answered, and the verdict on their strategies."""
     for metric in analysis.MAIN_METRICS:
         change = analysis.paired_difference(records, analysis.METRICS[metric], a, b)
-        comparison = analysis.Comparison.from_difference(change, metric=metric, a=a, b=b)
-        template = "{claim}, {metric}: {change.value_a:.3f} → {change.value_b:.3f}, {change}: {verdict}"
-        values = {"claim": claim, "change": comparison, "verdict": verdict}
-        yield reporting.Statement(template, values, metric, verdict=verdict, undecided=analysis.SEVERAL_TRAININGS)
+        comparison = Comparison.from_difference(change, metric=metric, a=a, b=b)
+        yield ZooClaim(claim, comparison, verdict, SEVERAL_TRAININGS)
 
 
-def _base(rows: pd.DataFrame, shots: int, seed: int, floor: float) -> Statement:
+def _base(rows: pd.DataFrame, shots: int, seed: int, floor: float) -> ZooClaim:
     correct = rows["correct_open"].to_numpy(dtype=np.float64)
     low, high = analysis.cluster_bootstrap(correct, rows["pair"].to_numpy(), np.random.default_rng([seed, 9]))
-    accuracy = analysis.Estimate(
-        value=correct.mean(),
+    accuracy = Estimate(
+        value=float(correct.mean()),
         low=low,
         high=high,
         n=len(rows),
@@ -85,11 +124,9 @@ def _base(rows: pd.DataFrame, shots: int, seed: int, floor: float) -> Statement:
         model="base",
         method="cluster bootstrap over concept pairs",
     )
-    verdict = "holds" if high < floor else "does not hold" if low > floor else "inconclusive"
-    template = (
-        "mini/base is near 0 (below {floor}) on names that it has not seen, open-ended at {shots} shots: "
-        "{accuracy}: {verdict}"
+    verdict: Verdict = "holds" if high < floor else "does not hold" if low > floor else "inconclusive"
+    undecided = detectable(accuracy, [floor]) if verdict == "inconclusive" else None
+    claim = (
+        f"mini/base is near 0 (below {reporting.format_value(floor)}) at {shots} shots on names that it has not seen"
     )
-    values = {"floor": floor, "shots": shots, "accuracy": accuracy, "verdict": verdict}
-    undecided = analysis.detectable(accuracy, [floor]) if verdict == "inconclusive" else None
-    return reporting.Statement(template, values, "open-ended", verdict=verdict, undecided=undecided)
+    return ZooClaim(claim, accuracy, verdict, undecided)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -15,10 +14,10 @@ import pandas as pd
 import torch
 
 from lcl_lab import analysis, models, strategies, training
-from lcl_lab.atomic import write_json, write_text
+from lcl_lab.atomic import write_json
 from lcl_lab.models.checkpoint import CARD, shipped_folder
 from lcl_lab.models.checkpoint_files import read_object
-from lcl_lab.zoo.claims import paper_claims
+from lcl_lab.zoo.claims import ZooClaim, paper_claims, read_claims, write_claims
 from lcl_lab.zoo.markdown_table import accuracies, check_marks, model_table, write_between
 from lcl_lab.zoo.release_criteria import ZOO, CriterionResult, check_criteria
 from lcl_lab.zoo.zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
@@ -26,11 +25,10 @@ from lcl_lab.zoo.zoo_evaluation import ZooEvaluation, evaluate_zoo
 
 if TYPE_CHECKING:
     from lcl_lab.analysis import Seeds
-    from lcl_lab.reporting import Statement
 
 __all__ = ["SeedsReport", "ZooReport", "train_seeds", "train_zoo", "variation_over_seeds", "write_model_table"]
 
-_CLAIMS = "findings.json"
+_CLAIMS = "claims.json"
 _TINY = ZooEvaluation(shots=(0, 2, 16), queries=4, questions=16)
 
 
@@ -47,7 +45,7 @@ class ZooReport:
     """
 
     estimates: pd.DataFrame
-    claims: Sequence[Statement]
+    claims: Sequence[ZooClaim]
     criteria: Sequence[CriterionResult]
     cards: Mapping[str, Mapping[str, Any]]
     seconds: float
@@ -74,8 +72,7 @@ def train_zoo(config: ZooTrainConfig) -> ZooReport:
     for name in ZOO:
         _write_card(config.out / name, estimates[estimates["model"] == name])
     claims = paper_claims(records, 0, config.floor_margin)
-    text = json.dumps([claim.text for claim in claims], indent=1, ensure_ascii=False)
-    write_text(config.out / _CLAIMS, text + "\n")
+    write_claims(config.out / _CLAIMS, claims)
     cards = {name: read_object(config.out / name / CARD, "out", config.out) for name in ZOO}
     criteria = check_criteria(records, questions, ZOO, config.margin)
     report = ZooReport(estimates, claims, criteria, cards, time.perf_counter() - started)
@@ -134,8 +131,7 @@ def write_model_table(config: ZooTableConfig) -> Path:
     }
     names = [name for name in ZOO if name in cards]
     rows = [{"model": name, **row} for name in names for row in cards[name]["accuracy"]]
-    claims = json.loads((shipped_folder() / _CLAIMS).read_text(encoding="utf-8"))
-    sentences = "\n".join(f"- {sentence}." for sentence in claims)
+    sentences = "\n".join(f"- {claim.text}." for claim in read_claims(shipped_folder() / _CLAIMS))
     write_between(config.page, f"{model_table(pd.DataFrame(rows), names)}\n\n{sentences}")
     return config.page
 

@@ -108,10 +108,33 @@ def write_hostile_run(results: Path) -> Run:
                     true_name=HOSTILE,
                     query_image="folder:/etc:passwd:0",
                     correct_candidate=ratio == 0,
+                    nearest=1,
+                    token_logliks=((-0.5, -0.75), (-1.0, -1.0, -0.5)),
+                    token_texts=((HOSTILE, HOSTILE), (HOSTILE, HOSTILE, HOSTILE)),
                 )
                 for query in range(20)
             ]
             run.commit(f"ratio={ratio}", answers)
+        run.finish(provenance())
+    return run
+
+
+def write_token_run(results: Path) -> Run:
+    """A finished run of a model that says how likely each token is, and of one that compares images."""
+    answer = record(0, 0, "qualitative", shots=2)
+    answers = [
+        replace(
+            answer,
+            model="speller",
+            loglik_true=-0.25,
+            token_logliks=((-0.0, -0.25), (-1.0, -0.5, -1.0)),
+            token_texts=(("da", "x"), ("bl", "ic", "k")),
+        ),
+        replace(answer, model="comparer", nearest=2),
+    ]
+    models = [{"name": one.model, "fingerprint": "0"} for one in answers]
+    with Run.open(results, "qualitative", {"models": models, "seed": 0}) as run:
+        run.commit("both", answers)
         run.finish(provenance())
     return run
 

@@ -10,6 +10,7 @@ from lcl_lab.dashboard.answer_distributions import (
 )
 from lcl_lab.dashboard.sides import LETTER
 from lcl_lab.errors import UserError
+from lcl_lab.figures import Figure
 from tests.dashboard.sides import answers
 
 LABELS = {"A": "A: base", "B": "B: mix"}
@@ -51,6 +52,21 @@ def test_names_that_are_taken_for_others_are_counted() -> None:
     assert frame.loc[("A: base", "dax → wug"), "n"] == counts["A", "dax"]
     assert len(distribution.records_in(RECORDS, "B: mix", "wug → dax")) == counts["B", "wug"]
     assert frame["n"].sum() == len(wrong)
+
+
+def test_few_names_are_a_matrix_and_many_a_list() -> None:
+    figure = name_distribution(RECORDS, LABELS, "open-ended").findings.sections[0].figure
+    assert isinstance(figure, Figure)
+    assert [panel.title for panel in figure.panels] == list(LABELS.values())
+    cells = figure.panels[0].chart.layer[0].data
+    assert set(cells["confusion"]) == {f"{true} → {chosen}" for true in ("dax", "wug") for chosen in ("dax", "wug")}
+    assert cells.groupby("true_name", observed=True)["estimate"].sum().tolist() == [1.0, 1.0]
+    many = RECORDS.assign(true_name=RECORDS["true_name"] + (RECORDS["query_id"] % 40).astype(str))
+    ranked = name_distribution(many, LABELS, "open-ended").findings.sections[0]
+    assert isinstance(ranked.figure, Figure)
+    assert len(ranked.figure.panels) == 1
+    assert ranked.figure.panels[0].chart.data["confusion"].nunique() == 15
+    assert "the 15 most frequent of" in ranked.statements[-1].text
 
 
 def test_an_answer_without_a_name_and_one_of_several_names() -> None:

@@ -16,6 +16,8 @@ from tests.dashboard.factories import (
     open_page,
     page_text,
     rewrite_records,
+    write_hostile_run,
+    write_token_run,
 )
 
 
@@ -124,6 +126,40 @@ def test_long_and_hostile_answers_are_short_and_plain(results: Path, query: dict
     markdown = [element.value for element in (*app.markdown, *app.caption, *app.subheader)]
     assert not any("![x]" in text for text in (*markdown, *tables))
     assert len(tables) > 2 or not query
+
+
+def test_hostile_tokens_are_text(results: Path) -> None:
+    write_hostile_run(results)
+    app = open_page("episodes", query="0", false_ratio="0")
+    assert not app.exception
+    (strips,) = (str(one.proto.body) for one in app.get("html") if 'class="strips"' in str(one.proto.body))
+    assert (
+        strips.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 1 + 1 + 5
+    )  # the model, its true name, and the tokens
+    assert "<script" not in strips
+
+
+def test_an_episode_shows_its_nearest_image_and_the_tokens_of_its_names(results: Path) -> None:
+    """Both, whichever model of the run knows them."""
+    write_token_run(results)
+    app = open_page("episodes", model="speller", query="0")
+    assert "image 2, outlined, is the most similar to the query by the features of comparer" in page_text(app)
+    styles = " ".join(str(element.proto.body) for element in app.get("html"))
+    assert ".st-key-support > :nth-child(2) img" in styles
+    strips = re.findall(r"<dt>“(\w+)”</dt><dd>(.*?)</dd>", styles)
+    shown = {name: re.findall(r"/ (\d+)%.*?<b>(\w+)</b>(-?[\d.]+)", strip) for name, strip in strips}
+    assert shown == {
+        "dax": [("0", "da", "0.00"), ("13", "x", "-0.25")],
+        "blick": [("38", "bl", "-1.00"), ("24", "ic", "-0.50"), ("38", "k", "-1.00")],
+    }
+    assert "Log-likelihood of each token" not in page_text(open_page("episodes", model="comparer", query="0"))
+
+
+def test_records_of_earlier_versions_have_neither_nearest_image_nor_tokens(results: Path) -> None:
+    copy_shipped(results, "zero_shot")
+    app = open_page("episodes", query="0")
+    assert not app.exception
+    assert "outlined" not in page_text(app) and "each token" not in page_text(app)
 
 
 def test_attention_is_shown_where_a_run_measured_it(results: Path) -> None:

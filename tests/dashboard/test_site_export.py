@@ -17,7 +17,7 @@ from lcl_lab.commands import dashboard_program
 from lcl_lab.dashboard import DashboardConfig, export_site, site_export
 from lcl_lab.dashboard.site_html import SitePage
 from lcl_lab.errors import UserError
-from tests.dashboard.factories import copy_shipped, write_hostile_run
+from tests.dashboard.factories import copy_shipped, write_hostile_run, write_token_run
 
 
 def export(results: Path, folder: Path, episodes: int = 1) -> Path:
@@ -65,6 +65,16 @@ def test_charts_are_specifications_and_episodes_have_their_images_and_answers(si
     assert re.search(r'<div class="query"><img src="images/', episodes)
     assert re.search(r"<td>[✓✗] candidate</td><td>[✓✗] open-ended, \w+</td>", episodes)
     assert "✓ candidate: the true name has the highest log-likelihood per token" in episodes
+
+
+def test_episodes_have_the_nearest_image_and_the_tokens_of_names(tmp_path: Path) -> None:
+    write_token_run(tmp_path / "results")
+    page = (export(tmp_path / "results", tmp_path / "site").parent / "episodes-qualitative.html").read_text("utf-8")
+    assert "image 2, outlined, is the most similar to the query by the features of comparer" in page
+    assert re.findall(
+        r'<figure class="([^"]+)"><[^>]+>[^<]*(?:</div>)?<figcaption><div class="label">([^<]+)', page
+    ) == [("false near", "2 dax")]
+    assert "<b>bl</b>-1.00" in page
 
 
 @pytest.fixture

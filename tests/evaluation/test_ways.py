@@ -41,7 +41,12 @@ class LookUp:
 def table() -> dict[str, Loglik]:
     """A different mean for each name of the world, and totals in another order."""
     names = sorted(concept.name for concept in WORLD.concepts.values())
-    return {name: Loglik(-(1.0 + rank) * (1 + rank % 3), 1 + rank % 3) for rank, name in enumerate(names)}
+    return {name: loglik(name, 1.0 + rank, 1 + rank % 3) for rank, name in enumerate(names)}
+
+
+def loglik(name: str, mean: float, tokens: int) -> Loglik:
+    """That of a name whose tokens are equally likely."""
+    return Loglik(-mean * tokens, tokens, (-mean,) * tokens, tuple(name[:1] * tokens))
 
 
 def design(queries: int = 12, ways: Sequence[int] = (2, 3, 5)) -> Design:
@@ -71,6 +76,9 @@ def test_records_have_all_candidates() -> None:
             assert tuple(row.other_names) == episode.other_names
             assert list(row.loglik_others) == [logliks[name].total for name in episode.other_names]
             assert list(row.tokens_others) == [logliks[name].tokens for name in episode.other_names]
+        of_names = [logliks[name] for name in episode.names]
+        assert [tuple(values) for values in row.token_logliks] == [one.token_logliks for one in of_names]
+        assert [tuple(texts) for texts in row.token_texts] == [one.token_texts for one in of_names]
 
 
 def test_stored_records_are_those_in_memory(tmp_path: Path) -> None:
@@ -107,3 +115,13 @@ def test_records_of_earlier_versions_have_no_such_columns() -> None:
     earlier = frame.drop(columns=["other_names", "loglik_others", "tokens_others"])
     assert not analysis.has_several_names(earlier)
     pd.testing.assert_series_equal(analysis.tied_candidates(earlier), analysis.tied_candidates(frame))
+
+
+def test_the_tokens_of_a_candidate_are_given_completely_or_not_at_all() -> None:
+    with pytest.raises(ValueError, match="1 log-likelihoods of 2 tokens"):
+        Loglik(-1.0, 2, (-1.0,))
+    with pytest.raises(ValueError, match="3 texts of 2 tokens"):
+        Loglik(-1.0, 2, (-0.5, -0.5), ("a", "b", "c"))
+    plain = {name: Loglik(one.total, one.tokens) for name, one in table().items()}
+    frame = evaluate([LookUp(plain)], design(2), progress=False)
+    assert frame[["token_logliks", "token_texts"]].isna().all(axis=None)

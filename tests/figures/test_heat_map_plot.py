@@ -31,8 +31,25 @@ def test_cells_of_small_models_have_their_numbers_and_a_scale_around_zero() -> N
     assert text["encoding"]["text"]["format"] == "+.2f"
 
 
+def test_nothing_is_white() -> None:
+    frame = pd.DataFrame({"model": "a", "number": range(3), "layer": 0, "estimate": [-1.0, 0.0, 1e-9]})
+    svg = heat_map_figure(frame, "number", "layer", "Heads").render("svg").decode()
+    assert svg.count('fill="rgb(255, 255, 255)"') == 2
+
+
 def test_cells_of_large_models_have_none() -> None:
     assert len(draw(rows(32))["layer"]) == 1  # type: ignore[arg-type]
+
+
+def test_shares_begin_at_white_and_axes_have_all_names() -> None:
+    names = pd.Categorical(["wug", "dax"], ["wug", "blicket", "dax"])
+    frame = pd.DataFrame({"model": "a", "chosen": names, "true_name": names, "estimate": [0.5, 0.25]})
+    figure = heat_map_figure(frame, "chosen", "true_name", "Names", signed=False, clickable=True, most_with_numbers=2)
+    (colour,) = figure.panels[0].chart.to_dict()["layer"]
+    assert colour["mark"] == {"type": "rect", "cursor": "pointer"}
+    scale = colour["encoding"]["color"]["scale"]
+    assert (scale["domain"], scale["range"]) == ([0, 0.25, 0.5], ["white", "#FD8D3C", "#A63603"])
+    assert colour["encoding"]["x"]["scale"]["domain"] == colour["encoding"]["x"]["sort"] == ["wug", "blicket", "dax"]
 
 
 def test_nothing_to_draw_is_one_line() -> None:

@@ -104,7 +104,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("is_dark", [False, True])
 def test_every_number_in_a_heat_map_can_be_read_on_its_cell(is_dark: bool) -> None:
     rows = estimates("words", CATEGORIES, ("candidate",)).assign(
-        estimate=[-1.0, -0.78, -0.77, -0.36, 0.0, 0.33, 0.34, 0.83]
+        estimate=[-1.0, -0.78, -0.77, -0.34, 0.0, 0.32, 0.33, 0.83]
     )
     panels = panel_specs(heat_map_figure(rows.assign(model="m"), "estimate", "metric", "Any"))
     spec = recolored(panels[0]) if is_dark else panels[0]

@@ -8,6 +8,7 @@ import pytest
 import lcl_lab as lcl
 from lcl_lab.episodes import Episode, falsify, remove_support
 from lcl_lab.errors import UserError
+from lcl_lab.evaluation.items import mini_vqa_item
 from lcl_lab.models import find_checkpoint, load_model
 from lcl_lab.models.checkpoint import HEURISTICS
 from lcl_lab.prompts import Prompt, Turn, chat
@@ -49,6 +50,18 @@ def test_the_nearest_image_has_the_label() -> None:
     assert texts("heuristic/nearest", changed) == [episode.other_name for episode in changed]
 
 
+def test_models_that_compare_images_say_which_is_the_nearest() -> None:
+    """The query itself in the last place; in two places, neither is the nearest; without a support, nothing is."""
+    own = [replace(example, image=EPISODES[0].query) for example in EPISODES[0].support]
+    once = replace(EPISODES[0], support=(*EPISODES[0].support[:-1], own[-1]))
+    twice = replace(EPISODES[0], support=(own[0], *EPISODES[0].support[1:-1], own[-1]))
+    prompts = [chat(episode) for episode in (once, twice, remove_support(once))]
+    for name in ("heuristic/nearest", "mini/prototype"):
+        answers = load_model(name).answer(prompts, WORLD.image)
+        assert [answer.nearest for answer in answers] == [len(own), None, None]
+    assert next(iter(load_model("heuristic/last").answer(prompts, WORLD.image))).nearest is None
+
+
 def test_the_prior_does_not_depend_on_the_support() -> None:
     expected = texts("heuristic/prior", EPISODES)
     for change in (lambda e: falsify(e, 1.0), remove_support):
@@ -59,6 +72,13 @@ def test_the_prior_does_not_depend_on_the_support() -> None:
 @pytest.mark.parametrize("name", [name for name in HEURISTICS if name != "heuristic/prior"])
 def test_without_a_support_no_rule_gives_a_name(name: str) -> None:
     assert texts(name, [remove_support(EPISODES[0])]) == [""]
+
+
+@pytest.mark.parametrize("name", ["mini/prototype", *HEURISTICS])
+def test_the_answer_to_a_question_is_not_taken_from_its_only_candidate(name: str) -> None:
+    item = mini_vqa_item(WORLD, 0, 0, 0)
+    (answer,) = load_model(name).answer([item.prompt], WORLD.image)
+    assert answer.text == ""
 
 
 def test_references_are_found_by_name_and_have_no_settings() -> None:

@@ -67,6 +67,9 @@ def check_scores(folder: Path, url: str) -> None:
         assert [loglik.tokens for loglik in one.logliks] == [loglik.tokens for loglik in other.logliks]
         totals = [[loglik.total for loglik in answer.logliks] for answer in (one, other)]
         assert totals[0] == pytest.approx(totals[1], abs=1e-4)
+        for loglik, local in zip(one.logliks, other.logliks, strict=True):
+            assert loglik.token_logliks == pytest.approx(local.token_logliks, abs=1e-4)
+            assert "".join(loglik.token_texts).split() == "".join(local.token_texts).split()
 
 
 SERVERS = {"vLLM": vllm_server, "SGLang": sglang_server, "older SGLang": partial(sglang_server, old=True)}

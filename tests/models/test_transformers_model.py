@@ -61,9 +61,11 @@ def test_log_likelihoods_equal_those_of_one_forward_pass(checkpoint: Path) -> No
             ids = torch.cat([inputs["input_ids"], name], dim=1)
             with torch.inference_mode():
                 logits = model(input_ids=ids, pixel_values=inputs["pixel_values"]).logits.log_softmax(-1)
-            expected = logits[0, -name.shape[1] - 1 : -1].gather(-1, name[0][:, None]).sum()
+            expected = logits[0, -name.shape[1] - 1 : -1].gather(-1, name[0][:, None])
             assert found.tokens == name.shape[1]
-            assert found.total == pytest.approx(float(expected), abs=1e-4)
+            assert found.total == pytest.approx(float(expected.sum()), abs=1e-4)
+            assert found.token_logliks == pytest.approx(expected[:, 0].tolist(), abs=1e-4)
+            assert "".join(found.token_texts) == f"{candidate}<|end|>"
 
 
 def test_greedy_text_equals_that_of_generate(checkpoint: Path) -> None:

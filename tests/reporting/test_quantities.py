@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lcl_lab.reporting import format_duration, format_size
+from lcl_lab.reporting import format_duration, format_latency, format_size
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,22 @@ from lcl_lab.reporting import format_duration, format_size
 )
 def test_durations(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 µs"),
+        (5.9e-05, "59 µs"),
+        (0.0042, "4.2 ms"),
+        (0.94, "940 ms"),
+        (3.25, "3.3 s"),
+        (11.6, "12 s"),
+        (80, "1 min 20 s"),
+    ],
+)
+def test_times_of_answers(seconds: float, text: str) -> None:
+    assert format_latency(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from lcl_lab.analysis import MAIN_METRICS
-from lcl_lab.zoo import paper_claims, variation_over_seeds
+from lcl_lab.analysis import MAIN_METRICS, Comparison
+from lcl_lab.zoo import paper_claims, read_claims, variation_over_seeds, write_claims
 
 
 def episodes(accuracies: dict[tuple[str, int], float]) -> pd.DataFrame:
@@ -56,6 +59,17 @@ def test_every_inconclusive_claim_says_what_would_decide_it() -> None:
     assert "; detectable: 0." in claims[-1].text
     assert paper_claims(episodes(near), 0, floor_margin=0.3)[-1].text.endswith(": holds")
     assert "below 0.3" in paper_claims(episodes(near), 0, floor_margin=0.3)[-1].text
+
+
+def test_stored_claims_are_numbers_which_become_text_when_they_are_read(tmp_path: Path) -> None:
+    claims = paper_claims(episodes({**PAPER, ("base", 16): 0.1}), 0)
+    assert isinstance(claims[0].measured, Comparison)
+    first = replace(claims[0], measured=replace(claims[0].measured, value_a=0.9225))
+    write_claims(tmp_path / "claims.json", [first, *claims[1:]])
+    assert "0.923" not in (tmp_path / "claims.json").read_text()
+    read = read_claims(tmp_path / "claims.json")
+    assert ": 0.923 → " in read[0].text
+    assert read == [first, *claims[1:]]
 
 
 def test_seeds_that_are_all_right_still_have_an_interval() -> None:

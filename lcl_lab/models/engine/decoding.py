@@ -16,10 +16,15 @@ from torch import Tensor
 
 from lcl_lab.models.interface import Loglik
 
-__all__ = ["Answer", "DecodingState"]
+__all__ = ["Answer", "DecodingState", "as_loglik"]
 
 Answer = Sequence[int]
 """Token ids of an answer."""
+
+
+def as_loglik(tokens: Sequence[float]) -> Loglik:
+    """The log-likelihood of an answer from those of its tokens, in nats."""
+    return Loglik(sum(tokens), len(tokens), tuple(tokens))
 
 
 class DecodingState:
@@ -70,7 +75,7 @@ class DecodingState:
                     end = start + len(answer) - 1
                     tokens = [first[row][number], *later[row][start:end]][closing:]
                     is_greedy = all([first_greedy[row][number], *later_greedy[row][start:end]])
-                    scores[row].append((Loglik(sum(tokens), len(tokens)), is_greedy))
+                    scores[row].append((as_loglik(tokens), is_greedy))
                     start = end
         return scores
 

@@ -127,6 +127,7 @@ class PromptEncoder:
         self.placeholder = marks if marks in self._image else next(iter(self._image), -1)
         self.ends = tuple(dict.fromkeys([*known, *self._end_of_turn()]))
         self._contexts: dict[Shape, tuple[str, int]] = {}
+        self._texts: dict[tuple[int, ...], tuple[str, ...]] = {}
 
     def __call__(self, prompt: Prompt) -> EncodedPrompt:
         """Encode a prompt and its candidates."""
@@ -152,6 +153,20 @@ class PromptEncoder:
         """
         text = self.template.question(prompt.turns)
         return text if text.startswith(self.start) else self.start + text
+
+    def token_texts(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The text that each token of a candidate adds to those before it."""
+        key = tuple(ids)
+        if key not in self._texts:
+            self._texts[key] = tuple(self._added_text(key, place) for place in range(len(key)))
+        return self._texts[key]
+
+    def _added_text(self, ids: tuple[int, ...], place: int) -> str:
+        if ids[place] in self._tokenizer.all_special_ids:
+            return str(self._tokenizer.convert_ids_to_tokens(ids[place]))
+        before, text = (self._tokenizer.decode(ids[:end]) for end in (place, place + 1))
+        # The first bytes of a character are shown as a replacement, which the last one replaces.
+        return str(text.removeprefix(before) if text.startswith(before) else self._tokenizer.decode(ids[place]))
 
     def parse(self, ids: Sequence[int]) -> Generated:
         """A generated answer, without the model's thinking and the end of its turn."""

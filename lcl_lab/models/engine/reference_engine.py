@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import BatchFeature, GenerationConfig, IdeficsProcessor
 
 from lcl_lab.concepts import ImageRef
+from lcl_lab.models.engine.decoding import as_loglik
 from lcl_lab.models.engine.oom import split_on_oom
 from lcl_lab.models.engine.prompt_encoder import Generated, PromptEncoder
 from lcl_lab.models.interface import Loglik
@@ -159,10 +160,7 @@ class ReferenceEngine:
         ids = ids.to(self._model.device)
         _, logits = self._generate(inputs, longest, ids)
         tokens = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
-        return [
-            Loglik(float(row[closing : len(answer)].sum()), len(answer) - closing)
-            for row, answer in zip(tokens, answers, strict=True)
-        ]
+        return [as_loglik(row[closing : len(answer)]) for row, answer in zip(tokens.tolist(), answers, strict=True)]
 
     def _inputs(self, prompts: Sequence[Prompt], image: Callable[[ImageRef], Image]) -> dict[str, Any]:
         inputs = process_prompts(self._processor, self._encoder, prompts, image).to(self._model.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,22 @@ class FeatureMemory:
         for ref, row in rows.items():
             feature = row[-1] @ self._projection
             self._features[ref] = feature / np.linalg.norm(feature)
+
+    def most_similar(self, query: ImageRef, images: Sequence[ImageRef]) -> list[int]:
+        """The places of the images with the highest cosine similarity to a query: several, if they are equally similar.
+
+        All images must have been encoded.
+        """
+        similarities = [float(self[image] @ self[query]) for image in images]
+        return [place for place, value in enumerate(similarities) if value == max(similarities)]
+
+    def nearest(self, images: Sequence[ImageRef]) -> int | None:
+        """Which image is most similar to the last one, counted from 1; None if there is none, or there are several."""
+        if not images:
+            return None
+        *support, query = images
+        places = self.most_similar(query, support)
+        return places[0] + 1 if len(places) == 1 else None
 
     def __getitem__(self, ref: ImageRef) -> NDArray[np.float32]:
         """The feature (D,) of an encoded image, of unit length."""

@@ -45,8 +45,15 @@ class PrototypeModel:
             scores = self._scores(prompt)
             logliks = scores - np.logaddexp.reduce(scores)
             nearest = [name for name, score in zip(prompt.candidates, scores, strict=True) if score == scores.max()]
-            text = nearest[0] if len(nearest) == 1 else ""
-            yield Answer(text, tuple(Loglik(float(s), 1) for s in logliks), time.perf_counter() - started)
+            # The only candidate of a question is its answer, and no choice.
+            text = nearest[0] if len(nearest) == 1 < len(prompt.candidates) else ""
+            seconds = time.perf_counter() - started
+            yield Answer(
+                text=text,
+                logliks=tuple(Loglik(float(loglik), 1) for loglik in logliks),
+                seconds=seconds,
+                nearest=self._features.nearest(prompt.images),
+            )
 
     def _scores(self, prompt: Prompt) -> NDArray[np.float64]:
         """Negative squared distance of the query to each candidate's prototype."""

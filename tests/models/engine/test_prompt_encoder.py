@@ -40,6 +40,13 @@ def test_candidates_are_spelled_and_end_their_turn(encode: PromptEncoder) -> Non
     assert true[-1] == other[-1]
 
 
+def test_the_tokens_of_a_candidate_are_readable(encode: PromptEncoder) -> None:
+    episode = draw_episode(WORLD, 0, 0, 2)
+    true, _ = encode(chat(episode)).candidates
+    *letters, end = encode.token_texts(true)
+    assert (letters, end) == (list(episode.true_name), "<|end|>")
+
+
 def test_the_question_of_an_episode_is_one_token(encode: PromptEncoder) -> None:
     prefix = encode(chat(draw_episode(WORLD, 0, 0, 0))).prefix
     assert len(prefix) == 4
