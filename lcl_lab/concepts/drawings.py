@@ -7,7 +7,7 @@ A dataset is one ZIP archive: a PNG with transparency for each drawing, and `ind
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from io import BytesIO
@@ -123,8 +123,7 @@ class Drawings:
 
     def _drawing(self, path: str) -> Image.Image:
         try:
-            with ZipFile(self._archive) as archive:
-                content = archive.read(path)
+            content = _opened(self._archive).read(path)
             with Image.open(BytesIO(content)) as image:
                 if max(image.size) > _LARGEST:
                     raise ValueError(f"it has {image.width} × {image.height} pixels; at most {_LARGEST} a side")
@@ -137,6 +136,12 @@ class Drawings:
 
     def __repr__(self) -> str:
         return f"Drawings({str(self._archive)!r})"
+
+
+@lru_cache(maxsize=8)
+def _opened(archive: Path) -> ZipFile:
+    """Reading the directory of an archive takes longer than reading a drawing."""
+    return ZipFile(archive)
 
 
 @cache

@@ -38,8 +38,8 @@ class PhotoEvaluation:
     """
 
     shots: tuple[int, ...] = (0, 2, 4, 8)
-    queries: int = 400
-    questions: int = 4000
+    queries: int = 200
+    questions: int = 2000
     seed: int = 0
     batch_size: int = 50
 
