@@ -19,6 +19,9 @@ from lcl_lab.models.mini.architecture import IMAGE_TOKENS, build_mini
 from lcl_lab.models.mini.clip import build_clip
 from lcl_lab.models.mini.clip_tower import clip_vision_tower
 from lcl_lab.models.mini.processor import build_processor
+from lcl_lab.models.photo.processor import build_photo_processor
+from lcl_lab.models.photo.vision_config import PhotoVisionConfig
+from lcl_lab.models.photo.vision_tower import PhotoVisionModel, save_vision_tower
 from lcl_lab.strategies import registry as strategy_registry
 from lcl_lab.studies import study_registry
 from tests.models.convert.factories import write_released
@@ -57,6 +60,21 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo_prototype(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a vision tower for photos with random weights, and of the processor of the models around it."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoints") / "photo-prototype"
+    processor = build_photo_processor(["red", "green", "blue", "dark red", "blue-green"], IMAGE_TOKENS)
+    tower = PhotoVisionModel(PhotoVisionConfig())
+    for module in tower.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    tower.train()(torch.randn(8, 3, 64, 64))  # else the features of random weights would all but vanish
+    save_vision_tower(tower, processor, folder)
     return folder
 
 

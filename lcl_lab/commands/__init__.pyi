@@ -8,7 +8,7 @@ from .program import Program, exit_with_status
 from .report_command import report_program
 from .study_command import all_studies_program, study_program
 from .sweep_command import sweep_program
-from .zoo_command import zoo_seeds_program, zoo_table_program, zoo_train_program
+from .zoo_command import zoo_photo_program, zoo_seeds_program, zoo_table_program, zoo_train_program
 
 __all__ = [
     "Program",
@@ -26,6 +26,7 @@ __all__ = [
     "study_program",
     "sweep_program",
     "train_program",
+    "zoo_photo_program",
     "zoo_seeds_program",
     "zoo_table_program",
     "zoo_train_program",

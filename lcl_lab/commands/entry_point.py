@@ -47,6 +47,7 @@ def _study_entry(study: studies.Study[Any]) -> _Entry:
 def _zoo() -> Mapping[str, _Entry]:
     return {
         "train": _Entry("train the shipped models and judge them", commands.zoo_train_program),
+        "photo": _Entry("train the photo models on openly licensed pictures", commands.zoo_photo_program),
         "seeds": _Entry("train 2-way with several seeds and report the spread", commands.zoo_seeds_program),
         "table": _Entry("write the table of the shipped models", commands.zoo_table_program),
     }

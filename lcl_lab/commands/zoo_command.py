@@ -10,16 +10,21 @@ from lcl_lab import reporting, zoo
 from lcl_lab.commands.program import Program
 from lcl_lab.errors import UserError
 from lcl_lab.safe_console import SafeConsole
+from lcl_lab.zoo.photo_config import PhotoTrainConfig
 from lcl_lab.zoo.zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
 
 if TYPE_CHECKING:
     from lcl_lab.analysis import Seeds
 
-__all__ = ["zoo_seeds_program", "zoo_table_program", "zoo_train_program"]
+__all__ = ["zoo_photo_program", "zoo_seeds_program", "zoo_table_program", "zoo_train_program"]
 
 _TRAIN = """Train all shipped models from scratch, and check whether each meets its release criteria.
 
 Kill it at any moment and give the same command again: what is trained stays, what was begun resumes.
+"""
+_PHOTO = """Train the photo models: download published weights and openly licensed pictures, draw, train and judge.
+
+Kill it at any moment and give the same command again: what is finished stays, a training that was begun resumes.
 """
 _SEEDS = "Train 2-way with several seeds, and report the accuracy of each, their mean and standard deviation."
 _TABLE = "Write the table of the shipped models into the documentation."
@@ -28,6 +33,11 @@ _TABLE = "Write the table of the shipped models into the documentation."
 def zoo_train_program(name: str) -> Program[ZooTrainConfig]:
     """The command that trains the shipped models and prints how they compare with their criteria."""
     return Program(name, ZooTrainConfig, _train, _TRAIN)
+
+
+def zoo_photo_program(name: str) -> Program[PhotoTrainConfig]:
+    """The command that trains the photo models and prints how they compare with their criteria."""
+    return Program(name, PhotoTrainConfig, _photo, _PHOTO)
 
 
 def zoo_seeds_program(name: str) -> Program[ZooSeedsConfig]:
@@ -62,6 +72,23 @@ def _train(config: ZooTrainConfig) -> None:
     for result in report.refused.values() if config.ship else ():
         reason = f"{result.model} misses a release criterion: {result.criterion}: {result.text}"
         raise UserError(f"nothing shipped: {reason}")
+
+
+def _photo(config: PhotoTrainConfig) -> None:
+    report = zoo.train_photo_models(config)
+    console = SafeConsole()
+    names = ("prototype", *zoo.PHOTO_MODELS)
+    console.print(zoo.model_table(report.estimates, names), soft_wrap=True, markup=False)
+    criteria = Table("criterion", "measured", "met")
+    for criterion in report.criteria:
+        met = "yes" if criterion.met else "NO"
+        criteria.add_row(criterion.criterion, reporting.format_number(criterion.measured, ".3f"), met)
+    console.print(criteria)
+    console.print(f"this command: {report.seconds / 60:.1f} minutes")
+    missed = next((criterion for criterion in report.criteria if not criterion.met), None)
+    if config.ship and missed:
+        measured = reporting.format_number(missed.measured, ".3f")
+        raise UserError(f"nothing shipped: a criterion is missed: {missed.criterion}: {measured}")
 
 
 def _seeds(config: ZooSeedsConfig) -> None:

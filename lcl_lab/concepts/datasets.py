@@ -15,6 +15,7 @@ from lcl_lab.plugins import file_fingerprint, find_maker, is_file
 __all__ = [
     "DATASETS",
     "DOWNLOADS",
+    "KNOWN_THINGS",
     "READERS",
     "dataset_name",
     "load_dataset",
@@ -27,8 +28,12 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
     "world-900": lambda: concepts.world_900(),
     "world-dev": lambda: concepts.world_dev(),
     "isekai-mini": lambda: concepts.isekai_mini(),
+    "emoji-100": lambda: concepts.shipped_drawings("emoji-100"),
+    "glyphs-100": lambda: concepts.shipped_drawings("glyphs-100"),
 }
 """The embedded datasets; functions, so that listing the names is cheap."""
+KNOWN_THINGS = ("emoji-100", "glyphs-100")
+"""Embedded datasets whose usual names models may know; studies give their concepts invented names by default."""
 DOWNLOADS: dict[str, Callable[[], Dataset]] = {
     "isekai-10": lambda: concepts.read_isekai_from_hub("ISEKAI-10"),
     "isekai-pair": lambda: concepts.read_isekai_from_hub("ISEKAI-pair"),
@@ -39,6 +44,7 @@ READERS: dict[str, Callable[[Path, str], Dataset]] = {
     "isekai": lambda path, _: concepts.read_isekai(path),
     "imagenet": lambda path, _: concepts.read_imagenet(path),
     "vl-icl": lambda path, _: concepts.read_vl_icl(path),
+    "drawings": lambda path, _: concepts.read_drawings(path),
 }
 """Readers of files, by the prefix of a name such as `folder:PATH`; they receive the path and the name of a CLIP."""
 _registered: dict[str, Dataset] = {}
@@ -51,7 +57,7 @@ def load_dataset(name: str | Dataset, clip: str = DEFAULT_CLIP) -> Dataset:
         name: one of
 
             - the name of an embedded, downloadable or registered dataset, such as ``world-100``;
-            - ``folder:PATH``, ``isekai:FILE``, ``imagenet:FILE`` or ``vl-icl:FOLDER``;
+            - ``folder:PATH``, ``isekai:FILE``, ``imagenet:FILE``, ``vl-icl:FOLDER`` or ``drawings:FILE``;
             - the path of a Python file with a function ``load()`` that returns a dataset;
             - a dataset object, which is returned as it is.
         clip: the CLIP that pairs look-alikes in a folder without `pairs.csv`: ``mini/prototype``, or a model of
@@ -91,7 +97,7 @@ def _check_prefix(name: str) -> None:
         prefix = "vl-icl" if (path / "query.json").is_file() else "folder"
         raise UserError(f"is a folder; did you mean '{prefix}:{name}'?", option="data", value=name)
     if path.is_file():
-        prefix = "imagenet" if path.suffix == ".jsonl" else "isekai"
+        prefix = {".jsonl": "imagenet", ".zip": "drawings"}.get(path.suffix, "isekai")
         raise UserError(f"is a file; did you mean '{prefix}:{name}'?", option="data", value=name)
 
 

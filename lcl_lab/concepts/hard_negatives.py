@@ -15,18 +15,23 @@ WEIGHTS = (0.5, 0.25, 0.25)
 """Weights of image–image, image–text and text–text similarity. The paper does not state which it used."""
 
 
-def similarity(images: Features, texts: Features, weights: tuple[float, float, float] = WEIGHTS) -> NDArray[np.float64]:
+def similarity(
+    images: Features, texts: Features | None, weights: tuple[float, float, float] = WEIGHTS
+) -> NDArray[np.float64]:
     """Similarity of all concepts: a weighted sum of three cosine similarities.
 
     Args:
         images: (C, D) mean image features of the concepts.
-        texts: (C, D) features of their names or descriptions, in the same space.
+        texts: (C, D) features of their names or descriptions, in the same space; without them, only images count.
         weights: of image–image, image–text (symmetrised) and text–text similarity.
 
     Returns:
         (C, C) symmetric similarities.
     """
-    image, text = (f / np.linalg.norm(f, axis=1, keepdims=True) for f in (images, texts))
+    image = images / np.linalg.norm(images, axis=1, keepdims=True)
+    if texts is None:
+        return np.asarray(image @ image.T)
+    text = texts / np.linalg.norm(texts, axis=1, keepdims=True)
     across = image @ text.T
     return np.asarray(weights[0] * image @ image.T + weights[1] * (across + across.T) / 2 + weights[2] * text @ text.T)
 

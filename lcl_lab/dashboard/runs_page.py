@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -76,7 +77,7 @@ def _show_table(rows: pd.DataFrame) -> None:
     st.dataframe(rows.drop(columns=empty), hide_index=True, column_config=columns)
 
 
-def _is_known(value: object) -> bool:
+def _is_known(value: Any) -> bool:
     """Whether a cell says something: an empty note or list of tags does not."""
     return bool(value) if isinstance(value, str | list) else not pd.isna(value)
 

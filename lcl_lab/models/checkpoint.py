@@ -43,6 +43,7 @@ __all__ = [
     "needs_preflight",
     "shipped",
     "shipped_folder",
+    "shipped_name",
     "strategy_of",
 ]
 
@@ -59,7 +60,8 @@ _ADAPTER = "adapter_config.json"
 _DEFAULTS = ModelSettings()
 _SERVED = "openai:"
 _HEURISTIC = "heuristic/"
-_SHIPPED = Path(str(files("lcl_lab"))) / "data" / "models"
+_DATA = Path(str(files("lcl_lab"))) / "data"
+_FAMILIES = {"mini": _DATA / "models", "photo": _DATA / "photo_models"}
 _HASHED_BY_OLD_CARDS = HASHED[:3]  # cards of version 0.1 do not cover vocabularies
 
 
@@ -95,14 +97,28 @@ class Checkpoint:
         return {"name": self.name, "fingerprint": self.fingerprint, "generation": settings}
 
 
-def shipped_folder() -> Path:
-    """Folder of the models that ship with the package."""
-    return _SHIPPED
+def shipped_folder(family: str = "mini") -> Path:
+    """Folder of the models of a family, `mini` or `photo`, that ship with the package."""
+    return _FAMILIES[family]
 
 
-def shipped() -> list[str]:
-    """Names of the models that ship with the package, sorted."""
-    return sorted(f"mini/{card.parent.name}" for card in _SHIPPED.glob(f"*/{CARD}"))
+def shipped(*families: str) -> list[str]:
+    """Names of the models that ship with the package, sorted.
+
+    Args:
+        families: only those of these families; all by default.
+    """
+    return sorted(
+        f"{family}/{card.parent.name}"
+        for family in families or _FAMILIES
+        for card in _FAMILIES[family].glob(f"*/{CARD}")
+    )
+
+
+def shipped_name(checkpoint: Checkpoint) -> str | None:
+    """The name of a model that ships with the package, whatever it is recorded as; None for another one."""
+    families = (family for family, folder in _FAMILIES.items() if checkpoint.path.parent == folder)
+    return next((f"{family}/{checkpoint.path.name}" for family in families), None)
 
 
 def find_checkpoint(
@@ -174,7 +190,8 @@ def is_hub_id(name: str) -> bool:
 
 def is_on_hub(name: str) -> bool:
     """Whether a name is that of a model on the hub rather than of anything on this machine."""
-    return is_hub_id(name) and not _folder(name).exists() and not name.startswith(("mini/", _HEURISTIC))
+    ours = (*(f"{family}/" for family in _FAMILIES), _HEURISTIC)
+    return is_hub_id(name) and not _folder(name).exists() and not name.startswith(ours)
 
 
 def fingerprint(path: Path, patterns: Sequence[str] = HASHED) -> str:
@@ -211,12 +228,12 @@ def strategy_of(name: str) -> str | None:
 
 def is_embedded(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint has the architecture of the embedded models, or the CLIP that they are built around."""
-    return _model_type(checkpoint) in ("lcl_mini", "prototype")
+    return _model_type(checkpoint) == "lcl_mini" or is_prototype(checkpoint)
 
 
 def is_prototype(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint is a nearest-prototype classifier."""
-    return _model_type(checkpoint) == "prototype"
+    return _model_type(checkpoint) in ("prototype", "lcl_photo_vision")
 
 
 def is_heuristic(checkpoint: Checkpoint) -> bool:
@@ -239,7 +256,7 @@ def needs_preflight(checkpoint: Checkpoint) -> bool:
 
 def is_shipped(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint ships with the package."""
-    return checkpoint.path.is_relative_to(_SHIPPED)
+    return shipped_name(checkpoint) is not None
 
 
 def _model_type(checkpoint: Checkpoint) -> str | None:
@@ -265,7 +282,8 @@ def _is_adapter(path: Path) -> bool:
 
 
 def _folder(name: str) -> Path:
-    return _SHIPPED / name.removeprefix("mini/") if name.startswith("mini/") else Path(name)
+    family, slash, model = name.partition("/")
+    return _FAMILIES[family] / model if slash and family in _FAMILIES else Path(name)
 
 
 def _base_of(adapter: Path, option: str, settings: ModelSettings) -> Checkpoint:

@@ -87,10 +87,10 @@ def check_weights(path: Path, option: str, name: object) -> None:
         raise UserError(f"no *.safetensors in {path}", option=option, value=name)
     index = path / _INDEX
     listed = read_shard_names(index, option, name) if index.is_file() else set()
-    missing = listed - {file.name for file in weights}
+    missing = {shard for shard in listed if not (path / shard).is_file()}
     if missing:
         raise UserError(f"{path} lacks {min(missing)}, one of its shards", option=option, value=name)
-    for file in weights:
+    for file in {*weights, *(path / shard for shard in listed)}:
         try:
             with safe_open(file, framework="numpy") as tensors:
                 empty = not tensors.keys()

@@ -19,6 +19,7 @@ from PIL.Image import Image
 
 from lcl_lab.concepts import IMAGE_SIZE, Concept
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.models import photo
 from lcl_lab.models.checkpoint import find_checkpoint, fingerprint
 from lcl_lab.models.mini.clip import image_features, load_clip, tokenize_descriptions
 
@@ -38,23 +39,24 @@ class Clip(Protocol):
     def encode_images(self, images: Sequence[Image]) -> Features:
         """Features (N, D) of images, of unit length."""
 
-    def encode_concepts(self, concepts: Sequence[Concept]) -> Features:
-        """Features (N, D) of concepts' names or descriptions, of unit length."""
+    def encode_concepts(self, concepts: Sequence[Concept]) -> Features | None:
+        """Features (N, D) of concepts' names or descriptions, of unit length; None if it encodes images only."""
 
 
 def load_clip_by_name(name: str) -> Clip:
     """Load a CLIP.
 
     Args:
-        name: `mini/prototype`, the folder of a checkpoint with a mini CLIP, or `MODEL:PRETRAINED` for open_clip, where
-            `PRETRAINED` is one of its tags or a weights file.
+        name: `mini/prototype`, `photo/prototype`, the folder of such a checkpoint, or `MODEL:PRETRAINED` for open_clip,
+            where `PRETRAINED` is one of its tags or a weights file.
 
     Raises:
         UserError: there is no such model.
     """
     if ":" in name:
         return _OpenClip(name)
-    return _MiniClip(find_checkpoint(name, option="clip").path)
+    folder = find_checkpoint(name, option="clip").path
+    return _MiniClip(folder) if (folder / "clip.safetensors").exists() else _PhotoTower(folder)
 
 
 class _MiniClip:
@@ -72,6 +74,17 @@ class _MiniClip:
     def encode_concepts(self, concepts: Sequence[Concept]) -> Features:
         tokens = tokenize_descriptions([concept.description for concept in concepts])
         return self._clip.encode_text(tokens, normalize=True).numpy()
+
+
+class _PhotoTower:
+    """The vision tower of the photo models, which has no text tower."""
+
+    def __init__(self, folder: Path) -> None:
+        self.fingerprint = fingerprint(folder)
+        self.encode_images = photo.PhotoImageEncoder(folder).encode_images
+
+    def encode_concepts(self, concepts: Sequence[Concept]) -> None:
+        return None
 
 
 class _OpenClip:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import CLIPVisionConfig
+
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.mini.architecture import MiniConfig
 from lcl_lab.models.preflight import config_and_processor
@@ -54,7 +56,7 @@ def check_names(checkpoint: Checkpoint, names: Iterable[str]) -> NameCheck:
     """
     distinct = list(dict.fromkeys(names))
     config, processor = config_and_processor(checkpoint)
-    spells = isinstance(config, MiniConfig)
+    spells = isinstance(config, MiniConfig) and isinstance(config.vision_config, CLIPVisionConfig)
     problems: dict[str, list[str]] = {}
     for name in distinct:
         reason = _problem(processor.tokenizer, name, checkpoint.settings.max_new_tokens, spells)

@@ -20,11 +20,13 @@ import lcl_lab.models.mini.architecture
 import lcl_lab.models.shikra.shikra_image_processor  # noqa: F401 - these register their classes with transformers
 from lcl_lab.concepts import ImageRef
 from lcl_lab.errors import UserError, nearest
+from lcl_lab.models import photo
 from lcl_lab.models.architecture_limits import check_architecture
 from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.engine.chat_template import TemplateError
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import process_prompts
+from lcl_lab.models.photo.vision_config import PhotoVisionConfig
 from lcl_lab.prompts import Prompt
 
 __all__ = [
@@ -167,6 +169,8 @@ def config_and_processor(checkpoint: Checkpoint) -> tuple[Any, Any]:
     remote = {"trust_remote_code": checkpoint.settings.trust_remote_code, "local_files_only": True}
     try:
         config = AutoConfig.from_pretrained(checkpoint.path, **remote)
+        if isinstance(getattr(config, "vision_config", None), PhotoVisionConfig):
+            photo.register_vision_tower()  # only here, since its library takes long to import
         check_architecture(config, 1, checkpoint.name)
         processor = AutoProcessor.from_pretrained(checkpoint.path, **remote, **checkpoint.settings.processor)
     except UserError:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import transformers
 from PIL.Image import Image
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, CLIPVisionConfig
 from transformers.utils.logging import disable_progress_bar
 
 from lcl_lab import models
@@ -26,7 +26,7 @@ from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.prompt_encoder import EncodedPrompt, Generated, PromptEncoder
 from lcl_lab.models.engine.tree_engine import TreeEngine
 from lcl_lab.models.interface import Answer, Loglik, ModelSettings, Status
-from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
+from lcl_lab.models.mini.architecture import MiniConfig
 from lcl_lab.models.preflight import (
     check_quantization,
     choose_dtype,
@@ -68,7 +68,7 @@ def load_transformers_model(checkpoint: Checkpoint, batch_size: int = 32, dtype:
     except Exception as error:  # damaged settings make `transformers` raise whatever they are used for
         reason = f"cannot load {checkpoint.path}: {one_line(error)}"
         raise UserError(reason, option="model", value=checkpoint.name) from error
-    is_mini = isinstance(model, MiniForConditionalGeneration)
+    is_mini = isinstance(model.config, MiniConfig) and isinstance(model.config.vision_config, CLIPVisionConfig)
     disk_cache = None if is_mini else FeatureDiskCache(_feature_key(checkpoint, torch_dtype), str(model.device))
     try:
         return TransformersModel(

@@ -29,7 +29,7 @@ def register_model(model: Model, name: str | None = None) -> None:
     """
     _check_members(model, "the object")
     name = model.name if name is None else name
-    if not name or name.startswith(("mini/", "heuristic/", "openai:")) or name.endswith(".py") or "=" in name:
+    if not name or name.startswith(("mini/", "photo/", "heuristic/", "openai:")) or name.endswith(".py") or "=" in name:
         reason = "a name must not be empty, start with mini/, heuristic/ or openai:, end with .py, or contain ="
         raise UserError(reason, option="name", value=name)
     _registered[name] = model

@@ -18,5 +18,6 @@ def zip_archive(files: Mapping[str, bytes]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            entry = zipfile.ZipInfo(name)  # of a fixed date, so that equal files have equal archives
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     return content.getvalue()

@@ -9,6 +9,7 @@ from .distributions import (
     uniform_shots,
 )
 from .link_episodes import LinkEpisodes
+from .naming_tasks import NamingTasks
 from .original_tasks import OriginalTasks
 from .registry import available_strategies, find_strategy, register_strategy
 from .stages import link_stages, sampled_stage
@@ -20,6 +21,7 @@ __all__ = [
     "Distribution",
     "Draw",
     "LinkEpisodes",
+    "NamingTasks",
     "OriginalTasks",
     "Stage",
     "Strategy",

@@ -1,8 +1,9 @@
 """Training episodes: a positive concept, a hard negative, and a query of either (paper, section 3.2).
 
-The positive concept is uniform and is called by a random string of 1 to 10 letters. The negative is one of its
-neighbours, drawn by the paper's distribution, and keeps its name. The query shows either with probability ½. An n-way
-episode has n − 1 different negatives, each drawn in the same way, and the query shows any of the n concepts.
+The positive concept is uniform and is called by a random string of 1 to 10 letters, or by a name of any form. The
+negative is one of its neighbours, drawn by the paper's distribution, and keeps its name. The query shows either with
+probability ½. An n-way episode has n − 1 different negatives, each drawn in the same way, and the query shows any of
+the n concepts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lcl_lab.concepts import Dataset, ImageRef, random_string
+from lcl_lab.concepts import Dataset, ImageRef, Naming, random_name, random_string
 from lcl_lab.errors import UserError
 from lcl_lab.prompts import Prompt, chat_prompt
 from lcl_lab.strategies.distributions import negatives
@@ -26,18 +27,27 @@ class LinkEpisodes:
         neighbours: (C, N), the N neighbours of each concept, most similar first, as indices in the dataset's order.
         images: use images 0 … `images` − 1 of each concept, or all where it has fewer.
         ways: the number n of concepts in an episode.
+        names: how the positive is named.
 
     Raises:
         UserError: a concept has fewer than n − 1 neighbours with different names.
     """
 
-    def __init__(self, dataset: Dataset, neighbours: NDArray[np.int64], images: int, ways: int = 2) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        neighbours: NDArray[np.int64],
+        images: int,
+        ways: int = 2,
+        names: Naming = "letters",
+    ) -> None:
         self._dataset = dataset
         self._ids = list(dataset.concepts)
         self._neighbours = neighbours
         self._images = images
         self._rank = negatives(neighbours.shape[1])
         self._ways = ways
+        self._draw_name = random_string if names == "letters" else random_name
         if ways > 2:
             self._check_ways()
 
@@ -55,7 +65,7 @@ class LinkEpisodes:
             A prompt whose candidates are the correct name and the others.
         """
         positive, *negatives = self._draw_concepts(rng, self._ways)
-        names = {positive: random_string(rng), **{id: self._dataset.concepts[id].name for id in negatives}}
+        names = {positive: self._draw_name(rng), **{id: self._dataset.concepts[id].name for id in negatives}}
         unused = {concept: iter(rng.permutation(self._available(concept)).tolist()) for concept in names}
         order = [str(c) for _ in range(-(-shots // self._ways)) for c in rng.permutation(list(names))]
         target = str(rng.choice(list(names)))
@@ -85,7 +95,7 @@ class LinkEpisodes:
         if self._ways != 2:
             raise UserError("the episodes of the authors' code have two concepts", option="ways", value=self._ways)
         positive, negative = self._draw_concepts(rng, 2)
-        names = {positive: random_string(rng), negative: self._dataset.concepts[negative].name.lower()}
+        names = {positive: self._draw_name(rng), negative: self._dataset.concepts[negative].name.lower()}
         order = rng.permutation([concept for concept in names for _ in range(shots // 2)]).tolist()
         support = [(self._any_image(rng, concept), names[concept]) for concept in order]
         target = str(rng.choice(list(names)))

@@ -80,7 +80,7 @@ def _options(study: Study[Any], config: AllConfig) -> dict[str, Any]:
     if config.model:
         options["model"] = config.model
     elif study.name == "false_ratio":
-        options["model"] = tuple(name for name in models.shipped() if name != models.PROTOTYPE)
+        options["model"] = tuple(name for name in models.shipped("mini") if name != models.PROTOTYPE)
     return options
 
 

@@ -129,17 +129,18 @@ class EpisodeConfig(StudyConfig):
 
     data: str = Field(
         "world-100",
-        description="dataset: world-100, isekai-mini, isekai-10, isekai-pair, folder:PATH, isekai:FILE, "
-        "imagenet:FILE, vl-icl:FOLDER or a Python file",
+        description="dataset: world-100, isekai-mini, emoji-100, glyphs-100, isekai-10, isekai-pair, folder:PATH, "
+        "isekai:FILE, imagenet:FILE, vl-icl:FOLDER, drawings:FILE or a Python file",
     )
     names: str = Field(
         "usual",
-        description="names of the concepts: usual, invented, or a table with the columns concept and name",
+        description="names of the concepts: usual, invented, or a table with the columns concept and name (default of "
+        "emoji-100 and glyphs-100: invented)",
     )
     clip: str = Field(
         "mini/prototype",
-        description="CLIP that pairs look-alikes in a folder without pairs.csv: mini/prototype or MODEL:PRETRAINED of "
-        "open_clip",
+        description="CLIP that pairs look-alikes in a folder without pairs.csv: mini/prototype, photo/prototype or "
+        "MODEL:PRETRAINED of open_clip",
     )
     queries_per_support: int = Field(1, ge=1, description="queries that share a support; more are faster")
     protocol: Literal["lcl", "release"] = Field(
@@ -153,6 +154,12 @@ class EpisodeConfig(StudyConfig):
         description="also measure the candidates with images without content as the query, and report the choice "
         "between them after calibration",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_known_things(cls, values: dict[str, Any]) -> dict[str, Any]:
+        data = values.get("data", cls.model_fields["data"].default)
+        return {"names": concepts.INVENTED, **values} if data in concepts.KNOWN_THINGS else values
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ B images, I image features that the projector reads per image, D_vision their wi
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
+from transformers import CLIPVisionModel
 
 from lcl_lab.models.mini.architecture import MiniForConditionalGeneration
 from lcl_lab.models.mini.clip_tower import pixels
@@ -41,6 +42,8 @@ class FrozenVision:
         self._encoder = copy.copy(model.model)
         self._encoder._modules = {"vision_tower": self._module, "multi_modal_projector": pool}
         self._processor = processor.image_processor
+        is_mini = isinstance(model, MiniForConditionalGeneration) and isinstance(self._module, CLIPVisionModel)
+        self._pixels: Callable[[NDArray[np.uint8]], Tensor] = pixels if is_mini else self._processed
         model.model.vision_tower = None
 
     @property
@@ -65,7 +68,7 @@ class FrozenVision:
         return self._forward(self._processor(list(images), return_tensors="pt")["pixel_values"])
 
     def encode_all(self, images: NDArray[np.uint8]) -> Tensor:
-        """Encode many images of the embedded world, with a progress bar; same result as `encode`, without PIL.
+        """Encode many images of the embedded world, with a progress bar; same result as `encode`.
 
         Args:
             images: (B, H, W, 3).
@@ -74,7 +77,11 @@ class FrozenVision:
             (B, I, D_vision) in half precision.
         """
         starts = track(range(0, len(images), _BATCH), "encoding images")
-        return torch.cat([self._forward(pixels(images[k : k + _BATCH])).cpu().half() for k in starts])
+        return torch.cat([self._forward(self._pixels(images[k : k + _BATCH])).cpu().half() for k in starts])
+
+    def _processed(self, images: NDArray[np.uint8]) -> Tensor:
+        pixel_values: Tensor = self._processor(list(images), return_tensors="pt")["pixel_values"]
+        return pixel_values
 
     @torch.inference_mode()
     def _forward(self, pixel_values: Tensor) -> Tensor:

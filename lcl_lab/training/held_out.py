@@ -10,7 +10,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from lcl_lab.concepts import ImageRef, load_dataset
+from lcl_lab.concepts import Dataset, ImageRef
 from lcl_lab.episodes import draw_episode
 from lcl_lab.evaluation import Condition, Design, EvalItem, evaluate
 from lcl_lab.models import Answer, Loglik
@@ -19,7 +19,6 @@ from lcl_lab.training.loss import IGNORED, BatchBuilder
 
 __all__ = ["LossModel", "held_out_accuracy", "held_out_design", "held_out_loss"]
 
-_DATA = "world-dev"  # its concepts are used in no training and no study
 _SHOTS = 8
 _BATCH = 25
 
@@ -77,14 +76,14 @@ class LossModel:
         return [logliks[number] for number in range(len(prompts))]
 
 
-def held_out_design(queries: int, ways: int = 2) -> Design:
-    """Episodes on concepts that no model is trained or evaluated on; the same for every strategy and seed.
+def held_out_design(dataset: Dataset, queries: int, ways: int = 2) -> Design:
+    """Episodes that show how far training is; the same for every strategy and seed.
 
     Args:
+        dataset: concepts that the model is not trained on.
         queries: number of episodes.
         ways: number of concepts in an episode; each has the same number of the 8 shots, or one if there are more ways.
     """
-    dataset = load_dataset(_DATA)
     shots = max(1, _SHOTS // ways) * ways
     items = [EvalItem.from_episode(draw_episode(dataset, 0, query, shots, ways=ways)) for query in range(queries)]
     return Design([Condition({}, queries, items.__getitem__)], dataset.image)

@@ -18,6 +18,7 @@ from lcl_lab.models.checkpoint import CARD, TRAINING
 from lcl_lab.plugins import file_fingerprint, is_file
 from lcl_lab.strategies import strategy_fingerprint
 from lcl_lab.training.plan import TrainingPlan
+from lcl_lab.training.train_config import TrainConfig
 
 __all__ = ["CHECKPOINTS", "SNAPSHOTS", "is_trained_as", "open_folder", "training_identity"]
 
@@ -39,7 +40,18 @@ _SETTINGS = (
     "known_images",
 )
 # Identities have these where they are not the default.
-_LATER_SETTINGS = ("train", "lora_targets", "merge", "quantize", "fsdp", "tasks_share", "task_tokens")
+_LATER_SETTINGS = (
+    "train",
+    "lora_targets",
+    "merge",
+    "quantize",
+    "fsdp",
+    "tasks_share",
+    "task_tokens",
+    "names",
+    "noticing_steps",
+)
+_HELD_OUT = "held_out"
 _CONTENT = "content"
 _WAYS = 2  # of trainings whose identity has no number of ways
 
@@ -61,7 +73,8 @@ def training_identity(plan: TrainingPlan) -> dict[str, Any]:
         "strategy": config.strategy,
         **{name: getattr(config, name) for name in _SETTINGS},
         **({"ways": config.ways} if config.ways != _WAYS else {}),
-        **{name: value for name in _LATER_SETTINGS if (value := getattr(config, name))},
+        **{name: getattr(config, name) for name in _LATER_SETTINGS if not _is_default(config, name)},
+        **({_HELD_OUT: plan.held_out.fingerprint} if plan.held_out and not _is_default(config, _HELD_OUT) else {}),
         "start": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
         "data": plan.dataset.fingerprint if plan.dataset else None,
         "neighbours": str(config.neighbours or config.clip),
@@ -106,7 +119,7 @@ def is_trained_as(card: Mapping[str, Any], plan: TrainingPlan) -> bool:
     identity = json.loads(canonical_json(training_identity(plan)))
     compared = [name for name in identity if name in card and name != "neighbours"]  # a path; its content is compared
     same_ways = card.get("ways", _WAYS) == plan.config.ways
-    same_later = all(card.get(name) == identity.get(name) for name in _LATER_SETTINGS)
+    same_later = all(card.get(name) == identity.get(name) for name in (*_LATER_SETTINGS, _HELD_OUT))
     same_tasks = card.get(_CONTENT, {}).get("tasks") == identity[_CONTENT].get("tasks")
     return same_ways and same_later and same_tasks and all(card[name] == identity[name] for name in compared)
 
@@ -173,10 +186,14 @@ def _differences(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> Itera
     old_tasks, new_tasks = old.get("tasks"), new.get("tasks")
     if old_tasks != new_tasks:
         yield "the tasks have changed since" if old_tasks and new_tasks else "only one of the two has a file of tasks"
-    for name in (*_SETTINGS, *_LATER_SETTINGS):
+    for name in (*_SETTINGS, *_LATER_SETTINGS, _HELD_OUT):
         before, now = (canonical_json(one.get(name)) for one in (begun, identity))
         if before != now:
             yield f"{name} was {begun.get(name)}, now {identity.get(name)}"
+
+
+def _is_default(config: TrainConfig, name: str) -> bool:
+    return bool(getattr(config, name) == type(config).model_fields[name].default)
 
 
 def _changed(what: str, old: object, new: object) -> str:

@@ -29,7 +29,8 @@ def mine_neighbours(
 ) -> NDArray[np.int64]:
     """Draw hard negatives for every concept of a dataset.
 
-    A concept is represented by the mean feature of some of its images and by the feature of its text. Features are
+    A concept is represented by the mean feature of some of its images and, if the CLIP encodes texts, by the feature of
+    its text. Features are
     cached on disk by the content of dataset and CLIP.
 
     Args:
@@ -51,10 +52,13 @@ def mine_neighbours(
 
     def encode() -> dict[str, torch.Tensor]:
         means = mean_image_features(dataset, clip, images, seed, "Mining hard negatives")
-        return {"images": torch.from_numpy(means), "texts": torch.from_numpy(clip.encode_concepts(concepts))}
+        texts = clip.encode_concepts(concepts)
+        encoded = {"images": torch.from_numpy(means)}
+        return encoded if texts is None else {**encoded, "texts": torch.from_numpy(texts)}
 
     features = cached("clip", key, encode)
-    similarities = similarity(features["images"].numpy(), features["texts"].numpy(), weights)
+    images_of = features["images"].numpy()
+    similarities = similarity(images_of, features["texts"].numpy() if "texts" in features else None, weights)
     return draw_neighbours(similarities, count, np.random.default_rng([seed, 4]))
 
 

@@ -13,9 +13,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndByte
 
 from lcl_lab import models
 from lcl_lab.errors import UserError
-from lcl_lab.models import Checkpoint
+from lcl_lab.models import Checkpoint, photo
 from lcl_lab.models.architecture_limits import context_length, has_decoder, reads_one_image
-from lcl_lab.models.checkpoint import is_on_hub, is_shipped
+from lcl_lab.models.checkpoint import is_on_hub, is_prototype, shipped_name
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS, MiniForConditionalGeneration, build_mini
 from lcl_lab.models.mini.clip import load_clip
 from lcl_lab.models.mini.clip_tower import clip_vision_tower
@@ -154,7 +154,7 @@ def check_network(plan: TrainingPlan) -> None:
     """
     config, start = plan.config, plan.start
     assert start is not None
-    if _is_clip(start):
+    if is_prototype(start):
         return
     try:
         architecture, _ = config_and_processor(start)
@@ -184,12 +184,9 @@ def check_network(plan: TrainingPlan) -> None:
 
 
 def _load(start: Checkpoint, quantize: bool) -> tuple[Any, Any]:
-    """A model and its processor; for a CLIP, a new embedded model around it."""
-    if _is_clip(start):
-        processor = build_processor(IMAGE_TOKENS)
-        tokenizer = processor.tokenizer
-        tower = clip_vision_tower(load_clip(start.path).state_dict())
-        return build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id), processor
+    """A model and its processor; for a prototype classifier, a new embedded model around its vision tower."""
+    if is_prototype(start):
+        return _new_model(start)
     options: dict[str, Any] = {"trust_remote_code": start.settings.trust_remote_code, "local_files_only": True}
     weights = {"quantization_config": _four_bits()} if quantize else {"dtype": torch.float32}
     try:
@@ -203,8 +200,20 @@ def _load(start: Checkpoint, quantize: bool) -> tuple[Any, Any]:
     return (prepare_model_for_kbit_training(model) if quantize else model), processor
 
 
-def _is_clip(start: Checkpoint) -> bool:
-    return (start.path / "clip.safetensors").exists()
+def _new_model(start: Checkpoint) -> tuple[Any, Any]:
+    """An untrained embedded model around the vision tower of a prototype classifier, and its processor."""
+    is_photo = start.path.joinpath("processor_config.json").exists()
+    tower: Any
+    if is_photo:
+        processor: Any = AutoProcessor.from_pretrained(start.path, local_files_only=True)
+        photo.register_vision_tower()
+        tower = photo.load_vision_tower(start.path)
+    else:
+        processor = build_processor(IMAGE_TOKENS)
+        tower = clip_vision_tower(load_clip(start.path).state_dict())
+    tokenizer = processor.tokenizer
+    model = build_mini(tower, len(tokenizer), processor.image_token_id, tokenizer.eos_token_id, copies=is_photo)
+    return model, processor
 
 
 def _is_trained(module: nn.Module) -> bool:
@@ -223,6 +232,7 @@ def _four_bits() -> BitsAndBytesConfig:
 
 def _base_name(start: Checkpoint) -> str:
     """What `find_checkpoint` finds a start model by, wherever it is looked for."""
-    if is_shipped(start):
-        return f"mini/{start.path.name}"
+    shipped = shipped_name(start)
+    if shipped is not None:
+        return shipped
     return start.name if is_on_hub(start.name) else str(start.path.resolve())

@@ -32,6 +32,7 @@ class TrainingPlan:
         strategy: the strategy; None for the vision encoder.
         dataset: the concepts of training episodes; None for the vision encoder.
         start: the model to start from; None for the vision encoder.
+        held_out: the concepts of held-out episodes; None for the vision encoder.
         tasks: the instruction data that is given as the original tasks, if any.
     """
 
@@ -39,6 +40,7 @@ class TrainingPlan:
     strategy: Strategy | None
     dataset: Dataset | None
     start: Checkpoint | None
+    held_out: Dataset | None = None
     tasks: InstructionTasks | None = None
 
     @property
@@ -94,7 +96,15 @@ def check_training(config: TrainConfig) -> TrainingPlan:
     if start.adapter is not None and config.lora and not config.merge:
         reason = "is an adapter, which new adapters would have to be stored with; give merge"
         raise UserError(reason, option="start", value=start.name)
-    return TrainingPlan(config, strategy, dataset, start, _open_tasks(config, strategy, start))
+    held_out = _load_held_out(config)
+    return TrainingPlan(config, strategy, dataset, start, held_out, _open_tasks(config, strategy, start))
+
+
+def _load_held_out(config: TrainConfig) -> Dataset:
+    try:
+        return load_dataset(config.held_out)
+    except UserError as error:
+        raise UserError(error.reason, option="held_out", value=config.held_out) from error
 
 
 def check_batch(batch: int, accumulate: int, workers: int = 1) -> None:

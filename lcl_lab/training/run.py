@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
+from lcl_lab.concepts import World
 from lcl_lab.errors import UserError
 from lcl_lab.prompts import Prompt
 from lcl_lab.strategies import Stage, Strategy, TrainingData
@@ -71,7 +72,7 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
         builders = [
             network.builder(
                 data,
-                _augmented(data, stage.noise),
+                _augmented(data, _noise(plan, stage)),
                 config.every_answer,
                 prompts=math.ceil(stage.batch / split) if split > 1 else None,
             )
@@ -92,7 +93,8 @@ def train_strategy(plan: TrainingPlan, log: TrainingLog) -> None:
             check_template(plan.tasks, network.processor)
         _check_draws(stages, prompts)
         _warn_of_long_episodes(plan, stages[-1], prompts, network.context, builders[-1])
-        design = held_out_design(config.held_out_queries, config.ways)
+        assert plan.held_out is not None
+        design = held_out_design(plan.held_out, config.held_out_queries, config.ways)
         builder = network.builder(data, data.features)
         held_out = tasks.held_out(_HELD_OUT_TASKS) if tasks else []
 
@@ -116,6 +118,15 @@ def _augmented(data: LoadedData, noise: float) -> ImageFeatures | None:
     if data.features is None or not data.means:
         return data.features
     return FeatureAugmentation(data.features, data.means, noise)
+
+
+def _noise(plan: TrainingPlan, stage: Stage) -> float:
+    """The noise of a stage, which helps in the embedded world only.
+
+    On drawings it hides what tells concepts apart (unseen emoji, 4 shots, 250 steps after the first stage: 0.64 with
+    noise, 0.79 without).
+    """
+    return stage.noise if isinstance(plan.dataset, World) else 0.0
 
 
 def _fitting_tasks(plan: TrainingPlan, context: int | None, builder: BatchBuilder) -> InstructionTasks | None:
@@ -170,15 +181,18 @@ def _no_progress_bar() -> Iterator[None]:
 
 def _data_config(plan: TrainingPlan) -> DataConfig:
     assert plan.dataset is not None
+    assert plan.held_out is not None
     config = plan.config
     return DataConfig(
         dataset=plan.dataset,
+        held_out=plan.held_out,
         neighbours=config.neighbours,
         clip=config.clip,
         images=config.images,
         groups=config.groups or DataConfig.groups,
         known_images=config.known_images,
         ways=config.ways,
+        names=config.names,
         tasks=plan.tasks,
     )
 
@@ -189,6 +203,8 @@ def _stages(strategy: Strategy, config: TrainConfig, embedded: bool) -> tuple[St
     if not embedded:
         return (Stage(config.steps or 2000, config.batch or 4, last.draw),)
     stages = strategy.stages if config.steps is None else (replace(last, steps=config.steps),)
+    if config.noticing_steps is not None:
+        stages = (replace(stages[0], steps=config.noticing_steps), *stages[1:])
     return tuple(replace(stage, batch=config.batch or stage.batch) for stage in stages)
 
 

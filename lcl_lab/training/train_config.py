@@ -86,6 +86,18 @@ class TrainConfig(Config):
         "context of the model)",
     )
     ways: int = Field(2, ge=2, le=100, description="concepts in the support of training episodes")
+    names: concepts.Naming = Field(
+        "letters",
+        description="names of positives: up to 10 random letters as in the paper, or forms: words, several words, "
+        "digits, hyphens, accents",
+    )
+    noticing_steps: int | None = Field(
+        None,
+        ge=1,
+        description="steps of the first stage, in which an embedded model discovers that names belong to images "
+        "(default: that of the strategy)",
+    )
+    held_out: str = Field("world-dev", description="dataset of the held-out episodes that show how far training is")
     clip: str = Field("mini/prototype", description="model that mines hard negatives; see lcl_lab.neighbours")
     seed: int = Field(0, ge=0, description="random seed")
     steps: int | None = Field(

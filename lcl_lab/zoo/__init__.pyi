@@ -1,5 +1,7 @@
 from .claims import ZooClaim, paper_claims, read_claims, write_claims
 from .markdown_table import accuracies, model_table
+from .photo_config import PhotoTrainConfig
+from .photo_training import PHOTO_MODELS, PhotoCriterion, PhotoReport, train_photo_models
 from .release_criteria import LINK_MODELS, ZOO, CriterionResult, check_criteria
 from .zoo_config import ZooSeedsConfig, ZooTableConfig, ZooTrainConfig
 from .zoo_evaluation import ZooEvaluation, evaluate_zoo
@@ -7,8 +9,12 @@ from .zoo_training import SeedsReport, ZooReport, train_seeds, train_zoo, variat
 
 __all__ = [
     "LINK_MODELS",
+    "PHOTO_MODELS",
     "ZOO",
     "CriterionResult",
+    "PhotoCriterion",
+    "PhotoReport",
+    "PhotoTrainConfig",
     "SeedsReport",
     "ZooClaim",
     "ZooEvaluation",
@@ -22,6 +28,7 @@ __all__ = [
     "model_table",
     "paper_claims",
     "read_claims",
+    "train_photo_models",
     "train_seeds",
     "train_zoo",
     "variation_over_seeds",

@@ -33,11 +33,14 @@ def accuracies(records: pd.DataFrame, questions: pd.DataFrame, seed: int) -> pd.
 
 def model_table(estimates: pd.DataFrame, names: Sequence[str]) -> str:
     """One block per dataset, with accuracy over shots and with all labels false for both metrics, and mini-VQA."""
-    blocks = [_block(estimates, data, names) for data in estimates["data"].unique() if data != "mini-vqa"]
-    vqa = {row["model"]: row for row in estimates.to_dict(orient="records") if row["data"] == "mini-vqa"}
-    lines = ["| model | mini-VQA |", "| --- | --- |"]
-    lines += [f"| {name} | {_cell(vqa[name])} |" for name in names if name in vqa]
-    return "\n\n".join([*blocks, "\n".join(lines)])
+    is_exact = estimates["metric"] == "exact"
+    blocks = [_block(estimates, data, names) for data in estimates["data"][~is_exact].unique()]
+    for data in estimates["data"][is_exact].unique():
+        cells = {row["model"]: row for row in estimates.to_dict(orient="records") if row["data"] == data}
+        title = "mini-VQA" if data == "mini-vqa" else data
+        lines = [f"| model | {title} |", "| --- | --- |"]
+        blocks.append("\n".join(lines + [f"| {name} | {_cell(cells[name])} |" for name in names if name in cells]))
+    return "\n\n".join(blocks)
 
 
 def _block(estimates: pd.DataFrame, data: str, names: Sequence[str]) -> str:

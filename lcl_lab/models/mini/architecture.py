@@ -20,11 +20,14 @@ from transformers import (
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    PreTrainedModel,
 )
 from transformers.models.llama.modeling_llama import LlamaAttention
 
+from lcl_lab.models import photo
 from lcl_lab.models.feature_store import Row
 from lcl_lab.models.mini.shared_tower import QUADRANTS, SharedTower, pool_quadrants
+from lcl_lab.models.shared_images import VisionTower
 
 __all__ = ["IMAGE_TOKENS", "MiniConfig", "MiniForConditionalGeneration", "build_mini"]
 
@@ -81,13 +84,16 @@ class MiniForConditionalGeneration(LlavaForConditionalGeneration):
         """Pooled vision features (B, I, D_vision) → decoder inputs (B, I, D)."""
         return self.model.multi_modal_projector.project(pooled)
 
-    def shared_tower(self, prepare: Callable[[Image], torch.Tensor], preparation: str) -> SharedTower | None:
+    def shared_tower(self, prepare: Callable[[Image], torch.Tensor], preparation: str) -> VisionTower | None:
         """The vision tower without the projector, for features that models share; see `SharedTower` for the arguments.
 
         None where the config selects other features of the tower.
         """
         selected = self.config.vision_feature_layer, self.config.vision_feature_select_strategy
-        return SharedTower(self.model.vision_tower, prepare, preparation) if selected == (-1, "default") else None
+        tower = self.model.vision_tower
+        if isinstance(tower, CLIPVisionModel):
+            return SharedTower(tower, prepare, preparation) if selected == (-1, "default") else None
+        return photo.SharedPhotoTower(tower, prepare, preparation) if selected == (-1, "full") else None
 
     @torch.inference_mode()
     def project_shared(self, features: Row) -> torch.Tensor:
@@ -96,15 +102,16 @@ class MiniForConditionalGeneration(LlavaForConditionalGeneration):
 
 
 def build_mini(
-    tower: CLIPVisionModel, vocabulary: int, image_token: int, end_token: int
+    tower: PreTrainedModel, vocabulary: int, image_token: int, end_token: int, copies: bool = False
 ) -> MiniForConditionalGeneration:
     """An untrained model around a trained and frozen vision tower.
 
     Args:
-        tower: the image tower of a mini CLIP.
+        tower: the vision tower, such as that of a mini CLIP.
         vocabulary: number of tokens.
         image_token: id of the image placeholder.
         end_token: id of the token that ends an answer.
+        copies: initialise it so that it repeats the tokens that it attends to, see `_initialise_copying`.
 
     Returns:
         A model whose weights are drawn from torch's global generator.
@@ -118,7 +125,7 @@ def build_mini(
         num_key_value_heads=4,
         attention_bias=True,
         max_position_embeddings=1024,
-        tie_word_embeddings=False,
+        tie_word_embeddings=copies,
         bos_token_id=None,
         eos_token_id=end_token,
         pad_token_id=0,
@@ -128,13 +135,17 @@ def build_mini(
         text_config=text,
         image_token_index=image_token,
         vision_feature_layer=-1,
-        tie_word_embeddings=False,
+        # The first feature of a CLIP is that of no place in the image.
+        vision_feature_select_strategy="default" if isinstance(tower, CLIPVisionModel) else "full",
+        tie_word_embeddings=copies,
     )
     model = MiniForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.vision_tower.requires_grad_(False)
     model.generation_config.eos_token_id = end_token
     _initialise_look_back_heads(model)
+    if copies:
+        _initialise_copying(model)
     return model
 
 
@@ -161,9 +172,27 @@ def _initialise_look_back_heads(model: MiniForConditionalGeneration) -> None:
 
 _MATCH_STD = 0.06
 _EMBEDDING_STD = 0.5
+_TIED_SCALE = 0.15
+_PASSED_ON = 0.5  # gain of values and of outputs
 _COPY = 1.0  # gain of the copied features
 _DISTANCE = 2.5  # positions back where attention peaks
 _SHARPNESS = 2.0  # of the peak; at 2, its neighbouring positions get 0.6 of its weight
+
+
+def _initialise_copying(model: MiniForConditionalGeneration) -> None:
+    """Initialise the decoder so that a token that it attends to becomes the likely next one.
+
+    A name is answered by repeating it token by token. With an output layer of its own, that has to be learned for every
+    token, which takes long if there are many (a vocabulary of 1,024: after 200 steps of 64 episodes the loss was 4.1
+    nats per token, with this initialisation 2.7). So the output layer is that of the input, and the layers after the
+    first pass on what they attend to. Training may change all of it.
+    """
+    decoder = model.model.language_model
+    with torch.no_grad():
+        decoder.norm.weight.fill_(_TIED_SCALE)  # else the first predictions would be far too sure
+        for layer in decoder.layers[1:]:
+            for weight in (layer.self_attn.v_proj.weight, layer.self_attn.o_proj.weight):
+                weight.copy_(_PASSED_ON * torch.eye(len(weight)))
 
 
 def _look_back(attention: LlamaAttention, theta: float) -> None:

@@ -1,4 +1,4 @@
-"""Features of images under the mini CLIP, each computed once per process."""
+"""Features of whole images under a frozen vision tower, each computed once per process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from PIL.Image import Image
 from torch import Tensor
 
 from lcl_lab.concepts import IMAGE_SIZE, ImageRef
-from lcl_lab.models.mini.clip_tower import clip_vision_tower, load_clip_weights, pixels
+from lcl_lab.models import photo
+from lcl_lab.models.mini.clip_tower import CLIP_FILE, clip_vision_tower, load_clip_weights, pixels
 from lcl_lab.models.mini.shared_tower import SharedTower
-from lcl_lab.models.shared_images import tower_features
+from lcl_lab.models.shared_images import VisionTower, tower_features
 
 __all__ = ["FeatureMemory"]
 
@@ -23,18 +24,21 @@ class FeatureMemory:
     """Encodes images and remembers their features.
 
     Args:
-        folder: a folder with a mini CLIP.
+        folder: a folder with a mini CLIP, or with the vision tower of the photo models.
 
     Raises:
-        UserError: the CLIP cannot be loaded.
+        UserError: it cannot be loaded.
     """
 
     def __init__(self, folder: Path) -> None:
-        def load(state: Mapping[str, Tensor]) -> None:
-            self._tower = SharedTower(clip_vision_tower(state), _prepare, "fit")
-            self._projection = state["visual.proj"].numpy()
-
-        load_clip_weights(folder, load)
+        self._tower: VisionTower
+        self._projection: NDArray[np.float32] | None = None
+        if (folder / CLIP_FILE).exists():
+            load_clip_weights(folder, self._use_clip)
+        else:
+            processor = photo.photo_image_processor()
+            tower = photo.load_vision_tower(folder)
+            self._tower = photo.SharedPhotoTower(tower, photo.prepare_photo, processor.to_json_string())
         self._features: dict[ImageRef, NDArray[np.float32]] = {}
 
     def encode(self, refs: Iterable[ImageRef], image: Callable[[ImageRef], Image]) -> None:
@@ -42,8 +46,12 @@ class FeatureMemory:
         new = [ref for ref in dict.fromkeys(refs) if ref not in self._features]
         rows, _ = tower_features(image, self._tower, new)
         for ref, row in rows.items():
-            feature = row[-1] @ self._projection
+            feature = row[-1] if self._projection is None else row[-1] @ self._projection
             self._features[ref] = feature / np.linalg.norm(feature)
+
+    def _use_clip(self, state: Mapping[str, Tensor]) -> None:
+        self._tower = SharedTower(clip_vision_tower(state), _prepare, "fit")
+        self._projection = state["visual.proj"].numpy()
 
     def most_similar(self, query: ImageRef, images: Sequence[ImageRef]) -> list[int]:
         """The places of the images with the highest cosine similarity to a query: several, if they are equally similar.

@@ -17,19 +17,21 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from lcl_lab.concepts import IMAGE_SIZE, description_words
 from lcl_lab.prompts import QUESTION
 
-__all__ = ["build_processor"]
+__all__ = ["SPECIAL_TOKENS", "TEMPLATE", "build_processor"]
 
-_SPECIAL = ("<pad>", "<unk>", "<image>", "<|user|>", "<|assistant|>", "<|end|>")
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<image>", "<|user|>", "<|assistant|>", "<|end|>")
+"""Tokens with a meaning of their own; the first ids of the vocabulary."""
 _QUESTION_WORDS = (
     "are describe does have how image is it its many parts pattern second shape the what where which".split()
 )
 _PUNCTUATION = "?.,[]"
-_TEMPLATE = (
+TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message.role + '|>' }}"
     "{% for part in message.content %}{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}"
     "{{ '<|end|>' if message.role == 'assistant' }}{% endfor %}"
     "{{ '<|assistant|>' if add_generation_prompt }}"
 )
+"""The chat template."""
 
 
 def build_processor(image_tokens: int) -> LlavaProcessor:
@@ -51,19 +53,25 @@ def build_processor(image_tokens: int) -> LlavaProcessor:
         patch_size=IMAGE_SIZE // int(image_tokens**0.5),
         vision_feature_select_strategy="full",
         num_additional_image_tokens=0,
-        chat_template=_TEMPLATE,
+        chat_template=TEMPLATE,
     )
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:
     words = {*description_words(), *_QUESTION_WORDS, *_PUNCTUATION}
     letters = ascii_lowercase + digits
-    vocabulary = [*_SPECIAL, QUESTION, *letters, *(f"##{letter}" for letter in letters), *sorted(words - set(letters))]
+    vocabulary = [
+        *SPECIAL_TOKENS,
+        QUESTION,
+        *letters,
+        *(f"##{letter}" for letter in letters),
+        *sorted(words - set(letters)),
+    ]
     tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in _SPECIAL])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIAL_TOKENS])
     tokenizer.add_tokens([AddedToken(QUESTION, normalized=False)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -1,0 +1,5 @@
+"""The photo models: the mini models' decoder behind a vision tower that was trained on photos."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
