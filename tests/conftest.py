@@ -19,9 +19,9 @@ from lcl_lab.models.mini.architecture import IMAGE_TOKENS, build_mini
 from lcl_lab.models.mini.clip import build_clip
 from lcl_lab.models.mini.clip_tower import clip_vision_tower
 from lcl_lab.models.mini.processor import build_processor
-from lcl_lab.models.photo.processor import build_photo_processor
-from lcl_lab.models.photo.vision_config import PhotoVisionConfig
-from lcl_lab.models.photo.vision_tower import PhotoVisionModel, save_vision_tower
+from lcl_lab.models.photo.photo_processor import build_photo_processor
+from lcl_lab.models.photo.photo_vision_config import PhotoVisionConfig
+from lcl_lab.models.photo.photo_vision_tower import PhotoVisionModel, save_vision_tower
 from lcl_lab.strategies import registry as strategy_registry
 from lcl_lab.studies import study_registry
 from tests.models.convert.factories import write_released

@@ -26,7 +26,7 @@ from lcl_lab.models.checkpoint import Checkpoint
 from lcl_lab.models.engine.chat_template import TemplateError
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import process_prompts
-from lcl_lab.models.photo.vision_config import PhotoVisionConfig
+from lcl_lab.models.photo.photo_vision_config import PhotoVisionConfig
 from lcl_lab.prompts import Prompt
 
 __all__ = [

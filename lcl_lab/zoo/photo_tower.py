@@ -17,9 +17,9 @@ from lcl_lab.concepts import Drawings, ImageRef, random_name
 from lcl_lab.models.checkpoint import CARD, fingerprint
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS
 from lcl_lab.models.photo.efficientnet_weights import timm_weights
-from lcl_lab.models.photo.processor import build_photo_processor, photo_image_processor
-from lcl_lab.models.photo.vision_config import PhotoVisionConfig
-from lcl_lab.models.photo.vision_tower import PhotoVisionModel, save_vision_tower
+from lcl_lab.models.photo.photo_processor import build_photo_processor, photo_image_processor
+from lcl_lab.models.photo.photo_vision_config import PhotoVisionConfig
+from lcl_lab.models.photo.photo_vision_tower import PhotoVisionModel, save_vision_tower
 from lcl_lab.progress import track
 from lcl_lab.worker_pool import map_in_processes
 

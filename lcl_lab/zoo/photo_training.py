@@ -21,7 +21,7 @@ from lcl_lab.concepts import Drawings, Pair, read_drawings
 from lcl_lab.models.checkpoint import CARD, fingerprint, shipped_folder
 from lcl_lab.models.checkpoint_files import read_object
 from lcl_lab.models.look_alikes import find_look_alikes
-from lcl_lab.models.photo.vision_tower import TOWER_FILE
+from lcl_lab.models.photo.photo_vision_tower import TOWER_FILE
 from lcl_lab.zoo.photo_config import PhotoTrainConfig
 from lcl_lab.zoo.photo_evaluation import PhotoEvaluation, evaluate_links, evaluate_naming
 from lcl_lab.zoo.photo_tower import make_photo_tower

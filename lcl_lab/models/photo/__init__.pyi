@@ -1,8 +1,8 @@
 from .image_encoder import PhotoImageEncoder
-from .processor import build_photo_processor, photo_image_processor, prepare_photo
-from .shared_tower import SharedPhotoTower
-from .vision_config import PhotoVisionConfig
-from .vision_tower import PhotoVisionModel, load_vision_tower, register_vision_tower, save_vision_tower
+from .photo_processor import build_photo_processor, photo_image_processor, prepare_photo
+from .photo_vision_config import PhotoVisionConfig
+from .photo_vision_tower import PhotoVisionModel, load_vision_tower, register_vision_tower, save_vision_tower
+from .shared_photo_tower import SharedPhotoTower
 
 __all__ = [
     "PhotoImageEncoder",

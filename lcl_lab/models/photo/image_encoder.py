@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch.nn.functional import normalize
 
-from lcl_lab.models.photo.processor import photo_image_processor
-from lcl_lab.models.photo.vision_tower import load_vision_tower
+from lcl_lab.models.photo.photo_processor import photo_image_processor
+from lcl_lab.models.photo.photo_vision_tower import load_vision_tower
 
 __all__ = ["PhotoImageEncoder"]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lcl_lab.models.mini.architecture import IMAGE_TOKENS
-from lcl_lab.models.photo.processor import build_photo_processor
+from lcl_lab.models.photo.photo_processor import build_photo_processor
 from lcl_lab.prompts import QUESTION
 
 PROCESSOR = build_photo_processor(["glas fork", "blue fork", "a spork"], IMAGE_TOKENS)

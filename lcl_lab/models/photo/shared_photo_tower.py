@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lcl_lab.models.feature_store import Row
 from lcl_lab.models.mini.shared_tower import QUADRANTS, pool_quadrants
-from lcl_lab.models.photo.vision_tower import PhotoVisionModel
+from lcl_lab.models.photo.photo_vision_tower import PhotoVisionModel
 
 __all__ = ["SharedPhotoTower"]
 

@@ -19,7 +19,7 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from lcl_lab.errors import UserError
-from lcl_lab.models.photo.vision_config import PhotoVisionConfig
+from lcl_lab.models.photo.photo_vision_config import PhotoVisionConfig
 
 __all__ = ["TOWER_FILE", "PhotoVisionModel", "load_vision_tower", "register_vision_tower", "save_vision_tower"]
 

@@ -11,8 +11,8 @@ from PIL import Image
 from lcl_lab.errors import UserError
 from lcl_lab.models.clip_registry import load_clip_by_name
 from lcl_lab.models.photo.efficientnet_weights import timm_weights
-from lcl_lab.models.photo.processor import photo_image_processor
-from lcl_lab.models.photo.vision_tower import TOWER_FILE, load_vision_tower
+from lcl_lab.models.photo.photo_processor import photo_image_processor
+from lcl_lab.models.photo.photo_vision_tower import TOWER_FILE, load_vision_tower
 
 
 def noise(count: int) -> list[Image.Image]:
