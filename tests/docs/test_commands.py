@@ -37,6 +37,7 @@ NOT_RUN = {
     "lcl study false_ratio --model mini/2-way --workers 2": "tests/studies/test_workers.py runs it so",
     "lcl zoo train --out training/zoo": "tests/zoo/test_zoo_training.py trains tiny ones",
     "lcl zoo seeds --out training/seeds": "so does that one",
+    "lcl zoo photo --out training/photo": "downloads; tests/zoo/test_pictures.py and tests/training/test_photo_training.py",
     "lcl sweep studies/search_grid.yaml": "tests/sweeps/test_searches.py kills and resumes it",
     "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
 }
@@ -161,7 +162,8 @@ def write_photos(folder: Path) -> None:
 def test_a_study_runs_on_a_folder_of_images(command: str, folder: Path) -> None:
     write_photos(folder)
     with_included_clip = re.sub(r"--clip \S+", "--clip mini/prototype", command)
-    out = run_command(with_included_clip, folder, *TINY, "--model", "mini/prototype")
+    model = [] if "--model" in command else ["--model", "mini/prototype"]
+    out = run_command(with_included_clip, folder, *TINY, *model)
     assert Path(last_line(out), "report.md").is_file()
 
 

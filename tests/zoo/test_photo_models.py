@@ -30,7 +30,7 @@ def two_way() -> Model:
 def accuracy(model: Model, ratio: float) -> float:
     drawn: list[Episode] = [falsify(draw_episode(EMOJI, 3, query, SHOTS), ratio) for query in range(QUERIES)]
     answers = model.answer([chat(episode) for episode in drawn], EMOJI.image)
-    right = [is_correct_candidate(answer.logliks) for answer in answers]
+    right = [is_correct_candidate(*(loglik.per_token for loglik in answer.logliks)) for answer in answers]
     return float(np.mean(right))
 
 
