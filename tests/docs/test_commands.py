@@ -37,7 +37,7 @@ NOT_RUN = {
     "lcl study false_ratio --model mini/2-way --workers 2": "tests/studies/test_workers.py runs it so",
     "lcl zoo train --out training/zoo": "tests/zoo/test_zoo_training.py trains tiny ones",
     "lcl zoo seeds --out training/seeds": "so does that one",
-    "lcl zoo photo --out training/photo": "downloads; tests/zoo/test_pictures.py and tests/training/test_photo_training.py",
+    "lcl zoo photo --out training/photo": "downloads; tests/training/test_photo_training.py trains tiny ones",
     "lcl sweep studies/search_grid.yaml": "tests/sweeps/test_searches.py kills and resumes it",
     "lcl sweep studies/tiny_grid.yaml --storage": "needs S3; tests/sweeps/test_storage.py runs it on a local server",
 }
