@@ -88,7 +88,7 @@ def _photo(config: PhotoTrainConfig) -> None:
     missed = next((criterion for criterion in report.criteria if not criterion.met), None)
     if config.ship and missed:
         measured = reporting.format_number(missed.measured, ".3f")
-        raise UserError(f"nothing shipped: a criterion is missed: {missed.criterion}: {measured}")
+        raise UserError(f"only the prototype is shipped: a criterion is missed: {missed.criterion}: {measured}")
 
 
 def _seeds(config: ZooSeedsConfig) -> None:

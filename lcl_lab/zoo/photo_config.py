@@ -18,4 +18,7 @@ class PhotoTrainConfig(Config):
     out: Path = Field(description="folder for the downloads, the datasets and the models")
     preset: Literal["default", "tiny"] = Field("default", description="preset of every training; tiny is a smoke test")
     threads: Threads | None = Field(None, description="CPU threads (default: one per core)")
-    ship: bool = Field(False, description="replace the shipped photo models and datasets if all criteria are met")
+    ship: bool = Field(
+        False,
+        description="replace the shipped datasets and prototype, and the other models if all criteria are met",
+    )

@@ -76,6 +76,7 @@ class PhotoReport:
 def train_photo_models(config: PhotoTrainConfig) -> PhotoReport:
     """Download what is needed, make the datasets, train the models, evaluate them, and, if asked to, ship them.
 
+    The prototype classifier and the datasets are shipped in any case, models with a decoder if all criteria are met.
     What is finished is not repeated, and a training that was killed resumes.
 
     Raises:
@@ -102,8 +103,9 @@ def train_photo_models(config: PhotoTrainConfig) -> PhotoReport:
         _write_accuracies(config.out / name, estimates[estimates["model"] == name])
     criteria = check_photo_criteria(estimates, naming)
     cards = {name: read_object(config.out / name / CARD, "out", config.out) for name in ("prototype", *PHOTO_MODELS)}
-    if config.ship and all(criterion.met for criterion in criteria):
-        _ship(config.out, evaluated)
+    if config.ship:
+        is_met = all(criterion.met for criterion in criteria)
+        _ship(config.out, ("prototype", *PHOTO_MODELS) if is_met else ("prototype",), evaluated)
     return PhotoReport(estimates, criteria, cards, time.perf_counter() - started)
 
 
@@ -210,11 +212,11 @@ def _write_accuracies(folder: Path, estimates: pd.DataFrame) -> None:
     write_json(folder / CARD, card)
 
 
-def _ship(out: Path, datasets: Sequence[Drawings]) -> None:
+def _ship(out: Path, names: Sequence[str], datasets: Sequence[Drawings]) -> None:
     """Replace the shipped photo models and datasets. All models share the file of the tower."""
     target = shipped_folder("photo")
     part = target.with_name(f".{target.name}.{os.getpid()}")
-    for name in ("prototype", *PHOTO_MODELS):
+    for name in names:
         shutil.copytree(out / name, part / name, ignore=shutil.ignore_patterns("training.*"))
         if name != "prototype":
             _share_tower(part / name)
