@@ -20,7 +20,6 @@ from lcl_lab.models.engine.cross_attention_engine import CROSS_ATTENTION_ENCODER
 from lcl_lab.models.engine.feature_disk_cache import FeatureDiskCache
 from lcl_lab.models.engine.fork_engine import ForkEngine
 from lcl_lab.models.engine.kv_cache import is_plain_kv_cache
-from lcl_lab.models.engine.linear_kernel import use_fastest_linear
 from lcl_lab.models.engine.prefix_engine import PrefixEngine
 from lcl_lab.models.engine.prompt_encoder import PromptEncoder
 from lcl_lab.models.engine.reference_engine import ReferenceEngine, process_prompts
@@ -70,7 +69,6 @@ def choose_engine(
     except Exception as error:  # an architecture may fail in any way
         reason = f"its architecture, {model.config.model_type}, cannot be evaluated: {type(error).__name__}: {error}"
         raise UserError(" ".join(reason.split())[:300], option="model", value=name) from error
-    use_fastest_linear(model)
     attention = _attention_of(model)
     for build in _shared_engines(model, encoder):
         try:
