@@ -51,10 +51,6 @@ class Panel:
             return self.chart
         return self.chart.properties(title=alt.Title(self.title, fontSize=PANEL_TITLE_SIZE))
 
-    def themed(self) -> alt.LayerChart:
-        """The chart with its title and configuration, to be shown alone."""
-        return themed(self.view())
-
 
 @dataclass(frozen=True, eq=False)
 class Figure:

@@ -10,7 +10,7 @@ from lcl_lab.errors import UserError
 from lcl_lab.figures import Figure, Panel, dot_figure
 from lcl_lab.figures.formats import Format
 from lcl_lab.figures.panels import groups
-from lcl_lab.figures.theme import CONFIG
+from lcl_lab.figures.theme import CONFIG, themed
 from tests.figures.factories import CATEGORIES, METRICS, estimates
 
 
@@ -29,7 +29,7 @@ def test_a_figure_has_the_panels_of_the_metric_and_those_without_one(figure: Fig
 
 
 def test_a_panel_can_be_drawn_alone_with_its_data_and_legend(figure: Figure) -> None:
-    spec = figure.panels[1].themed().to_dict()
+    spec = themed(figure.panels[1].view()).to_dict()
     assert spec["config"] == CONFIG | {"range": {"category": CONFIG["range"]["category"]}}
     (rows,) = spec["datasets"].values()
     assert {row["metric"] for row in rows} == {"open-ended"}
