@@ -296,7 +296,7 @@ def test_a_damaged_card_of_a_shipped_model_is_one_line(
     attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = Path(shutil.copytree(shipped_folder() / "base", tmp_path / "models" / "base"))
-    monkeypatch.setattr(checkpoint, "_SHIPPED", tmp_path / "models")
+    monkeypatch.setitem(checkpoint._FAMILIES, "mini", tmp_path / "models")
     card = folder / "card.json"
     card.write_bytes(BYTES[attack](card.read_bytes()))
     refused(lambda: find_checkpoint("mini/base"), card)

@@ -87,7 +87,7 @@ def test_any_bytes_are_an_answer_or_malformed(body: bytes) -> None:
 @example([-1e308, -1e308])
 def test_any_log_probabilities_are_a_finite_number_or_malformed(values: list[Any]) -> None:
     try:
-        loglik = as_loglik(values)
+        loglik = as_loglik(values, ["a"] * len(values))
     except MalformedReplyError:
         return
     assert loglik.tokens == len(values)

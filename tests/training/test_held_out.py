@@ -17,7 +17,8 @@ from lcl_lab.training.held_out import LossModel, held_out_accuracy, held_out_des
 from lcl_lab.training.loss import IGNORED, AnswerLoss, BatchBuilder, FeatureBatchBuilder
 
 CPU = torch.device("cpu")
-DESIGN = held_out_design(12)
+WORLD = load_dataset("world-dev")
+DESIGN = held_out_design(WORLD, 12)
 
 
 def open_model(folder: Path) -> tuple[AnswerLoss, BatchBuilder]:
@@ -70,12 +71,12 @@ def test_a_tie_is_wrong_and_prompts_may_have_one_candidate(untrained: Path) -> N
 
 
 def test_the_design_is_the_same_for_every_training() -> None:
-    assert prompts(12) == [held_out_design(12).conditions[0].item(query).prompt for query in range(12)]
+    assert prompts(12) == [held_out_design(WORLD, 12).conditions[0].item(query).prompt for query in range(12)]
 
 
 def test_held_out_episodes_have_the_ways_of_the_training() -> None:
     for ways, shots in ((2, 8), (3, 6), (5, 5), (9, 9)):
-        prompt = held_out_design(2, ways).conditions[0].item(0).prompt
+        prompt = held_out_design(WORLD, 2, ways).conditions[0].item(0).prompt
         assert (len(prompt.candidates), len(prompt.images)) == (ways, shots + 1)
 
 
