@@ -75,8 +75,8 @@ def is_finished(run: Path) -> bool:
 
 def run_directories(results: Path, pattern: str) -> list[Path]:
     """The run directories in a folder that match a glob pattern, oldest first."""
-    found = [path for path in existing(results, pattern) if DIRECTORY.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: (path.name, path.parent.name))
+    runs = [path for path in existing(results, pattern) if DIRECTORY.fullmatch(path.name) and path.is_dir()]
+    return sorted(runs, key=lambda path: (path.name, path.parent.name))
 
 
 def existing(folder: Path, pattern: str) -> list[Path]:

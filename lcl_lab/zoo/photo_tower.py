@@ -89,8 +89,8 @@ def _whiten(tower: PhotoVisionModel, features: Tensor) -> None:
     """Project onto the directions that vary most, each scaled to about the same variance."""
     mean = features.mean(0)
     variances, directions = torch.linalg.eigh(torch.cov((features - mean).T))
-    kept = slice(-tower.config.hidden_size, None)
-    variances, directions = variances[kept].flip(0), directions[:, kept].flip(1)
+    most_variable = slice(-tower.config.hidden_size, None)  # eigenvalues are in ascending order
+    variances, directions = variances[most_variable].flip(0), directions[:, most_variable].flip(1)
     # A direction is defined up to its sign, which libraries choose differently.
     directions = directions * directions.gather(0, directions.abs().argmax(0, keepdim=True)).sign()
     matrix = (directions / (variances + _FLOOR * variances[0]).sqrt()).T

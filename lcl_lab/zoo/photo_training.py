@@ -17,16 +17,17 @@ from safetensors.torch import load_file, save_file
 
 from lcl_lab import analysis, models, training
 from lcl_lab.atomic import write_json
-from lcl_lab.concepts import Drawings, Pair, read_drawings
+from lcl_lab.concepts import INVENTED, Drawings, Pair, read_drawings, rename_concepts
 from lcl_lab.models.checkpoint import CARD, fingerprint, shipped_folder
 from lcl_lab.models.checkpoint_files import read_object
 from lcl_lab.models.look_alikes import find_look_alikes
 from lcl_lab.models.photo.photo_vision_tower import TOWER_FILE
 from lcl_lab.zoo.photo_config import PhotoTrainConfig
-from lcl_lab.zoo.photo_evaluation import PhotoEvaluation, evaluate_links, evaluate_naming
+from lcl_lab.zoo.photo_evaluation import evaluate_naming
 from lcl_lab.zoo.photo_tower import make_photo_tower
 from lcl_lab.zoo.picture_sources import FONT, HELD_OUT_SETS, TRAINING_SETS, WEIGHTS, Package, fetch
 from lcl_lab.zoo.pictures import Drawn, draw_emoji, draw_letters, drawing_index, write_drawings
+from lcl_lab.zoo.zoo_evaluation import ZooEvaluation, evaluate_links
 
 __all__ = ["PHOTO_MODELS", "PhotoCriterion", "PhotoReport", "check_photo_criteria", "train_photo_models"]
 
@@ -38,6 +39,8 @@ _CONCEPTS = 100  # of an evaluation dataset
 _LETTERS = 120  # from which they are chosen
 _NAMING = 1000  # steps of base
 _NOTICING = 700  # steps; with 1,024 tokens, links are noticed later than with letters
+_PLAN = ZooEvaluation(("emoji-100", "glyphs-100"), (0, 2, 4, 8), queries=200, questions=2000)
+_TINY = replace(_PLAN, shots=(0, 2, 4), queries=8, questions=8)
 _WEIGHTS, _OWN, _INDEX = "model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json"
 
 
@@ -91,12 +94,13 @@ def train_photo_models(config: PhotoTrainConfig) -> PhotoReport:
     prototype = config.out / "prototype"
     if not (prototype / CARD).exists():
         make_photo_tower(fetch(WEIGHTS, config.out / "packages"), known, prototype, threads)
-    evaluated = [_evaluation_dataset(pictures, name, str(prototype)) for name in ("emoji-100", "glyphs-100")]
+    plan = _PLAN if config.preset == "default" else _TINY
+    datasets = [_evaluation_dataset(pictures, name, str(prototype)) for name in plan.data]
     for name in PHOTO_MODELS:
         _train(name, config)
-    plan = PhotoEvaluation() if config.preset == "default" else PhotoEvaluation((0, 2, 4), queries=8, questions=8)
     checkpoints = [_checkpoint(config.out / name) for name in ("prototype", *PHOTO_MODELS)]
-    records = evaluate_links(checkpoints, evaluated, plan)
+    named = [rename_concepts(dataset, INVENTED, plan.seed) for dataset in datasets]
+    records = evaluate_links(checkpoints, named, plan)
     naming = evaluate_naming(checkpoints[1:], known, _IMAGES, plan)
     estimates = _accuracies(records, naming, plan.seed)
     for name in ("prototype", *PHOTO_MODELS):
@@ -105,7 +109,7 @@ def train_photo_models(config: PhotoTrainConfig) -> PhotoReport:
     cards = {name: read_object(config.out / name / CARD, "out", config.out) for name in ("prototype", *PHOTO_MODELS)}
     if config.ship:
         is_met = all(criterion.met for criterion in criteria)
-        _ship(config.out, ("prototype", *PHOTO_MODELS) if is_met else ("prototype",), evaluated)
+        _ship(config.out, ("prototype", *PHOTO_MODELS) if is_met else ("prototype",), datasets)
     return PhotoReport(estimates, criteria, cards, time.perf_counter() - started)
 
 
@@ -231,10 +235,10 @@ def _share_tower(folder: Path) -> None:
     weights = load_file(folder / _WEIGHTS)
     with safe_open(folder.parent / "prototype" / TOWER_FILE, "pt") as tower:
         shared = set(tower.keys())
-    own = {name: tensor for name, tensor in weights.items() if name not in shared}
-    save_file(own, folder / _OWN, {"format": "pt"})
+    trained = {name: tensor for name, tensor in weights.items() if name not in shared}
+    save_file(trained, folder / _OWN, {"format": "pt"})
     (folder / _WEIGHTS).unlink()
-    places = {**dict.fromkeys(own, _OWN), **dict.fromkeys(shared, f"../prototype/{TOWER_FILE}")}
+    places = {**dict.fromkeys(trained, _OWN), **dict.fromkeys(shared, f"../prototype/{TOWER_FILE}")}
     size = sum(tensor.nbytes for tensor in weights.values())
     digest = fingerprint(folder.parent / "prototype", (TOWER_FILE,))  # which the fingerprint of the model then covers
     index = {"metadata": {"total_size": size, "tower": digest}, "weight_map": dict(sorted(places.items()))}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lcl_lab.evaluation import Design, EvalItem
     from lcl_lab.models import Checkpoint
 
-__all__ = ["ZooEvaluation", "evaluate_zoo"]
+__all__ = ["ZooEvaluation", "evaluate_links", "evaluate_zoo"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ZooEvaluation:
         data: datasets of the episodes.
         shots: numbers of shots.
         queries: queries under each condition.
-        questions: questions of mini-VQA.
+        questions: questions about single images: of mini-VQA, or for the names of known things.
         seed: random seed.
         batch_size: prompts per batch.
     """
@@ -56,10 +56,16 @@ def evaluate_zoo(checkpoints: Sequence[Checkpoint], plan: ZooEvaluation) -> tupl
     Returns:
         The records of episodes, with the condition columns shots and false_ratio, and the records of mini-VQA.
     """
-    designs = [_link_design(concepts.load_dataset(name), plan) for name in plan.data]
-    frames = [evaluation.evaluate(checkpoints, design, batch_size=plan.batch_size) for design in designs]
+    links = evaluate_links(checkpoints, [concepts.load_dataset(name) for name in plan.data], plan)
     questions = evaluation.evaluate(checkpoints, _mini_vqa_design(plan), batch_size=plan.batch_size)
-    return pd.concat(frames, ignore_index=True), questions
+    return links, questions
+
+
+def evaluate_links(checkpoints: Sequence[Checkpoint], datasets: Sequence[Dataset], plan: ZooEvaluation) -> pd.DataFrame:
+    """Records of episodes of some datasets, with the condition columns shots and false_ratio."""
+    designs = [_link_design(dataset, plan) for dataset in datasets]
+    frames = [evaluation.evaluate(checkpoints, design, batch_size=plan.batch_size) for design in designs]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _link_design(dataset: Dataset, plan: ZooEvaluation) -> Design:

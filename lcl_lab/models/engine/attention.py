@@ -74,14 +74,14 @@ def _attend_merged(
     cache: PrefixCache,
 ) -> Tensor:
     """Attention over the prefixes and that over the rows' own tokens, by their shares of the softmax: (B, A, T, E)."""
-    own, own_weight = _flash(query, *suffix, mask, scale, causal=mask is None and query.shape[2] > 1)
+    of_suffix, suffix_weight = _flash(query, *suffix, mask, scale, causal=mask is None and query.shape[2] > 1)
     grouped = _by_key_head(query, suffix[0].shape[1], cache)
     prefix_mask = None if cache.prefix_mask is None else cache.prefix_mask[:, None, None]
-    of_prefix, weight = _flash(grouped, *prefix, prefix_mask, scale)
+    of_prefix, prefix_weight = _flash(grouped, *prefix, prefix_mask, scale)
     if prefix_mask is not None:  # for a group without prefix
-        weight = weight.masked_fill(~prefix_mask.any(-1), float("-inf"))
-    share = torch.sigmoid(_by_row(weight[..., None], query.shape, cache) - own_weight[..., None])
-    return torch.lerp(own, _by_row(of_prefix, query.shape, cache), share.to(own.dtype))
+        prefix_weight = prefix_weight.masked_fill(~prefix_mask.any(-1), float("-inf"))
+    share = torch.sigmoid(_by_row(prefix_weight[..., None], query.shape, cache) - suffix_weight[..., None])
+    return torch.lerp(of_suffix, _by_row(of_prefix, query.shape, cache), share.to(of_suffix.dtype))
 
 
 def _flash(
@@ -144,8 +144,8 @@ def _attend(
     after = _by_key_head(after.reshape(rows, heads, tokens, -1), key_heads, cache)
     weights = torch.cat([before, after], dim=-1).softmax(-1, dtype=torch.float32).to(query.dtype)
     before, after = weights.split([before.shape[-1], after.shape[-1]], dim=-1)
-    own = _by_row(after, query.shape, cache).reshape(rows, key_heads, heads // key_heads * tokens, -1) @ suffix[1]
-    return _by_row(before @ prefix[1], query.shape, cache) + own.view(rows, heads, tokens, -1)
+    of_suffix = _by_row(after, query.shape, cache).reshape(rows, key_heads, heads // key_heads * tokens, -1) @ suffix[1]
+    return _by_row(before @ prefix[1], query.shape, cache) + of_suffix.view(rows, heads, tokens, -1)
 
 
 def _by_key_head(rows: Tensor, key_heads: int, cache: PrefixCache) -> Tensor:

@@ -136,11 +136,11 @@ class DecodingState:
             numbers: (B, T), the branch of each token; -1 for padding.
         """
         mask = self._mask
-        own = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).tril()
-        own = own & (numbers[:, :, None] == numbers[:, None])
+        of_branch = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).tril()
+        of_branch = of_branch & (numbers[:, :, None] == numbers[:, None])
         before = mask.bool()[:, None].expand(-1, ids.shape[1], -1)
         self._mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
-        logits = self._forward(ids, positions, branch_mask=torch.cat([before, own], dim=-1)[:, None])
+        logits = self._forward(ids, positions, branch_mask=torch.cat([before, of_branch], dim=-1)[:, None])
         self.cache.rewind(mask.shape[1])
         self._mask = mask
         return logits

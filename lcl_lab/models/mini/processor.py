@@ -17,7 +17,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from lcl_lab.concepts import IMAGE_SIZE, description_words
 from lcl_lab.prompts import QUESTION
 
-__all__ = ["SPECIAL_TOKENS", "TEMPLATE", "build_processor"]
+__all__ = ["SPECIAL_TOKENS", "TEMPLATE", "build_processor", "with_special_tokens"]
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<image>", "<|user|>", "<|assistant|>", "<|end|>")
 """Tokens with a meaning of their own; the first ids of the vocabulary."""
@@ -71,6 +71,11 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
+    return with_special_tokens(tokenizer)
+
+
+def with_special_tokens(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """A tokenizer for `transformers` that keeps `SPECIAL_TOKENS` and the question of an episode whole."""
     tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIAL_TOKENS])
     tokenizer.add_tokens([AddedToken(QUESTION, normalized=False)])
     return PreTrainedTokenizerFast(

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from PIL.Image import Image, fromarray
 from torch import Tensor, nn
-from transformers import CLIPVisionModel
+from transformers import CLIPVisionModel, PreTrainedModel
 
 from lcl_lab.concepts import IMAGE_SIZE
 from lcl_lab.models.feature_store import Row
 from lcl_lab.models.mini.clip_tower import pixels
 
-__all__ = ["QUADRANTS", "SharedTower", "pool_quadrants"]
+__all__ = ["QUADRANTS", "SharedTower", "pool_quadrants", "tower_digest"]
 
 _SIDE = 2
 QUADRANTS = _SIDE**2
@@ -41,6 +41,14 @@ def pool_quadrants(patches: Tensor) -> Tensor:
     side = int(count**0.5)
     grid = patches.transpose(1, 2).reshape(batch, width, side, side)
     return nn.functional.adaptive_avg_pool2d(grid, _SIDE).flatten(2).transpose(1, 2)
+
+
+def tower_digest(tower: PreTrainedModel) -> str:
+    """32 hex digits over the weights of a vision tower, its precision and the kind of its device."""
+    digest = blake2b(f"{tower.dtype}/{tower.device.type}".encode(), digest_size=16)
+    for name, weight in sorted(tower.state_dict().items()):
+        digest.update(name.encode() + weight.float().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class SharedTower:
@@ -64,10 +72,7 @@ class SharedTower:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """See the class."""
-        digest = blake2b(f"{self._tower.dtype}/{self._tower.device.type}".encode(), digest_size=16)
-        for name, weight in sorted(self._tower.state_dict().items()):
-            digest.update(name.encode() + weight.float().cpu().numpy().tobytes())
-        content = digest.hexdigest()
+        content = tower_digest(self._tower)
         prepared = f"{content}/{self._preparation}"
         return (content, prepared) if self._only_normalises() else (prepared,)
 

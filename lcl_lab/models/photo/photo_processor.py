@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PIL.Image import Image
-from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
+from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from torch import Tensor
 from transformers import LlavaProcessor, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from lcl_lab.models.mini.processor import SPECIAL_TOKENS, TEMPLATE
+from lcl_lab.models.mini.processor import SPECIAL_TOKENS, TEMPLATE, with_special_tokens
 from lcl_lab.prompts import QUESTION
 
 __all__ = ["build_photo_processor", "photo_image_processor", "prepare_photo"]
@@ -69,13 +69,4 @@ def _tokenizer(names: Iterable[str]) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     tokenizer.train_from_iterator(names, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIAL_TOKENS])
-    tokenizer.add_tokens([AddedToken(QUESTION, normalized=False)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        unk_token="<unk>",
-        eos_token="<|end|>",
-        extra_special_tokens={"image_token": "<image>"},
-        clean_up_tokenization_spaces=False,
-    )
+    return with_special_tokens(tokenizer)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from hashlib import blake2b
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
 
 from lcl_lab.models.feature_store import Row
-from lcl_lab.models.mini.shared_tower import QUADRANTS, pool_quadrants
+from lcl_lab.models.mini.shared_tower import QUADRANTS, pool_quadrants, tower_digest
 from lcl_lab.models.photo.photo_vision_tower import PhotoVisionModel
 
 __all__ = ["SharedPhotoTower"]
@@ -40,10 +39,7 @@ class SharedPhotoTower:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The one key under which its features are known."""
-        digest = blake2b(f"{self._tower.dtype}/{self._tower.device.type}".encode(), digest_size=16)
-        for name, weight in sorted(self._tower.state_dict().items()):
-            digest.update(name.encode() + weight.float().cpu().numpy().tobytes())
-        return (f"{digest.hexdigest()}/{self._preparation}",)
+        return (f"{tower_digest(self._tower)}/{self._preparation}",)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> Iterator[tuple[str, Row]]:
